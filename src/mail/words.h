@@ -1,0 +1,18 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#pragma once
+/*
+ * mail/words.h: RFC 2047 encoded words, read as mail clients read them: adjacent words of one charset are joined before
+ * the charset is decoded (multibyte characters are split in practice), spaces and other errors inside words are
+ * tolerated and marked, raw 8-bit text is guessed.
+ */
+#include "base/bytes.h"
+#include "base/err.h"
+#include "mail/defect.h"
+
+/*
+ * Unfolded, decoded UTF-8 of a field value (unstructured, or a phrase: the caller cut it). Never fails on content: what
+ * cannot be decoded stays as it stands. {NULL, 0} only when the arena is out of budget. `at` and `header` as in
+ * address_parse(); `defects` may be NULL.
+ */
+struct bytes words_decode(struct arena *arena, struct bytes value, size_t at, struct bytes header,
+			  struct defect_list *defects);
