@@ -11,8 +11,9 @@
 /* Fields that something in the engine asks for by name; HEADER_OTHER for the rest. X(NAME, "Name") */
 #define HEADER_NAMES(X)                                                                                                \
 	X(FROM, "From")                                                                                                \
-	X(SENDER, "Sender") X(REPLY_TO, "Reply-To") X(TO, "To") X(CC, "Cc") X(BCC, "Bcc") X(SUBJECT, "Subject") X(     \
-		DATE, "Date") X(MESSAGE_ID, "Message-ID") X(RECEIVED, "Received") X(RETURN_PATH, "Return-Path")        \
+	X(SENDER, "Sender")                                                                                            \
+	X(REPLY_TO, "Reply-To") X(TO, "To") X(CC, "Cc") X(BCC, "Bcc") X(SUBJECT, "Subject") X(DATE, "Date") X(         \
+		MESSAGE_ID, "Message-ID") X(RECEIVED, "Received") X(RETURN_PATH, "Return-Path")                        \
 		X(IN_REPLY_TO, "In-Reply-To") X(REFERENCES, "References") X(MIME_VERSION, "MIME-Version") X(           \
 			CONTENT_TYPE, "Content-Type") X(CONTENT_TRANSFER_ENCODING,                                     \
 							"Content-Transfer-Encoding") X(CONTENT_DISPOSITION,            \
