@@ -3,10 +3,11 @@
 /*
  * scan/scan.h: judges one case. Pure: no system call, no clock, no lock.
  *
- *     scan_new() -> scan_run() -> SCAN_WAIT: bring answers with scan_answer(), run again -> SCAN_DONE: scan_verdict()
+ *     scan_new() -> scan_parse() -> scan_run() -> SCAN_WAIT: bring answers with scan_answer(), run again
+ *                                              -> SCAN_DONE: scan_verdict()
  *
  * Owns:  everything in the arena given; the message must outlive it.
- * Fails: scan_new: ERR_NOMEM. A message over its budget is judged as far as it was read (class unscannable or worse).
+ * Fails: ERR_NOMEM only. A message over its budget is judged as far as it was read (class unscannable or worse).
  */
 #include "base/err.h"
 #include "scan/case.h"
@@ -34,6 +35,7 @@ struct scan_usec {
 
 NODISCARD enum err scan_new(struct arena *arena, const struct scan_plan *plan, const struct scan_case *scan_case,
 			    struct scan **ret_scan);
+NODISCARD enum err scan_parse(struct scan *scan);
 enum scan_state scan_run(struct scan *scan);
 /* The next unanswered question, or NULL; *i is 0 at first. */
 const struct fact *scan_question(const struct scan *scan, size_t *i);
