@@ -3,8 +3,6 @@
 
 #include "base/arena.h"
 #include "base/buf.h"
-#include "base/num.h"
-#include "mail/received.h"
 
 #include "base/banned.h"
 
@@ -94,24 +92,13 @@ void policy_reject_text(struct buf *buf, const struct policy *policy, struct byt
 }
 
 enum err networks_parse(struct arena *arena, const struct conf_strings *texts, struct scan_network **ret_networks,
-			size_t *ret_count, struct error *reterr)
+			size_t *ret_count)
 {
 	struct scan_network *networks = arena_new(arena, struct scan_network, texts->count + 1);
 	if (!networks)
-		return error_set(reterr, ERR_NOMEM, 0, "no memory");
-	for (size_t i = 0; i < texts->count; i++) {
-		struct bytes text = texts->items[i];
-		size_t slash = bytes_find_byte(text, '/');
-		struct bytes host = bytes_sub(text, 0, slash);
-		bool four = !bytes_has(host, ':');
-		uint64_t bits = four ? 32 : 128;
-		if (!received_parse_ip(host, networks[i].ip) ||
-		    (slash != BYTES_NONE && num_parse(bytes_from(text, slash + 1), 10, bits, &bits) != ERR_OK))
-			return error_set(reterr, ERR_SYNTAX, i,
-					 "\"%.*s\" is no network (expected 192.0.2.0/24 or 2001:db8::/32)",
-					 BYTES_FMT(bytes_sub(text, 0, 60)));
-		networks[i].bits = (unsigned)bits + (four ? 96 : 0);
-	}
+		return ERR_NOMEM;
+	for (size_t i = 0; i < texts->count; i++)
+		TRY(scan_network_parse(texts->items[i], &networks[i]));
 	*ret_networks = networks;
 	*ret_count = texts->count;
 	return ERR_OK;

@@ -21,7 +21,7 @@ bool policy_matches(struct bytes pattern, struct bytes address);
 struct buf;
 void policy_reject_text(struct buf *buf, const struct policy *policy, struct bytes reason, struct bytes id);
 
-/* Networks as configuration writes them: "192.0.2.0/24", "2001:db8::/32", "192.0.2.1". */
+/* Networks of the configuration, which wire/load.h has checked. ERR_SYNTAX, ERR_NOMEM. */
 NODISCARD enum err networks_parse(struct arena *arena, const struct conf_strings *texts,
-				  struct scan_network **ret_networks, size_t *ret_count, struct error *reterr);
+				  struct scan_network **ret_networks, size_t *ret_count);
 bool networks_hold(const struct scan_network *networks, size_t n, const uint8_t ip[16]);

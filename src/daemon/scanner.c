@@ -365,8 +365,10 @@ static enum err take_settings(struct scanner *scanner, const struct settings *se
 		.max_header_bytes = (size_t)settings->header_size,
 		.max_memory = (size_t)settings->memory,
 	};
-	return networks_parse(scanner->static_arena, &settings->trusted_networks, &out->trusted, &out->n_trusted,
-			      reterr);
+	if (networks_parse(scanner->static_arena, &settings->trusted_networks, &out->trusted, &out->n_trusted) !=
+	    ERR_OK)
+		return error_set(reterr, ERR_SYNTAX, 0, "trusted_networks holds what is no network");
+	return ERR_OK;
 }
 
 static enum err prepare(struct child *child, void **ret_state, const char **ret_folder, struct error *reterr)

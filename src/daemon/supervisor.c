@@ -12,10 +12,8 @@
 
 #include "base/arena.h"
 #include "base/buf.h"
-#include "base/escape.h"
 #include "base/mem.h"
 #include "daemon/child.h"
-#include "daemon/policy.h"
 #include "sys/clock.h"
 #include "sys/file.h"
 #include "sys/ipc.h"
@@ -23,6 +21,7 @@
 #include "sys/loop.h"
 #include "sys/metrics.h"
 #include "sys/net.h"
+#include "wire/load.h"
 
 #include "base/banned.h"
 
@@ -81,65 +80,12 @@ struct supervisor {
 /* -- Configuration ----------------------------------------------------------------------------------------------------
  */
 
-static void say_error(const char *file, size_t line, const char *text)
-{
-	CLEANUP(buf_done) struct buf buf = BUF_INIT(8192);
-	escape_plain(&buf, bytes_from_cstr(text));
-	if (line > 0)
-		(void)fprintf(stderr, "%s:%zu: %.*s\n", file, line, BYTES_FMT(buf_bytes(&buf)));
-	else
-		(void)fprintf(stderr, "%s: %.*s\n", file, BYTES_FMT(buf_bytes(&buf)));
-}
-
-/* What the key tables cannot check: numeric addresses and networks. */
-static bool check_values(struct arena *arena, const char *file, const struct settings *settings)
-{
-	const struct {
-		const char *key;
-		struct bytes value;
-	} addresses[] = {{"milter.listen", settings->milter_listen}, {"smtp.listen", settings->smtp_listen},
-			 {"smtp.next_hop", settings->smtp_next_hop}, {"http.listen", settings->http_listen},
-			 {"spamd.listen", settings->spamd_listen},   {"quarantine.release_to", settings->release_to}};
-	const struct conf_strings *lists[] = {&settings->trusted_networks, &settings->smtp_xforward_from};
-	struct error error;
-	char text[300];
-	bool good = true;
-	for (size_t i = 0; i < ARRAY_LEN(addresses); i++) {
-		struct net_address address;
-		if (addresses[i].value.len > 0 && net_parse(addresses[i].value, &address, &error) != ERR_OK) {
-			(void)snprintf(text, sizeof(text), "%s: %s", addresses[i].key, error.text);
-			say_error(file, 0, text);
-			good = false;
-		}
-	}
-	for (size_t i = 0; i < ARRAY_LEN(lists); i++) {
-		struct scan_network *networks;
-		size_t n;
-		if (networks_parse(arena, lists[i], &networks, &n, &error) != ERR_OK) {
-			say_error(file, 0, error.text);
-			good = false;
-		}
-	}
-	return good;
-}
-
 static struct generation *read_generation(const char *file)
 {
 	struct arena *arena = arena_create(SIZE_MAX);
 	struct generation *generation = mem_new(struct generation, 1);
-	struct bytes text = {0};
-	struct conf_errors errors = {0};
-	bool good = arena && generation;
-	if (good && file_read(arena, file, CONFIG_MAX, &text) != ERR_OK) {
-		say_error(file, 0, errno ? strerror(errno) : "the file is too large");
-		good = false;
-	}
-	if (good && !settings_parse(arena, text, &generation->settings, NULL, &errors)) {
-		for (size_t i = 0; i < errors.count && i < CONF_ERRORS_MAX; i++)
-			say_error(file, errors.items[i].line, errors.items[i].text);
-		good = false;
-	}
-	if (!good || !check_values(arena, file, &generation->settings)) {
+	if (!arena || !generation || !load_settings(arena, file, &generation->settings, NULL) ||
+	    !load_check_values(file, &generation->settings)) {
 		arena_free(&arena);
 		mem_free(generation);
 		return NULL;
@@ -621,6 +567,18 @@ static void on_reload(void *ctx)
 	drain_role(supervisor, NULL, ROLE_VAULT);
 }
 
+/* For `postern reload` and others: our process id, in run_dir. */
+static void write_pid(const struct supervisor *supervisor, bool present)
+{
+	char path[4200], text[32];
+	(void)snprintf(path, sizeof(path), "%.*s/posternd.pid", BYTES_FMT(supervisor->current->settings.run_dir));
+	int len = snprintf(text, sizeof(text), "%d\n", (int)getpid());
+	if (!present)
+		(void)unlink(path);
+	else if (file_write_atomic(path, bytes_make(text, (size_t)len), 0644) != ERR_OK)
+		log_event(LOG_WARNING, "pid.failed", log_cstr("why", strerror(errno)));
+}
+
 static bool setup_signals(struct supervisor *supervisor)
 {
 	static const struct {
@@ -670,7 +628,9 @@ int supervisor_run(const char *file)
 		log_event(LOG_ERROR, "start.failed", log_cstr("why", strerror(errno)));
 		return 1;
 	}
+	write_pid(supervisor, true);
 	loop_run(supervisor->loop);
+	write_pid(supervisor, false);
 	log_event(LOG_NOTICE, "postern.stopped");
 	return supervisor->status;
 }

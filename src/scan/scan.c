@@ -153,14 +153,6 @@ struct bytes scan_visible_text(struct scan *scan)
 	return scan->visible;
 }
 
-bool scan_network_holds(const struct scan_network *network, const uint8_t ip[16])
-{
-	unsigned whole = network->bits / 8, rest = network->bits % 8;
-	if (memcmp(ip, network->ip, whole) != 0)
-		return false;
-	return rest == 0 || ((ip[whole] ^ network->ip[whole]) >> (8 - rest)) == 0;
-}
-
 bool scan_trusted_ip(const uint8_t ip[16], void *ctx)
 {
 	const struct scan_settings *settings = &((const struct scan *)ctx)->in->settings;
