@@ -5,6 +5,7 @@
 #include "base/ascii.h"
 #include "base/num.h"
 #include "mail/param.h"
+#include "mail/transfer.h"
 
 #include "base/banned.h"
 
@@ -285,7 +286,8 @@ static void add_variant(struct entity *entity, struct entity_variant variant)
 		const struct entity_variant *v = &entity->variants[i];
 		if (bytes_eq(v->type, variant.type) && bytes_eq(v->boundary, variant.boundary) &&
 		    v->transfer == variant.transfer && v->body_at == variant.body_at && v->mode == variant.mode &&
-		    v->decode == variant.decode && (!text || bytes_eq(v->charset, variant.charset)))
+		    v->decode == variant.decode && v->inner == variant.inner &&
+		    (!text || bytes_eq(v->charset, variant.charset)))
 			return;
 	}
 	if (entity->n_variants >= ENTITY_VARIANTS)
@@ -312,6 +314,40 @@ static bool blanks_stand(const struct entity *entity, size_t body_at, struct byt
 {
 	struct bytes body = bytes_sub(entity->source->bytes, body_at, entity->end - body_at);
 	return bytes_find(body, raw) != BYTES_NONE;
+}
+
+/*
+ * A multipart must not be encoded (RFC 2045, 6.4), and most clients split it as it stands; some decode it first. The
+ * decoded reading counts where it shows parts that the plain one does not.
+ */
+static enum err add_decoded_multipart(struct analysis *a, struct entity_variant variant, const struct bytes *list,
+				      size_t count, size_t *usable)
+{
+	struct entity *entity = a->entity;
+	struct bytes body = bytes_sub(entity->source->bytes, variant.body_at, entity->end - variant.body_at);
+	struct split_source *inner = arena_new(a->arena, struct split_source, 1);
+	struct transfer_result result;
+	if (!inner)
+		return ERR_NOMEM;
+	TRY(transfer_decode(a->arena, variant.transfer, body, &result));
+	inner->bytes = result.content;
+	inner->decoded = true;
+	inner->outer_at = entity->source->decoded ? entity->source->outer_at : variant.body_at;
+	inner->outer_len = entity->source->decoded ? entity->source->outer_len : body.len;
+	TRY(split_index(a->arena, inner));
+	for (size_t i = 0; i < count; i++) {
+		struct split_probe plain = split_probe(entity->source, variant.body_at, entity->end, list[i]);
+		struct split_probe probe = split_probe(inner, 0, inner->bytes.len, list[i]);
+		if (probe.open == 0 || probe.open == plain.open)
+			continue;
+		(*usable)++;
+		mark(a, DEFECT_ENCODING_CONTAINER, header_find(&entity->header, HEADER_CONTENT_TRANSFER_ENCODING, 0));
+		variant.boundary = list[i];
+		variant.mode = SPLIT_LINES;
+		variant.inner = inner;
+		add_variant(entity, variant);
+	}
+	return ERR_OK;
 }
 
 /* The readings of a multipart: one for each boundary that has delimiters, and for each way to look for them. */
@@ -368,6 +404,8 @@ static enum err add_multipart(struct analysis *a, struct entity_variant variant,
 	if (usable > 0 && values.count > 0 && values.items[0].text.len > list[0].len &&
 	    !blanks_stand(entity, variant.body_at, values.items[0].text))
 		mark(a, DEFECT_BOUNDARY_BLANK, field);
+	if (count > 0 && variant.transfer != TRANSFER_IDENTITY)
+		TRY(add_decoded_multipart(a, variant, list, count, &usable));
 	if (usable > 0)
 		return ERR_OK;
 	if (count > 0 && !blank)
@@ -378,6 +416,15 @@ static enum err add_multipart(struct analysis *a, struct entity_variant variant,
 	    split_probe(entity->source, variant.body_at, entity->end, variant.boundary).open > 0)
 		add_variant(entity, variant);
 	return ERR_OK;
+}
+
+/* True when what a container holds begins like a header without being decoded. */
+static bool starts_with_field(struct bytes body)
+{
+	size_t i = 0;
+	while (i < body.len && is_type_byte(body.ptr[i]))
+		i++;
+	return i > 0 && i < body.len && body.ptr[i] == ':';
 }
 
 /* The readings that one Content-Type and one encoding give. */
@@ -404,9 +451,16 @@ static enum err add_readings(struct analysis *a, const struct type_choice *choic
 	}
 	if (entity_is_multipart(&variant))
 		return add_multipart(a, variant, &choice->params);
-	if (entity_is_message(&variant))
-		variant.decode = variant.transfer != TRANSFER_IDENTITY;
-	add_variant(entity, variant);
+	if (entity_is_message(&variant) && variant.transfer != TRANSFER_IDENTITY) {
+		/* RFC 2046, 5.2.1 forbids it; most clients decode, some read the body as it stands. */
+		mark(a, DEFECT_ENCODING_CONTAINER, header_find(&entity->header, HEADER_CONTENT_TRANSFER_ENCODING, 0));
+		variant.decode = true;
+		add_variant(entity, variant);
+		variant.decode = false;
+	}
+	if (variant.transfer == TRANSFER_IDENTITY || !entity_is_message(&variant) ||
+	    starts_with_field(bytes_sub(entity->source->bytes, body_at, entity->end - body_at)))
+		add_variant(entity, variant);
 	if (charsets.differ && charsets.count > 1 && bytes_starts(variant.type, BYTES_LIT("text/"))) {
 		mark(a, DEFECT_CHARSET_DUPLICATE, header_find(&entity->header, HEADER_CONTENT_TYPE, 0));
 		variant.charset = arena_copy_lower(a->arena, bytes_trim(charsets.items[charsets.count - 1].text));

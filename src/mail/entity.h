@@ -16,8 +16,9 @@ struct entity_variant {
 	struct bytes boundary; /* of a multipart with delimiters in its body; empty when there is none */
 	enum transfer_encoding transfer;
 	enum split_mode mode;
-	size_t body_at; /* in the source */
-	bool decode;    /* a container whose body is decoded before it is parsed */
+	size_t body_at;                   /* in the source */
+	bool decode;                      /* a message whose body is decoded before it is parsed */
+	const struct split_source *inner; /* a multipart that is split after decoding: its decoded body, or NULL */
 };
 
 struct entity {
