@@ -251,21 +251,20 @@ static void add_links(struct collector *c, const struct html_token *token)
 		{HTML_ATTR_DATA, HTML_TAG_OBJECT, HTML_LINK_FRAME},
 	};
 	if (html_token_has(token, HTML_ATTR_HREF))
-		add_href(c, token, decode(c, token->attr[HTML_ATTR_HREF]));
+		add_href(c, token, decode(c, html_token_attr(token, HTML_ATTR_HREF)));
 	else if (html_token_has(token, HTML_ATTR_XLINK_HREF))
-		add_href(c, token, decode(c, token->attr[HTML_ATTR_XLINK_HREF]));
+		add_href(c, token, decode(c, html_token_attr(token, HTML_ATTR_XLINK_HREF)));
 	if (html_token_has(token, HTML_ATTR_SRC))
-		(void)add_link(c, kind_of_src(token->tag), decode(c, token->attr[HTML_ATTR_SRC]), token);
+		(void)add_link(c, kind_of_src(token->tag), decode(c, html_token_attr(token, HTML_ATTR_SRC)), token);
 	if (html_token_has(token, HTML_ATTR_SRCSET))
-		add_srcset(c, decode(c, token->attr[HTML_ATTR_SRCSET]), token);
+		add_srcset(c, decode(c, html_token_attr(token, HTML_ATTR_SRCSET)), token);
 	for (size_t i = 0; i < ARRAY_LEN(simple); i++)
 		if (html_token_has(token, simple[i].attr) &&
 		    (simple[i].only == HTML_TAG_UNKNOWN || simple[i].only == token->tag))
-			(void)add_link(c, simple[i].kind, decode(c, token->attr[simple[i].attr]), token);
+			(void)add_link(c, simple[i].kind, decode(c, html_token_attr(token, simple[i].attr)), token);
 	if (token->tag == HTML_TAG_META && html_token_has(token, HTML_ATTR_CONTENT) &&
-	    bytes_eq_nocase(bytes_trim(token->attr[HTML_ATTR_HTTP_EQUIV]), BYTES_LIT("refresh")) &&
-	    html_token_has(token, HTML_ATTR_HTTP_EQUIV))
-		add_refresh(c, decode(c, token->attr[HTML_ATTR_CONTENT]), token);
+	    bytes_eq_nocase(bytes_trim(html_token_attr(token, HTML_ATTR_HTTP_EQUIV)), BYTES_LIT("refresh")))
+		add_refresh(c, decode(c, html_token_attr(token, HTML_ATTR_CONTENT)), token);
 }
 
 /* -- Elements -------------------------------------------------------------------------------------------------------
@@ -301,19 +300,21 @@ static void style_of(struct collector *c, const struct html_token *token, struct
 		style->font_size = 16000;
 	}
 	if (html_token_has(token, HTML_ATTR_COLOR) && tag == HTML_TAG_FONT)
-		add_colour(style, HTML_CSS_COLOUR, &style->colour, decode(c, token->attr[HTML_ATTR_COLOR]));
+		add_colour(style, HTML_CSS_COLOUR, &style->colour, decode(c, html_token_attr(token, HTML_ATTR_COLOR)));
 	if (html_token_has(token, HTML_ATTR_TEXT) && tag == HTML_TAG_BODY)
-		add_colour(style, HTML_CSS_COLOUR, &style->colour, decode(c, token->attr[HTML_ATTR_TEXT]));
+		add_colour(style, HTML_CSS_COLOUR, &style->colour, decode(c, html_token_attr(token, HTML_ATTR_TEXT)));
 	if (html_token_has(token, HTML_ATTR_BGCOLOR))
-		add_colour(style, HTML_CSS_BACKGROUND, &style->background, decode(c, token->attr[HTML_ATTR_BGCOLOR]));
+		add_colour(style, HTML_CSS_BACKGROUND, &style->background,
+			   decode(c, html_token_attr(token, HTML_ATTR_BGCOLOR)));
 	if (html_token_has(token, HTML_ATTR_BACKGROUND)) {
 		style->set |= HTML_CSS_BACKGROUND;
 		style->background = HTML_COLOUR_UNKNOWN;
 	}
 	if (c->sheet)
-		html_sheet_apply(c->sheet, tag, token->attr[HTML_ATTR_CLASS], token->attr[HTML_ATTR_ID], style);
+		html_sheet_apply(c->sheet, tag, html_token_attr(token, HTML_ATTR_CLASS),
+				 html_token_attr(token, HTML_ATTR_ID), style);
 	if (html_token_has(token, HTML_ATTR_STYLE)) {
-		struct bytes css = decode(c, token->attr[HTML_ATTR_STYLE]);
+		struct bytes css = decode(c, html_token_attr(token, HTML_ATTR_STYLE));
 		html_style_parse(css, style);
 		add_css_urls(c, css, token);
 	}
@@ -330,9 +331,7 @@ static void count_element(struct html_document *doc, const struct html_token *to
 		doc->forms++;
 		break;
 	case HTML_TAG_INPUT: {
-		struct bytes type = bytes_trim(token->attr[HTML_ATTR_TYPE]);
-		if (!html_token_has(token, HTML_ATTR_TYPE))
-			type = (struct bytes){0};
+		struct bytes type = bytes_trim(html_token_attr(token, HTML_ATTR_TYPE));
 		doc->inputs += !bytes_eq_nocase(type, BYTES_LIT("hidden"));
 		doc->password_inputs += bytes_eq_nocase(type, BYTES_LIT("password"));
 		break;
@@ -353,14 +352,20 @@ static void count_element(struct html_document *doc, const struct html_token *to
 	}
 }
 
+/* Where the box of an element begins or ends, seen from inside. What is not displayed at all breaks no shown line. */
 static void break_lines(struct collector *c, enum html_tag tag)
 {
-	struct html_sink *sink = is_hidden(c) ? &c->hidden : &c->visible;
-	if (html_tag_flags(tag) & HTML_BLOCK)
-		html_sink_line(sink);
-	else if (html_tag_flags(tag) & HTML_CELL || tag == HTML_TAG_IMG || tag == HTML_TAG_INPUT ||
-		 tag == HTML_TAG_SELECT || tag == HTML_TAG_BUTTON)
-		html_sink_space(sink);
+	bool displayed = (html_view_look(c->view)->why & HTML_HIDDEN_DISPLAY) == 0;
+	if (html_tag_flags(tag) & HTML_BLOCK) {
+		html_sink_line(&c->hidden);
+		if (displayed)
+			html_sink_line(&c->visible);
+	} else if (html_tag_flags(tag) & HTML_CELL || tag == HTML_TAG_IMG || tag == HTML_TAG_INPUT ||
+		   tag == HTML_TAG_SELECT || tag == HTML_TAG_BUTTON || tag == HTML_TAG_TEXTAREA) {
+		html_sink_space(&c->hidden);
+		if (displayed)
+			html_sink_space(&c->visible);
+	}
 }
 
 static void note_anchor_end(struct collector *c)
@@ -389,8 +394,8 @@ static void start_tag(struct collector *c, const struct html_token *token)
 		struct html_style style;
 		memset(&style, 0, sizeof(style));
 		style_of(c, token, &style);
-		break_lines(c, tag);
 		html_view_start(c->view, tag, &style);
+		break_lines(c, tag);
 		note_anchor_end(c);
 		if (token->self_closing && (tag == HTML_TAG_SVG || tag == HTML_TAG_MATH))
 			html_view_close(c->view, tag);
@@ -401,7 +406,7 @@ static void start_tag(struct collector *c, const struct html_token *token)
 	add_links(c, token);
 	size_t anchor = c->anchor[c->conditional];
 	if (anchor != NO_LINK && html_token_has(token, HTML_ATTR_ALT) && c->shown[anchor].alt.len == 0)
-		c->shown[anchor].alt = bytes_trim(decode(c, token->attr[HTML_ATTR_ALT]));
+		c->shown[anchor].alt = bytes_trim(decode(c, html_token_attr(token, HTML_ATTR_ALT)));
 }
 
 static void end_tag(struct collector *c, const struct html_token *token)
@@ -412,11 +417,13 @@ static void end_tag(struct collector *c, const struct html_token *token)
 		end_anchor(c);
 	if (c->conditional)
 		return;
-	break_lines(c, token->tag);
+	/* One that closes nothing leaves no trace, but for </p> and </br>. */
+	bool body = token->tag == HTML_TAG_BODY || token->tag == HTML_TAG_HTML;
+	if ((c->view->count[token->tag] > 0 && !body) || c->view->over > 0 || token->tag == HTML_TAG_P ||
+	    token->tag == HTML_TAG_BR)
+		break_lines(c, token->tag);
 	html_view_close(c->view, token->tag);
 	note_anchor_end(c);
-	if (html_tag_flags(token->tag) & HTML_BLOCK)
-		break_lines(c, token->tag); /* in the sink that is now written to */
 	c->outer.foreign = c->view->count[HTML_TAG_SVG] + c->view->count[HTML_TAG_MATH] > 0;
 }
 

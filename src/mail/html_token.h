@@ -88,6 +88,12 @@ static inline bool html_token_has(const struct html_token *token, enum html_attr
 	return (token->has >> attr & 1) != 0;
 }
 
+/* The value as written; empty when the tag has no such attribute. (`attr` itself is not cleared for each token.) */
+static inline struct bytes html_token_attr(const struct html_token *token, enum html_attr attr)
+{
+	return html_token_has(token, attr) ? token->attr[attr] : (struct bytes){NULL, 0};
+}
+
 /* enum html_tag_flag of an element. */
 unsigned html_tag_flags(enum html_tag tag);
 /* The mode that a start tag switches to. */
