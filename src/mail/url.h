@@ -55,7 +55,7 @@ struct url_list {
 /*
  * Normalises one URL; one without a scheme only with `schemeless` (then it is http). ERR_SYNTAX when a browser would
  * open nothing. Where the normal form is stricter than WHATWG: escapes of unreserved characters are decoded, all others
- * are in upper case, a lone % becomes %25, and one dot at the end of the host goes. What is longer than URL_MAX_LEN is
+ * are in upper case, a lone % becomes %25, and dots at the end of the host go. What is longer than URL_MAX_LEN is
  * cut. The result is a fixed point: normalising `ret_url->url` again gives the same.
  * Only for a host that is not ASCII, ICU's tables are opened; they stay open, so do it once before a sandbox closes.
  */

@@ -288,7 +288,7 @@ enum err url_host_parse(struct bytes raw, uint8_t out[static URL_HOST_MAX], size
 		for (size_t i = 0; i < n; i++)
 			out[i] = ascii_lower(decoded[i]);
 	}
-	if (n > 1 && out[n - 1] == '.')
+	while (n > 1 && out[n - 1] == '.')
 		n--;
 	for (size_t i = 0; i < n; i++)
 		if (forbidden(out[i]))
