@@ -70,25 +70,48 @@ enum html_mode html_tag_mode(enum html_tag tag)
 	return HTML_MODE_DATA;
 }
 
-/* The name's index in `names`, or 0. The hash is the one of tools/html_tables. */
-static unsigned name_find(const struct name *names, const uint8_t *slots, uint64_t factor, struct bytes name)
+/* Eight bytes, capital letters made small. */
+static uint64_t lower8(uint64_t word)
 {
-	uint8_t raw[16] = {0};
-	uint64_t low, high;
+	const uint64_t ones = 0x0101010101010101, tops = ones << 7;
+	uint64_t low = word & ~tops;
+	uint64_t capital = (low + ones * (0x80 - 'A')) & ~(low + ones * (0x7f - 'Z')) & ~word & tops;
+	return word | capital >> 2;
+}
 
-	if (name.len == 0 || name.len > sizeof(raw))
-		return 0;
-	for (size_t i = 0; i < name.len; i++)
-		raw[i] = ascii_lower(name.ptr[i]);
-	memcpy(&low, raw, 8);
-	memcpy(&high, raw + 8, 8);
+static uint64_t load8(const void *from)
+{
+	uint64_t word;
+	memcpy(&word, from, sizeof(word));
 #if __BYTE_ORDER__ == __ORDER_BIG_ENDIAN__
-	low = __builtin_bswap64(low);
-	high = __builtin_bswap64(high);
+	word = __builtin_bswap64(word);
 #endif
-	uint64_t key = low ^ high * 3 ^ (uint64_t)name.len << 56;
-	unsigned index = slots[key * factor >> (64 - SLOTS_LOG2)];
-	return names[index].len == name.len && memcmp(names[index].text, raw, name.len) == 0 ? index : 0;
+	return word;
+}
+
+/* The index in `names` of the name at `at`, or 0. The hash is the one of tools/html_tables. */
+static unsigned name_find(const struct name *names, const uint8_t *slots, uint64_t factor, struct bytes source,
+			  size_t at, size_t len)
+{
+	uint8_t copy[16] = {0};
+	const uint8_t *from = source.ptr + at;
+
+	if (len == 0 || len > sizeof(copy))
+		return 0;
+	if (source.len - at < sizeof(copy)) {
+		memcpy(copy, from, len);
+		from = copy;
+	}
+	uint64_t low = load8(from), high = load8(from + 8);
+	if (len < 8)
+		low &= (1ULL << (8 * len)) - 1;
+	high &= len <= 8 ? 0 : UINT64_MAX >> (8 * (16 - len));
+	low = lower8(low);
+	high = lower8(high);
+	uint64_t key = low ^ high * 3 ^ (uint64_t)len << 56;
+	const struct name *name = &names[slots[key * factor >> (64 - SLOTS_LOG2)]];
+	bool same = name->len == len && low == load8(name->text) && high == load8(name->text + 8);
+	return same ? (unsigned)(name - names) : 0;
 }
 
 static size_t find_byte(struct bytes source, size_t from, uint8_t byte)
@@ -237,7 +260,7 @@ static size_t read_attribute(struct bytes source, size_t at, struct html_token *
 			value = bytes_sub(source, after, at - after);
 		}
 	}
-	unsigned id = name_find(attr_names, attr_slots, ATTR_FACTOR, name);
+	unsigned id = name_find(attr_names, attr_slots, ATTR_FACTOR, source, name_at, name.len);
 	if (id && !html_token_has(token, id)) {
 		token->has |= 1ULL << id;
 		token->attr[id] = value;
@@ -256,7 +279,7 @@ static void read_tag(struct html_tokenizer *tok, struct html_token *token, size_
 	while (at < source.len && source.ptr[at] != '>' && source.ptr[at] != '/' && !ascii_is_space(source.ptr[at]))
 		at++;
 	token->name = bytes_sub(source, name_at, at - name_at);
-	token->tag = name_find(tag_names, tag_slots, TAG_FACTOR, token->name);
+	token->tag = name_find(tag_names, tag_slots, TAG_FACTOR, source, name_at, token->name.len);
 	for (;;) {
 		at = skip_spaces(source, at);
 		if (at >= source.len) {

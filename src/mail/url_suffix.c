@@ -60,7 +60,7 @@ static void walk(struct bytes host, size_t *ret_suffix, size_t *ret_domain)
 		}
 	}
 	size_t domain = suffix;
-	if (domain > 1) {
+	if (domain > 0) {
 		domain--;
 		while (domain > 0 && host.ptr[domain - 1] != '.')
 			domain--;
