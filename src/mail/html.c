@@ -61,6 +61,13 @@ static bool is_hidden(const struct collector *c)
 	return c->conditional || html_view_look(c->view)->why != 0;
 }
 
+/* For what is no text, size and colour of the font do not count: pictures in cells of font-size 0 are everyday. */
+static bool is_box_hidden(const struct collector *c)
+{
+	const struct html_look *look = html_view_look(c->view);
+	return c->conditional || look->fixed != 0 || look->invisible;
+}
+
 static struct bytes decode(struct collector *c, struct bytes raw)
 {
 	struct bytes value;
@@ -129,11 +136,9 @@ static size_t add_link(struct collector *c, enum html_link_kind kind, struct byt
 		fail(c, ERR_NOMEM);
 		return NO_LINK;
 	}
-	links[doc->n_links] = (struct html_link){.kind = kind,
-						 .url = url,
-						 .hidden = is_hidden(c) || token->unfinished,
-						 .at = token->at,
-						 .len = token->len};
+	bool hidden = kind == HTML_LINK_ANCHOR && token->tag != HTML_TAG_AREA ? is_hidden(c) : is_box_hidden(c);
+	links[doc->n_links] = (struct html_link){
+		.kind = kind, .url = url, .hidden = hidden || token->unfinished, .at = token->at, .len = token->len};
 	shown[doc->n_links] = (struct shown){0};
 	return doc->n_links++;
 }
@@ -405,6 +410,8 @@ static void start_tag(struct collector *c, const struct html_token *token)
 		return;
 	add_links(c, token);
 	size_t anchor = c->anchor[c->conditional];
+	if (anchor != NO_LINK && (tag == HTML_TAG_IMG || tag == HTML_TAG_IMAGE) && !is_box_hidden(c))
+		c->doc->links[anchor].hidden = false;
 	if (anchor != NO_LINK && html_token_has(token, HTML_ATTR_ALT) && c->shown[anchor].alt.len == 0)
 		c->shown[anchor].alt = bytes_trim(decode(c, html_token_attr(token, HTML_ATTR_ALT)));
 }
@@ -634,7 +641,9 @@ static void finish(struct collector *c)
 		if (link->kind != HTML_LINK_ANCHOR)
 			continue;
 		link->text = one_line(c, bytes_sub(doc->visible, shown->visible, shown->visible_end - shown->visible));
-		if (link->text.len == 0)
+		if (link->text.len > 0)
+			link->hidden = false;
+		else
 			link->text = shown->alt;
 		if (link->text.len == 0)
 			link->text =
