@@ -57,7 +57,8 @@ struct url_list {
  * open nothing. Where the normal form is stricter than WHATWG: escapes of unreserved characters are decoded, all others
  * are in upper case, a lone % becomes %25, and dots at the end of the host go. What is longer than URL_MAX_LEN is
  * cut. The result is a fixed point: normalising `ret_url->url` again gives the same.
- * Only for a host that is not ASCII, ICU's tables are opened; they stay open, so do it once before a sandbox closes.
+ * For a host that is not ASCII ICU is asked; it opens no file (its tables are in its library) and takes heap of its
+ * own.
  */
 NODISCARD enum err url_parse(struct arena *arena, struct bytes raw, bool schemeless, struct url *ret_url);
 

@@ -73,7 +73,7 @@ static void start_element(void *ctx, const xmlChar *name_raw, const xmlChar **at
 			continue;
 		struct bytes *urls =
 			arena_grow(oracle->arena, oracle->urls, &oracle->capacity, oracle->count, sizeof(*urls));
-		assert_non_null(urls);
+		ASSERT(urls);
 		oracle->urls = urls;
 		urls[oracle->count++] = url;
 	}
@@ -94,12 +94,12 @@ static void compare(const char *path, struct bytes html)
 	memset(&sax, 0, sizeof(sax));
 	sax.startElement = start_element;
 	htmlParserCtxtPtr parser = htmlCreatePushParserCtxt(&sax, &oracle, NULL, 0, NULL, XML_CHAR_ENCODING_UTF8);
-	assert_non_null(parser);
+	ASSERT(parser);
 	(void)htmlCtxtUseOptions(parser, HTML_PARSE_RECOVER | HTML_PARSE_NOERROR | HTML_PARSE_NOWARNING);
 	(void)htmlParseChunk(parser, (const char *)html.ptr, (int)html.len, 1);
 	htmlFreeParserCtxt(parser);
 
-	assert_int_equal(html_parse(arena, html, &doc), ERR_OK);
+	ASSERT(html_parse(arena, html, &doc) == ERR_OK);
 	struct bytes *ours = arena_new(arena, struct bytes, doc->n_links + 1);
 	for (size_t i = 0; i < doc->n_links; i++)
 		ours[i] = doc->links[i].url;
@@ -171,11 +171,6 @@ static int visit(const char *path, const struct stat *st, int type, struct FTW *
 static void finds_the_links_that_libxml2_finds(void **state)
 {
 	(void)state;
-	const char *corpus = getenv("POSTERN_CORPUS");
-	if (!corpus || nftw(corpus, visit, 16, FTW_PHYS) != 0 || documents == 0) {
-		print_message("# no corpus: POSTERN_CORPUS does not name a folder with HTML mail\n");
-		skip();
-	}
 	print_message("# %zu documents, %zu bytes, %zu links of libxml2, %zu of them not found\n", documents,
 		      html_bytes, expected, missing);
 	assert_true(missing * 100 <= expected);
@@ -184,4 +179,14 @@ static void finds_the_links_that_libxml2_finds(void **state)
 static const struct CMUnitTest tests[] = {
 	cmocka_unit_test(finds_the_links_that_libxml2_finds),
 };
-UNIT_MAIN(tests)
+
+int main(void)
+{
+	const char *corpus = getenv("POSTERN_CORPUS");
+	if (!corpus || nftw(corpus, visit, 16, FTW_PHYS) != 0 || documents == 0) {
+		printf("1..0 # SKIP POSTERN_CORPUS names no folder with HTML mail\n");
+		return 0;
+	}
+	cmocka_set_message_output(CM_OUTPUT_TAP);
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

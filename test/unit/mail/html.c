@@ -17,7 +17,7 @@ static void check_looks(const struct look_case *cases, size_t n)
 	for (size_t i = 0; i < n; i++) {
 		CLEANUP(arena_free) struct arena *arena = arena_create(SIZE_MAX);
 		struct html_document *doc;
-		print_message("# %s\n", cases[i].html);
+		print_message("# case %zu\n", i);
 		assert_ok(html_parse(arena, bytes_from_cstr(cases[i].html), &doc));
 		assert_bytes_str(doc->visible, cases[i].visible);
 		assert_bytes_str(doc->hidden, cases[i].hidden);
@@ -202,7 +202,7 @@ static void finds_links_with_what_they_show(void **state)
 	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
 		CLEANUP(arena_free) struct arena *arena = arena_create(SIZE_MAX);
 		struct html_document *doc;
-		print_message("# %s\n", cases[i].html);
+		print_message("# case %zu\n", i);
 		assert_ok(html_parse(arena, bytes_from_cstr(cases[i].html), &doc));
 		assert_true(doc->n_links > 0);
 		assert_int_equal(doc->links[0].kind, cases[i].kind);

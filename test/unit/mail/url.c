@@ -84,7 +84,7 @@ static void brings_urls_into_one_form(void **state)
 	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
 		CLEANUP(arena_free) struct arena *arena = arena_create(SIZE_MAX);
 		struct url url, again;
-		print_message("# %s\n", cases[i].raw);
+		print_message("# case %zu\n", i);
 		enum err err = url_parse(arena, bytes_from_cstr(cases[i].raw), false, &url);
 		assert_int_equal(err, cases[i].url ? ERR_OK : ERR_SYNTAX);
 		if (err != ERR_OK)
@@ -184,7 +184,7 @@ static void takes_urls_out_of_urls(void **state)
 	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
 		CLEANUP(arena_free) struct arena *arena = arena_create(SIZE_MAX);
 		struct url_list list = {0};
-		print_message("# %s\n", cases[i].raw);
+		print_message("# case %zu\n", i);
 		assert_ok(url_add(arena, bytes_from_cstr(cases[i].raw), BYTES_LIT("t"), NULL, 3, 4, URL_FROM_HTML,
 				  &list));
 		assert_int_equal(list.count, cases[i].innermost ? 3 : cases[i].inner ? 2 : 1);
