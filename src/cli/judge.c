@@ -1,0 +1,92 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "cli/judge.h"
+
+#include <time.h>
+
+#include "base/arena.h"
+#include "base/mem.h"
+#include "mail/charset.h"
+
+#include "base/banned.h"
+
+struct judge {
+	struct arena *static_arena;
+	struct arena *arena;
+	struct scan_plan *plan;
+};
+
+enum err judge_new(struct judge **ret_judge, struct error *reterr)
+{
+	struct judge *judge = mem_new(struct judge, 1);
+	if (!judge)
+		return error_set(reterr, ERR_NOMEM, 0, "no memory");
+	judge->static_arena = arena_create(SIZE_MAX);
+	enum err err = judge->static_arena ? charset_init() : ERR_NOMEM;
+	if (err != ERR_OK)
+		(void)error_set(reterr, err, 0, "the charset converters of ICU could not be loaded");
+	else
+		err = plan_new(judge->static_arena, &judge->plan, reterr);
+	if (err != ERR_OK) {
+		judge_free(&judge);
+		return err;
+	}
+	*ret_judge = judge;
+	return ERR_OK;
+}
+
+void judge_free(struct judge **judge)
+{
+	if (!*judge)
+		return;
+	arena_free(&(*judge)->arena);
+	arena_free(&(*judge)->static_arena);
+	mem_free(*judge);
+	*judge = NULL;
+}
+
+const struct scan_plan *judge_plan(const struct judge *judge)
+{
+	return judge->plan;
+}
+
+struct arena *judge_arena(struct judge *judge)
+{
+	return judge->arena;
+}
+
+static uint64_t cpu_usec(void)
+{
+	struct timespec now;
+	(void)clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &now);
+	return (uint64_t)now.tv_sec * 1000000 + (uint64_t)now.tv_nsec / 1000;
+}
+
+/* Nobody on the command line knows: say so to every question. */
+static enum err answer_failed(struct scan *scan)
+{
+	size_t i = 0;
+	for (const struct fact *fact; (fact = scan_question(scan, &i)) != NULL;)
+		TRY(scan_answer(scan, fact->kind, fact->key, FACT_FAILED, (struct bytes){0}));
+	return ERR_OK;
+}
+
+enum err judge_message(struct judge *judge, const struct scan_case *scan_case, const struct scan **ret_scan,
+		       struct scan_usec *ret_usec)
+{
+	struct scan *scan;
+	uint64_t begin = cpu_usec();
+	size_t budget = scan_case->settings.max_memory;
+	if (judge->arena)
+		arena_reset(judge->arena);
+	else if (!(judge->arena = arena_create(budget)))
+		return ERR_NOMEM;
+	TRY(scan_new(judge->arena, judge->plan, scan_case, &scan));
+	TRY(scan_parse(scan));
+	uint64_t parsed = cpu_usec();
+	while (scan_run(scan) == SCAN_WAIT)
+		TRY(answer_failed(scan));
+	uint64_t judged = cpu_usec();
+	*ret_usec = (struct scan_usec){.parse = parsed - begin, .checks = judged - parsed, .total = judged - begin};
+	*ret_scan = scan;
+	return ERR_OK;
+}

@@ -1,0 +1,299 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "sys/stream.h"
+
+#include <errno.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "base/buf.h"
+#include "base/mem.h"
+#include "sys/loop.h"
+#include "sys/net.h"
+
+#include "base/banned.h"
+
+struct stream {
+	struct loop *loop;
+	struct loop_io *io;
+	struct loop_timer *timer;
+	const struct stream_ops *ops;
+	void *ctx;
+	int fd;
+	bool tcp, connecting, paused, finishing, over;
+	unsigned corks;
+	bool ending; /* ends in the next turn of the loop, with ending_why */
+	enum err ending_why;
+	bool busy, dead; /* in a call-back; freed by the owner inside it: the memory goes when it returns */
+	struct buf out;
+	size_t out_at;
+	int64_t timeout_ms, last_ms;
+};
+
+/* One read buffer a process: a stream hands it on before the next one is read. */
+static uint8_t read_buffer[STREAM_READ_SIZE];
+
+static void update_interest(struct stream *stream)
+{
+	unsigned want = 0;
+	if (stream->over) {
+		loop_io_want(stream->io, 0);
+		return;
+	}
+	if (!stream->connecting && !stream->paused && !stream->finishing)
+		want |= LOOP_READ;
+	if (stream->connecting || (stream->out.len > stream->out_at && stream->corks == 0))
+		want |= LOOP_WRITE;
+	loop_io_want(stream->io, want);
+}
+
+static void end(struct stream *stream, enum err why)
+{
+	if (stream->over)
+		return;
+	stream->over = true;
+	loop_timer_stop(stream->timer);
+	loop_io_want(stream->io, 0);
+	stream->ops->closed(stream->ctx, why);
+}
+
+/* Told from the loop, never from inside a call of the owner, who is in the middle of something. */
+static void end_soon(struct stream *stream, enum err why)
+{
+	stream->ending = true;
+	stream->ending_why = why;
+	loop_timer_set(stream->timer, 0);
+}
+
+/* Writes what the kernel takes. False when the stream has ended, and may be gone. */
+static bool flush(struct stream *stream)
+{
+	while (stream->out.len > stream->out_at) {
+		ssize_t n = send(stream->fd, stream->out.ptr + stream->out_at, stream->out.len - stream->out_at,
+				 MSG_NOSIGNAL);
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n < 0 && (errno == EAGAIN))
+			break;
+		if (n < 0) {
+			end(stream, errno == EPIPE || errno == ECONNRESET ? ERR_CLOSED : ERR_IO);
+			return false;
+		}
+		stream->out_at += (size_t)n;
+		stream->last_ms = loop_now_ms(stream->loop);
+	}
+	if (stream->out.len > 0 && stream->out_at == stream->out.len) {
+		stream->out_at = 0;
+		if (stream->out.capacity > STREAM_READ_SIZE)
+			buf_done(&stream->out); /* a large message is gone: so is its memory */
+		buf_clear(&stream->out);
+		if (stream->finishing) {
+			end(stream, ERR_OK);
+			return false;
+		}
+		if (stream->ops->drained)
+			stream->ops->drained(stream->ctx);
+		if (stream->dead)
+			return false;
+	}
+	update_interest(stream);
+	return !stream->over;
+}
+
+static void on_readable(struct stream *stream)
+{
+	if (stream->tcp)
+		net_quickack(stream->fd);
+	ssize_t n = recv(stream->fd, read_buffer, sizeof(read_buffer), 0);
+	if (n < 0 && (errno == EAGAIN || errno == EINTR))
+		return;
+	if (n <= 0) {
+		end(stream, n == 0 || errno == ECONNRESET ? ERR_CLOSED : ERR_IO);
+		return;
+	}
+	stream->last_ms = loop_now_ms(stream->loop);
+	stream->ops->data(stream->ctx, bytes_make(read_buffer, (size_t)n));
+}
+
+static void handle(struct stream *stream, unsigned events)
+{
+	if (events & LOOP_READ) {
+		on_readable(stream);
+		return;
+	}
+	if (stream->connecting) {
+		if (net_connected(stream->fd) != ERR_OK) {
+			end(stream, ERR_IO);
+			return;
+		}
+		stream->connecting = false;
+		stream->last_ms = loop_now_ms(stream->loop);
+		update_interest(stream);
+		if (stream->ops->connected)
+			stream->ops->connected(stream->ctx);
+		if (stream->dead || stream->over)
+			return;
+	}
+	(void)flush(stream);
+}
+
+static void on_ready(void *ctx, unsigned events)
+{
+	struct stream *stream = ctx;
+	if (stream->over)
+		return;
+	stream->busy = true;
+	handle(stream, events);
+	stream->busy = false;
+	if (stream->dead)
+		mem_free(stream);
+}
+
+static void on_timer(void *ctx)
+{
+	struct stream *stream = ctx;
+	int64_t idle = loop_now_ms(stream->loop) - stream->last_ms;
+	if (stream->ending) {
+		end(stream, stream->ending_why);
+		return;
+	}
+	if (stream->timeout_ms == 0 || stream->over)
+		return;
+	if (idle >= stream->timeout_ms)
+		end(stream, ERR_TIMEOUT);
+	else
+		loop_timer_set(stream->timer, stream->timeout_ms - idle + 1);
+}
+
+static enum err make(struct loop *loop, int fd, bool tcp, bool connecting, const struct stream_ops *ops, void *ctx,
+		     struct stream **ret_stream)
+{
+	struct stream *stream = mem_new(struct stream, 1);
+	if (!stream)
+		return ERR_NOMEM;
+	*stream = (struct stream){.loop = loop, .ops = ops, .ctx = ctx, .fd = -1, .tcp = tcp, .connecting = connecting};
+	buf_init(&stream->out, STREAM_WRITE_MAX);
+	stream->last_ms = loop_now_ms(loop);
+	if (loop_io_new(loop, fd, on_ready, stream, &stream->io) != ERR_OK ||
+	    loop_timer_new(loop, on_timer, stream, &stream->timer) != ERR_OK) {
+		stream_free(&stream);
+		return ERR_NOMEM;
+	}
+	stream->fd = fd;
+	update_interest(stream);
+	*ret_stream = stream;
+	return ERR_OK;
+}
+
+enum err stream_new(struct loop *loop, int fd, bool tcp, const struct stream_ops *ops, void *ctx,
+		    struct stream **ret_stream)
+{
+	return make(loop, fd, tcp, false, ops, ctx, ret_stream);
+}
+
+enum err stream_new_connecting(struct loop *loop, int fd, bool tcp, const struct stream_ops *ops, void *ctx,
+			       struct stream **ret_stream)
+{
+	return make(loop, fd, tcp, true, ops, ctx, ret_stream);
+}
+
+void stream_free(struct stream **stream)
+{
+	struct stream *s = *stream;
+	if (!s)
+		return;
+	loop_io_free(&s->io);
+	loop_timer_free(&s->timer);
+	if (s->fd >= 0)
+		(void)close(s->fd);
+	buf_done(&s->out);
+	s->over = s->dead = true;
+	if (!s->busy)
+		mem_free(s);
+	*stream = NULL;
+}
+
+void stream_write(struct stream *stream, struct bytes data)
+{
+	if (stream->over || data.len == 0)
+		return;
+	bool idle = stream->out.len == 0;
+	buf_add(&stream->out, data);
+	if (buf_err(&stream->out) != ERR_OK) {
+		end_soon(stream, ERR_LIMIT);
+		return;
+	}
+	if (stream->corks > 0 || stream->connecting)
+		return;
+	if (!idle) {
+		update_interest(stream);
+		return;
+	}
+	ssize_t n = send(stream->fd, stream->out.ptr, stream->out.len, MSG_NOSIGNAL);
+	if (n == (ssize_t)stream->out.len && !stream->finishing && !stream->ops->drained) {
+		buf_clear(&stream->out);
+		stream->last_ms = loop_now_ms(stream->loop);
+		return;
+	}
+	if (n > 0)
+		stream->out_at = (size_t)n;
+	/* The rest, an error, and `drained` are the loop's business. */
+	loop_io_want(stream->io, (stream->paused || stream->finishing ? 0 : LOOP_READ) | LOOP_WRITE);
+}
+
+void stream_cork(struct stream *stream)
+{
+	stream->corks++;
+}
+
+void stream_uncork(struct stream *stream)
+{
+	ASSERT(stream->corks > 0);
+	if (--stream->corks > 0 || stream->over || stream->connecting)
+		return;
+	size_t left = stream->out.len - stream->out_at;
+	if (left == 0)
+		return;
+	ssize_t n = send(stream->fd, stream->out.ptr + stream->out_at, left, MSG_NOSIGNAL);
+	if (n == (ssize_t)left && !stream->finishing && !stream->ops->drained) {
+		stream->out_at = 0;
+		buf_clear(&stream->out);
+		stream->last_ms = loop_now_ms(stream->loop);
+		update_interest(stream);
+		return;
+	}
+	if (n > 0)
+		stream->out_at += (size_t)n;
+	loop_io_want(stream->io, (stream->paused || stream->finishing ? 0 : LOOP_READ) | LOOP_WRITE);
+}
+
+void stream_finish(struct stream *stream)
+{
+	if (stream->over)
+		return;
+	stream->finishing = true;
+	update_interest(stream);
+	if (stream->out.len == stream->out_at)
+		end_soon(stream, ERR_OK);
+}
+
+void stream_pause(struct stream *stream, bool paused)
+{
+	stream->paused = paused;
+	if (!stream->over)
+		update_interest(stream);
+}
+
+void stream_timeout(struct stream *stream, int64_t ms)
+{
+	stream->timeout_ms = ms;
+	stream->last_ms = loop_now_ms(stream->loop);
+	if (ms > 0 && !stream->over)
+		loop_timer_set(stream->timer, ms + 1);
+	else
+		loop_timer_stop(stream->timer);
+}
+
+size_t stream_unwritten(const struct stream *stream)
+{
+	return stream->out.len - stream->out_at;
+}
