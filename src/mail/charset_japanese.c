@@ -120,7 +120,8 @@ size_t japanese_shift_jis(struct bytes in, uint8_t *out, size_t *ret_errors, siz
 				continue;
 			}
 			i++;
-			unsigned row = (c - (c < 0xa0 ? 0x81u : 0xc1u)) * 2, low = trail - (trail >= 0x80 ? 0x41u : 0x40u);
+			unsigned row = (c - (c < 0xa0 ? 0x81u : 0xc1u)) * 2,
+				 low = trail - (trail >= 0x80 ? 0x41u : 0x40u);
 			uint16_t code = low >= CELLS ? cp932[row + 1][low - CELLS] : cp932[row][low];
 			i -= code == 0 && trail < 0x80;
 			p = put_cell(p, code, &gaps);
@@ -208,7 +209,7 @@ size_t japanese_iso2022(struct bytes in, uint8_t *out, size_t *ret_errors, size_
 		if (is_low(c) && !shifted && (set == SET_0208 || set == SET_0212 || set == SET_EMPTY)) {
 			if (i + 1 < in.len && is_low(in.ptr[i + 1])) {
 				unsigned row = c - 0x21, cell = in.ptr[i + 1] - 0x21u;
-				uint16_t code = set == SET_0208	  ? cp932[row][cell]
+				uint16_t code = set == SET_0208   ? cp932[row][cell]
 						: set == SET_0212 ? jisx0212[row][cell]
 								  : 0;
 				p = put_cell(p, code, &gaps);

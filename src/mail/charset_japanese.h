@@ -14,8 +14,9 @@
 NODISCARD enum err japanese_init(void);
 
 /*
- * Each decodes all of `in` into `out`, which has room for 3 * in.len bytes, and returns the bytes written. `*ret_errors`
- * counts malformed sequences, `*ret_gaps` well-formed ones that stand for no character; both became U+FFFD.
+ * Each decodes all of `in` into `out`, which has room for 3 * in.len bytes, and returns the bytes written.
+ * `*ret_errors` counts malformed sequences, `*ret_gaps` well-formed ones that stand for no character; both became
+ * U+FFFD.
  */
 size_t japanese_shift_jis(struct bytes in, uint8_t *out, size_t *ret_errors, size_t *ret_gaps);
 size_t japanese_euc(struct bytes in, uint8_t *out, size_t *ret_errors, size_t *ret_gaps);

@@ -35,16 +35,16 @@ static bool find_zone(struct bytes word, int32_t *ret_offset)
 		struct bytes name;
 		int minutes;
 	} zones[] = {
-		{BYTES_INIT("UT"), 0},	    {BYTES_INIT("UTC"), 0},	{BYTES_INIT("GMT"), 0},
-		{BYTES_INIT("Z"), 0},	    {BYTES_INIT("EST"), -300},	{BYTES_INIT("EDT"), -240},
-		{BYTES_INIT("CST"), -360},  {BYTES_INIT("CDT"), -300},	{BYTES_INIT("MST"), -420},
-		{BYTES_INIT("MDT"), -360},  {BYTES_INIT("PST"), -480},	{BYTES_INIT("PDT"), -420},
-		{BYTES_INIT("AST"), -240},  {BYTES_INIT("ADT"), -180},	{BYTES_INIT("JST"), 540},
-		{BYTES_INIT("KST"), 540},   {BYTES_INIT("WET"), 0},	{BYTES_INIT("WEST"), 60},
-		{BYTES_INIT("BST"), 60},    {BYTES_INIT("CET"), 60},	{BYTES_INIT("MET"), 60},
-		{BYTES_INIT("CEST"), 120},  {BYTES_INIT("MEST"), 120},	{BYTES_INIT("MESZ"), 120},
-		{BYTES_INIT("EET"), 120},   {BYTES_INIT("EEST"), 180},	{BYTES_INIT("MSK"), 180},
-		{BYTES_INIT("AEST"), 600},  {BYTES_INIT("NZST"), 720},	{BYTES_INIT("NZDT"), 780},
+		{BYTES_INIT("UT"), 0},     {BYTES_INIT("UTC"), 0},    {BYTES_INIT("GMT"), 0},
+		{BYTES_INIT("Z"), 0},      {BYTES_INIT("EST"), -300}, {BYTES_INIT("EDT"), -240},
+		{BYTES_INIT("CST"), -360}, {BYTES_INIT("CDT"), -300}, {BYTES_INIT("MST"), -420},
+		{BYTES_INIT("MDT"), -360}, {BYTES_INIT("PST"), -480}, {BYTES_INIT("PDT"), -420},
+		{BYTES_INIT("AST"), -240}, {BYTES_INIT("ADT"), -180}, {BYTES_INIT("JST"), 540},
+		{BYTES_INIT("KST"), 540},  {BYTES_INIT("WET"), 0},    {BYTES_INIT("WEST"), 60},
+		{BYTES_INIT("BST"), 60},   {BYTES_INIT("CET"), 60},   {BYTES_INIT("MET"), 60},
+		{BYTES_INIT("CEST"), 120}, {BYTES_INIT("MEST"), 120}, {BYTES_INIT("MESZ"), 120},
+		{BYTES_INIT("EET"), 120},  {BYTES_INIT("EEST"), 180}, {BYTES_INIT("MSK"), 180},
+		{BYTES_INIT("AEST"), 600}, {BYTES_INIT("NZST"), 720}, {BYTES_INIT("NZDT"), 780},
 	};
 	for (size_t i = 0; i < ARRAY_LEN(zones); i++) {
 		if (bytes_eq_nocase(zones[i].name, word)) {
@@ -268,9 +268,12 @@ static struct civil civil_of(int64_t time)
 	int64_t yoe = (doe - doe / 1460 + doe / 36524 - doe / 146096) / 365;
 	int64_t doy = doe - (365 * yoe + yoe / 4 - yoe / 100), mp = (5 * doy + 2) / 153;
 	int month = (int)(mp < 10 ? mp + 3 : mp - 9);
-	return (struct civil){(int)(yoe + era * 400) + (month <= 2), month,
-			      (int)(doy - (153 * mp + 2) / 5) + 1,   (int)(rest / 3600),
-			      (int)(rest / 60 % 60),		     (int)(rest % 60),
+	return (struct civil){(int)(yoe + era * 400) + (month <= 2),
+			      month,
+			      (int)(doy - (153 * mp + 2) / 5) + 1,
+			      (int)(rest / 3600),
+			      (int)(rest / 60 % 60),
+			      (int)(rest % 60),
 			      (int)(((days + 4) % 7 + 7) % 7)};
 }
 

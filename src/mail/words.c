@@ -157,7 +157,8 @@ static bool decode_q(struct buf *out, struct bytes text)
 	bool clean = true;
 	for (size_t i = 0; i < text.len; i++) {
 		uint8_t c = text.ptr[i];
-		if (c == '=' && text.len - i > 2 && ascii_hex(text.ptr[i + 1]) >= 0 && ascii_hex(text.ptr[i + 2]) >= 0) {
+		if (c == '=' && text.len - i > 2 && ascii_hex(text.ptr[i + 1]) >= 0 &&
+		    ascii_hex(text.ptr[i + 2]) >= 0) {
 			c = (uint8_t)(ascii_hex(text.ptr[i + 1]) * 16 + ascii_hex(text.ptr[i + 2]));
 			i += 2;
 		} else if (c == '\r' || c == '\n') {
@@ -210,8 +211,8 @@ static void decode_words(struct decoder *d)
 			flush(d);
 		if (!joined)
 			add_raw(d, gap);
-		d->loose = d->loose || next - head.at > WORD_MAX || (gap.len > 0 && !ascii_is_space(gap.ptr[gap.len - 1])) ||
-			   (gap.len == 0 && at > 0);
+		d->loose = d->loose || next - head.at > WORD_MAX ||
+			   (gap.len > 0 && !ascii_is_space(gap.ptr[gap.len - 1])) || (gap.len == 0 && at > 0);
 		at = next;
 		if (!known) {
 			d->unknown = true;
@@ -236,10 +237,8 @@ struct bytes words_decode(struct arena *arena, struct bytes value, size_t at, st
 	if (utf8_valid(value) && !bytes_has(value, '\n') && !bytes_has(value, '\r') && !bytes_has(value, 0) &&
 	    !bytes_has(value, 0x1b) && bytes_find(value, BYTES_LIT("=?")) == BYTES_NONE)
 		return value;
-	struct decoder d = {.arena = arena,
-			    .value = value,
-			    .out = BUF_INIT(SIZE_MAX / 2),
-			    .pending = BUF_INIT(SIZE_MAX / 2)};
+	struct decoder d = {
+		.arena = arena, .value = value, .out = BUF_INIT(SIZE_MAX / 2), .pending = BUF_INIT(SIZE_MAX / 2)};
 	decode_words(&d);
 	if (defects && d.loose)
 		defect_add(defects, (struct defect){DEFECT_WORD_LOOSE, NULL, header, at, value.len});
