@@ -234,7 +234,9 @@ static void read_hop(struct bytes value, struct received_hop *hop)
 
 enum err received_parse(struct arena *arena, const struct header *header, struct received_list *ret_list)
 {
-	size_t n = MIN(header_count(header, HEADER_RECEIVED), (size_t)RECEIVED_MAX);
+	size_t n = 0;
+	for (size_t i = 0; i < header->count && n < RECEIVED_MAX; i++)
+		n += header->fields[i].id == HEADER_RECEIVED;
 	*ret_list = (struct received_list){NULL, 0};
 	if (n == 0)
 		return ERR_OK;
