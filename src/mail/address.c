@@ -168,6 +168,12 @@ static void set_address(struct parser *p, struct address *a, struct bytes raw, s
 
 static void add_address(struct parser *p, struct address a)
 {
+	if (a.name.len == 0)
+		a.name = (struct bytes){NULL, 0};
+	if (a.address.len == 0)
+		a.address = a.local = a.domain = (struct bytes){NULL, 0};
+	if (!a.name.ptr && !a.address.ptr)
+		return;
 	if (p->list->count >= ADDRESS_MAX) {
 		p->full = true;
 		return;
@@ -309,8 +315,6 @@ static void finish(struct parser *p, size_t next, bool comma)
 	}
 	if (a.address.len > 0 || a.name.len > 0) {
 		set_comment_name(p, &a);
-		if (a.name.len == 0)
-			a.name = (struct bytes){NULL, 0};
 		add_address(p, a);
 	}
 	clear(p, next);
