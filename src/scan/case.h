@@ -31,6 +31,8 @@ struct scan_network {
 	unsigned bits; /* of 128; IPv4 prefixes count from 96 */
 };
 
+bool scan_network_holds(const struct scan_network *network, const uint8_t ip[16]);
+
 /* What of the configuration can change a verdict. Thresholds are log-odds in thousandths of a nat. */
 struct scan_settings {
 	int tag_at, quarantine_at;

@@ -153,7 +153,7 @@ struct bytes scan_visible_text(struct scan *scan)
 	return scan->visible;
 }
 
-static bool in_network(const uint8_t ip[16], const struct scan_network *network)
+bool scan_network_holds(const struct scan_network *network, const uint8_t ip[16])
 {
 	unsigned whole = network->bits / 8, rest = network->bits % 8;
 	if (memcmp(ip, network->ip, whole) != 0)
@@ -167,7 +167,7 @@ bool scan_trusted_ip(const uint8_t ip[16], void *ctx)
 	if (received_ip_is_local(ip))
 		return true;
 	for (size_t i = 0; i < settings->n_trusted; i++)
-		if (in_network(ip, &settings->trusted[i]))
+		if (scan_network_holds(&settings->trusted[i], ip))
 			return true;
 	return false;
 }
