@@ -30,7 +30,6 @@ static void decodes_as_the_most_tolerant_client_does(void **state)
 	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
 		CLEANUP(arena_free) struct arena *arena = arena_create(SIZE_MAX);
 		struct transfer_result result;
-		print_message("# %s\n", cases[i].in);
 		assert_ok(transfer_decode(arena, cases[i].kind, bytes_from_cstr(cases[i].in), &result));
 		assert_bytes_str(result.content, cases[i].out);
 		assert_int_equal(result.junk, cases[i].junk);
