@@ -37,7 +37,7 @@ struct fit {
 	struct arena *arena;
 	const struct scan_plan *plan;
 	struct sample *samples;
-	size_t count, capacity;
+	size_t count, n_ham, capacity; /* sorted: ham first, then by time */
 	bool cut_headers;
 	bool failed;
 };
@@ -103,6 +103,7 @@ static enum err add_message(struct fit *fit, struct bytes raw, bool spam)
 	for (size_t i = 0; i < n; i++)
 		present[i] = scan_has_evidence(scan, plan_check(fit->plan, i)->symbol);
 	fit->samples = grown;
+	fit->n_ham += !spam;
 	grown[fit->count++] = (struct sample){when, spam, present};
 	return ERR_OK;
 }
@@ -147,9 +148,7 @@ static int by_class_and_time(const void *left, const void *right)
 
 static bool is_training(const struct fit *fit, size_t i)
 {
-	size_t ham = 0;
-	for (size_t j = 0; j < fit->count && !fit->samples[j].spam; j++)
-		ham++;
+	size_t ham = fit->n_ham;
 	return fit->samples[i].spam ? i - ham < (fit->count - ham) / 2 : i < ham / 2;
 }
 
