@@ -40,6 +40,7 @@ struct http_request {
 	enum http_method method;
 	struct bytes method_text;
 	struct bytes path, query; /* as sent; http_percent_decode() */
+	bool rspamc;              /* rspamd's older protocol, "CHECK RSPAMC/1.3": `path` is the command */
 	unsigned minor;           /* HTTP/1.minor: 0 or 1 */
 	bool keep_alive;          /* the connection may go on after the answer */
 	bool expects_continue;    /* answer http_continue() before the body comes, or refuse */
@@ -114,6 +115,12 @@ struct http_response {
 	uint64_t length; /* of the body */
 	bool close;      /* even where the request would keep the connection */
 };
+
+/* False for HEAD. */
+static inline bool http_has_body(const struct http_request *request)
+{
+	return !request || request->method != HTTP_HEAD_METHOD;
+}
 
 /* Adds the head of a response; the body (none for HEAD: http_has_body) is written by the caller. `request` may be NULL.
  */

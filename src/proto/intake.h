@@ -11,8 +11,8 @@
 #include "base/buf.h"
 
 struct intake {
-	struct buf kept;
-	struct bytes in; /* what is not taken yet: in `kept`, or in the caller's memory */
+	struct buf kept; /* empty: `in` is in the caller's memory; else it is the end of this */
+	struct bytes in; /* what is not taken yet */
 	size_t seen;     /* of `in`: bytes already searched in vain for the end of a line */
 	enum err err;
 };
@@ -33,5 +33,5 @@ NODISCARD enum err intake_line(struct intake *intake, size_t max, struct bytes *
 /* Bytes that were fed and not taken: a unit that began and has not ended, or a peer that talks out of turn. */
 static inline size_t intake_pending(const struct intake *intake)
 {
-	return intake->in.len > 0 ? intake->in.len : intake->kept.len;
+	return intake->in.len;
 }

@@ -21,40 +21,17 @@ void milter_init(struct milter *milter)
 {
 	*milter = (struct milter){0};
 	/* What is kept is an incomplete packet and the feed that brought its end. */
-	buf_init(&milter->kept, 2 * MILTER_PACKET_MAX + 4);
+	intake_init(&milter->intake, 2 * MILTER_PACKET_MAX + 4);
 }
 
 void milter_done(struct milter *milter)
 {
-	buf_done(&milter->kept);
+	intake_done(&milter->intake);
 }
 
 void milter_feed(struct milter *milter, struct bytes data)
 {
-	if (milter->kept.len == 0) {
-		milter->in = data;
-		return;
-	}
-	buf_add(&milter->kept, data);
-	milter->in = buf_bytes(&milter->kept);
-	if (buf_err(&milter->kept) != ERR_OK && milter->err == ERR_OK)
-		milter->err = buf_err(&milter->kept);
-}
-
-/* Keeps what is left for the next feed. */
-static enum err keep(struct milter *milter)
-{
-	if (milter->in.len == 0) {
-		buf_clear(&milter->kept);
-	} else if (milter->kept.len > 0) {
-		buf_consume(&milter->kept, milter->kept.len - milter->in.len);
-	} else {
-		buf_add(&milter->kept, milter->in);
-		if (buf_err(&milter->kept) != ERR_OK)
-			return milter->err = buf_err(&milter->kept);
-	}
-	milter->in = (struct bytes){0};
-	return ERR_AGAIN;
+	intake_feed(&milter->intake, data);
 }
 
 static bool command_of(uint8_t letter, enum milter_command *ret)
@@ -216,18 +193,18 @@ static bool in_order(struct milter *milter, enum milter_command command)
 
 enum err milter_next(struct milter *milter, struct milter_event *ret_event)
 {
+	struct intake *intake = &milter->intake;
 	if (milter->err != ERR_OK)
 		return milter->err;
-	if (milter->in.len < 4)
-		return keep(milter);
-	struct cursor cur = cursor_make(milter->in);
+	if (intake->in.len < 4)
+		return intake_keep(intake);
+	struct cursor cur = cursor_make(intake->in);
 	uint32_t len = cursor_be32(&cur);
 	if (len == 0 || len > MILTER_PACKET_MAX)
 		return milter->err = len ? ERR_LIMIT : ERR_SYNTAX;
-	if (milter->in.len - 4 < len)
-		return keep(milter);
-	struct bytes packet = cursor_take(&cur, len);
-	milter->in = bytes_from(milter->in, cur.at);
+	if (intake->in.len - 4 < len)
+		return intake_keep(intake);
+	struct bytes packet = bytes_from(intake_take(intake, len + (size_t)4), 4);
 	*ret_event = (struct milter_event){0};
 	if (!command_of(packet.ptr[0], &ret_event->command) || !parse_data(bytes_from(packet, 1), ret_event) ||
 	    !in_order(milter, ret_event->command))

@@ -11,9 +11,7 @@
  * long, of unknown kind, of wrong shape or out of order is ERR_SYNTAX and sticks: the connection is to be closed.
  * Bounds: MILTER_PACKET_MAX bytes a packet; nothing else is kept.
  */
-#include "base/buf.h"
-#include "base/bytes.h"
-#include "base/err.h"
+#include "proto/intake.h"
 
 #define MILTER_VERSION    6
 #define MILTER_PACKET_MAX ((size_t)1 << 20)
@@ -74,8 +72,7 @@ struct milter_event {
 };
 
 struct milter {
-	struct buf kept;
-	struct bytes in;
+	struct intake intake;
 	enum err err;
 	unsigned state;
 	uint32_t steps; /* agreed on */

@@ -12,8 +12,8 @@
 struct arena;
 
 enum rspamd_command {
-	RSPAMD_CHECK,   /* /checkv2 and /check */
-	RSPAMD_SYMBOLS, /* /symbols: the first protocol's answer */
+	RSPAMD_CHECK,   /* /checkv2 */
+	RSPAMD_SYMBOLS, /* /symbols, /check, /report: the first protocol's answer */
 	RSPAMD_PING,    /* answered "pong" */
 	RSPAMD_STAT,
 	RSPAMD_LEARN, /* /learnspam, /learnham, /fuzzyadd, /fuzzydel: refused with a reason */
@@ -23,6 +23,7 @@ enum rspamd_command {
 enum rspamd_command rspamd_command_of(struct bytes path);
 
 #define RSPAMD_RECIPIENTS_MAX 10000
+#define RSPAMD_SYMBOLS_MAX    256 /* in an answer */
 
 struct rspamd_request {
 	struct bytes from; /* without <> */
@@ -49,7 +50,8 @@ struct rspamd_symbol {
 };
 
 struct rspamd_field {
-	struct bytes name, value;
+	const char *name; /* of a header field; two with the same name are not for one answer */
+	struct bytes value;
 };
 
 struct rspamd_result {
@@ -64,15 +66,21 @@ struct rspamd_result {
 	size_t n_urls, n_emails;
 	const struct rspamd_field *add_headers;
 	size_t n_add_headers;
-	const struct bytes *remove_headers; /* all fields of each name */
+	const char *const *remove_headers; /* all fields of each name */
 	size_t n_remove_headers;
 	uint64_t usec;
 };
 
 /* The JSON of /checkv2. */
 void rspamd_add_check(struct buf *out, const struct rspamd_result *result);
-/* The JSON of /symbols: the same below "default", symbols beside the rest. */
+/* The JSON of /symbols: score, action and symbols are below "default". */
 void rspamd_add_symbols(struct buf *out, const struct rspamd_result *result);
+/* The answer, without a HTTP head, to a request of the older protocol (http_request.rspamc), as Exim reads it. */
+void rspamd_add_rspamc(struct buf *out, const struct rspamd_result *result);
+/* A whole answer to a learning command: it was not learned, and why; rspamc shows the reason. */
+void rspamd_respond_learn(struct buf *out, const struct http_request *http, struct bytes why);
+/* A whole answer to /ping. */
+void rspamd_respond_ping(struct buf *out, const struct http_request *http);
 
 struct rspamd_stat {
 	struct bytes version;
@@ -81,7 +89,7 @@ struct rspamd_stat {
 void rspamd_add_stat(struct buf *out, const struct rspamd_stat *stat);
 
 /*
- * Log-odds (thousandths of a nat) on rspamd's customary scale, in thousandths, monotone: `tag_at` is 6 (add header),
- * `act_at` is 15 (reject), on straight lines through both; at most +-100. `tag_at` < `act_at`, or both lines are one.
+ * Log-odds (thousandths of a nat) on rspamd's customary scale, in thousandths, monotone: 0 is 0, `tag_at` is 6 (add
+ * header), `act_at` is 15 (reject), on straight lines between and beyond; at most +-100.
  */
 int rspamd_score(int log_odds, int tag_at, int act_at);

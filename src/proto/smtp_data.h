@@ -38,7 +38,6 @@ struct smtp_data_encoder {
 	bool repair; /* bare CR and bare LF become CRLF: nobody behind can read them as something else */
 	bool inside; /* a line: not at its start */
 	bool cr;     /* the last byte was CR */
-	bool begun;
 };
 
 void smtp_data_encoder_init(struct smtp_data_encoder *encoder, bool repair);

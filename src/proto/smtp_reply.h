@@ -23,8 +23,10 @@ struct smtp_reply {
 struct smtp_replies {
 	struct intake intake;
 	struct buf text;
-	struct smtp_reply reply;
+	unsigned code, lines;
+	char enhanced[12];
 	size_t enhanced_len;
+	bool complete; /* the reply was given out: the next line begins another */
 	enum err err;
 };
 
