@@ -216,8 +216,10 @@ static enum err next_head(struct http *http, struct http_event *event)
 	struct http_request *request = &event->request;
 	size_t len = find_head(intake, http->limits.head_max);
 	if (len == BYTES_NONE) {
-		/* What is no HTTP at all is told from its first bytes: TLS, say. */
-		if (intake->in.len > 0 && intake->in.ptr[0] != '\r' && !token_byte(intake->in.ptr[0]))
+		/* What is not HTTP, TLS say, or typed by hand with bare LFs, is told at once. */
+		size_t lf = bytes_find_byte(intake->in, '\n');
+		if ((intake->in.len > 0 && intake->in.ptr[0] != '\r' && !token_byte(intake->in.ptr[0])) || lf == 0 ||
+		    (lf != BYTES_NONE && intake->in.ptr[lf - 1] != '\r'))
 			return refuse(http, ERR_SYNTAX, 400);
 		if (intake->in.len >= http->limits.head_max)
 			return refuse(http, ERR_LIMIT, 431);

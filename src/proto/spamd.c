@@ -112,10 +112,10 @@ static enum err next_head(struct spamd *spamd, struct spamd_event *event)
 	struct spamd_request *request = &event->request;
 	size_t len = find_head(intake, spamd->limits.head_max);
 	if (len == BYTES_NONE) {
+		if (intake->in.len > 0 && !ascii_is_upper(intake->in.ptr[0]))
+			return ERR_SYNTAX; /* another protocol */
 		if (intake->in.len >= spamd->limits.head_max)
 			return ERR_LIMIT;
-		if (intake->in.len > 0 && !ascii_is_upper(intake->in.ptr[0]))
-			return ERR_SYNTAX;
 		return spamd->eof ? ERR_SHORT : intake_keep(intake);
 	}
 	struct bytes head = intake_take(intake, len), line;
