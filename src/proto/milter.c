@@ -3,10 +3,12 @@
 
 #include "base/ascii.h"
 #include "base/cursor.h"
+#include "base/num.h"
+#include "proto/smtp_reply.h"
 
 #include "base/banned.h"
 
-#define TEXT_MAX 400
+#define TEXT_MAX 2000 /* of a reply */
 
 /* What has come; each bit allows what may follow. */
 enum {
@@ -21,40 +23,17 @@ void milter_init(struct milter *milter)
 {
 	*milter = (struct milter){0};
 	/* What is kept is an incomplete packet and the feed that brought its end. */
-	buf_init(&milter->kept, 2 * MILTER_PACKET_MAX + 4);
+	intake_init(&milter->intake, 2 * MILTER_PACKET_MAX + 4);
 }
 
 void milter_done(struct milter *milter)
 {
-	buf_done(&milter->kept);
+	intake_done(&milter->intake);
 }
 
 void milter_feed(struct milter *milter, struct bytes data)
 {
-	if (milter->kept.len == 0) {
-		milter->in = data;
-		return;
-	}
-	buf_add(&milter->kept, data);
-	milter->in = buf_bytes(&milter->kept);
-	if (buf_err(&milter->kept) != ERR_OK && milter->err == ERR_OK)
-		milter->err = buf_err(&milter->kept);
-}
-
-/* Keeps what is left for the next feed. */
-static enum err keep(struct milter *milter)
-{
-	if (milter->in.len == 0) {
-		buf_clear(&milter->kept);
-	} else if (milter->kept.len > 0) {
-		buf_consume(&milter->kept, milter->kept.len - milter->in.len);
-	} else {
-		buf_add(&milter->kept, milter->in);
-		if (buf_err(&milter->kept) != ERR_OK)
-			return milter->err = buf_err(&milter->kept);
-	}
-	milter->in = (struct bytes){0};
-	return ERR_AGAIN;
+	intake_feed(&milter->intake, data);
 }
 
 static bool command_of(uint8_t letter, enum milter_command *ret)
@@ -83,7 +62,8 @@ static bool parse_options(struct bytes data, struct milter_event *event)
 	event->version = cursor_be32(&cur);
 	event->actions = cursor_be32(&cur);
 	event->steps = cursor_be32(&cur);
-	return cur.err == ERR_OK; /* newer versions may say more */
+	/* Version 1 had other steps; newer versions may say more. */
+	return cur.err == ERR_OK && event->version >= 2;
 }
 
 static bool parse_connect(struct bytes data, struct milter_event *event)
@@ -96,9 +76,11 @@ static bool parse_connect(struct bytes data, struct milter_event *event)
 		return true;
 	if (event->family != '4' && event->family != '6' && event->family != 'L')
 		return false;
-	if (data.len < 2)
+	struct cursor cur = cursor_make(data);
+	event->port = cursor_be16(&cur);
+	if (cur.err != ERR_OK)
 		return false;
-	data = bytes_from(data, 2); /* the port */
+	data = cursor_rest(&cur);
 	if (!take_text(&data, &event->two))
 		event->two = data;
 	return true;
@@ -216,18 +198,18 @@ static bool in_order(struct milter *milter, enum milter_command command)
 
 enum err milter_next(struct milter *milter, struct milter_event *ret_event)
 {
+	struct intake *intake = &milter->intake;
 	if (milter->err != ERR_OK)
 		return milter->err;
-	if (milter->in.len < 4)
-		return keep(milter);
-	struct cursor cur = cursor_make(milter->in);
+	if (intake->in.len < 4)
+		return intake_keep(intake);
+	struct cursor cur = cursor_make(intake->in);
 	uint32_t len = cursor_be32(&cur);
 	if (len == 0 || len > MILTER_PACKET_MAX)
 		return milter->err = len ? ERR_LIMIT : ERR_SYNTAX;
-	if (milter->in.len - 4 < len)
-		return keep(milter);
-	struct bytes packet = cursor_take(&cur, len);
-	milter->in = bytes_from(milter->in, cur.at);
+	if (intake->in.len - 4 < len)
+		return intake_keep(intake);
+	struct bytes packet = bytes_from(intake_take(intake, len + (size_t)4), 4);
 	*ret_event = (struct milter_event){0};
 	if (!command_of(packet.ptr[0], &ret_event->command) || !parse_data(bytes_from(packet, 1), ret_event) ||
 	    !in_order(milter, ret_event->command))
@@ -259,7 +241,7 @@ static void packet(struct buf *out, char letter, size_t data_len)
 void milter_negotiate(struct milter *milter, struct buf *out, const struct milter_event *offer, uint32_t want_actions,
 		      uint32_t want_steps, uint32_t *ret_actions)
 {
-	uint32_t version = offer->version < MILTER_VERSION ? offer->version : MILTER_VERSION;
+	uint32_t version = MIN(offer->version, (uint32_t)MILTER_VERSION);
 	*ret_actions = offer->actions & want_actions;
 	milter->steps = offer->steps & want_steps;
 	packet(out, 'O', 12);
@@ -326,65 +308,89 @@ void milter_progress(struct buf *out)
 	packet(out, 'p', 0);
 }
 
+void milter_reject(struct buf *out)
+{
+	packet(out, 'r', 0);
+}
+
+void milter_skip(struct buf *out)
+{
+	packet(out, 's', 0);
+}
+
 void milter_reply(struct buf *out, const char *code, const char *enhanced, struct bytes text)
 {
-	CLEANUP(buf_done) struct buf line = BUF_INIT(2 * TEXT_MAX + 64);
-	buf_printf(&line, "%s %s ", code, enhanced);
-	text = bytes_sub(text, 0, TEXT_MAX);
-	for (size_t i = 0; i < text.len; i++) {
-		uint8_t c = text.ptr[i];
-		/* Sendmail expands % as printf does; other than ASCII is not for SMTP replies. */
-		if (c == '%')
-			buf_add_cstr(&line, "%%");
-		else
-			buf_add_byte(&line, ascii_is_print(c) ? c : '?');
+	uint64_t number = 0;
+	CLEANUP(buf_done) struct buf plain = BUF_INIT(2 * TEXT_MAX + 1024);
+	CLEANUP(buf_done) struct buf line = BUF_INIT(4 * TEXT_MAX + 2048);
+	/* The protocol has no other codes. */
+	ASSERT(num_parse(bytes_from_cstr(code), 10, 599, &number) == ERR_OK && number >= 400);
+	smtp_reply_add(&plain, (unsigned)number, enhanced, bytes_sub(text, 0, TEXT_MAX), false);
+	struct bytes rest = bytes_chomp(buf_bytes(&plain));
+	for (size_t i = 0; i < rest.len; i++) {
+		buf_add_byte(&line, rest.ptr[i]);
+		if (rest.ptr[i] == '%') /* expanded as printf does */
+			buf_add_byte(&line, '%');
+	}
+	if (buf_err(&plain) != ERR_OK || buf_err(&line) != ERR_OK) {
+		/* No memory for the words: the refusal itself needs none. */
+		packet(out, number < 500 ? 't' : 'r', 0);
+		return;
 	}
 	packet(out, 'y', line.len + 1);
 	buf_add(out, buf_bytes(&line));
 	buf_add_byte(out, '\0');
 }
 
-static void header(struct buf *out, char letter, bool indexed, uint32_t index, struct bytes name, struct bytes value)
+/* Texts end with NUL on the wire: one inside would end it early. */
+static void add_texts(struct buf *out, char letter, const uint32_t *index, struct bytes one, const struct bytes *two)
 {
-	packet(out, letter, (indexed ? 4 : 0) + name.len + value.len + 2);
-	if (indexed)
-		buf_add_be32(out, index);
-	buf_add(out, name);
+	one = bytes_sub(one, 0, bytes_find_byte(one, '\0'));
+	struct bytes second = two ? bytes_sub(*two, 0, bytes_find_byte(*two, '\0')) : (struct bytes){0};
+	packet(out, letter, (index ? 4 : 0) + one.len + 1 + (two ? second.len + 1 : 0));
+	if (index)
+		buf_add_be32(out, *index);
+	buf_add(out, one);
 	buf_add_byte(out, '\0');
-	buf_add(out, value);
-	buf_add_byte(out, '\0');
+	if (two) {
+		buf_add(out, second);
+		buf_add_byte(out, '\0');
+	}
 }
 
 void milter_add_header(struct buf *out, struct bytes name, struct bytes value)
 {
-	header(out, 'h', false, 0, name, value);
+	add_texts(out, 'h', NULL, name, &value);
 }
 
 void milter_insert_header(struct buf *out, uint32_t index, struct bytes name, struct bytes value)
 {
-	header(out, 'i', true, index, name, value);
+	add_texts(out, 'i', &index, name, &value);
 }
 
 void milter_change_header(struct buf *out, uint32_t index, struct bytes name, struct bytes value)
 {
-	header(out, 'm', true, index, name, value);
+	add_texts(out, 'm', &index, name, &value);
 }
 
-static void one_text(struct buf *out, char letter, struct bytes text)
+void milter_change_from(struct buf *out, struct bytes path, struct bytes parameters)
 {
-	packet(out, letter, text.len + 1);
-	buf_add(out, text);
-	buf_add_byte(out, '\0');
+	add_texts(out, 'e', NULL, path, parameters.len > 0 ? &parameters : NULL);
 }
 
 void milter_add_recipient(struct buf *out, struct bytes path)
 {
-	one_text(out, '+', path);
+	add_texts(out, '+', NULL, path, NULL);
+}
+
+void milter_add_recipient_with(struct buf *out, struct bytes path, struct bytes parameters)
+{
+	add_texts(out, '2', NULL, path, &parameters);
 }
 
 void milter_delete_recipient(struct buf *out, struct bytes path)
 {
-	one_text(out, '-', path);
+	add_texts(out, '-', NULL, path, NULL);
 }
 
 void milter_replace_body(struct buf *out, struct bytes body)
@@ -399,5 +405,5 @@ void milter_replace_body(struct buf *out, struct bytes body)
 
 void milter_quarantine(struct buf *out, struct bytes reason)
 {
-	one_text(out, 'q', reason);
+	add_texts(out, 'q', NULL, reason, NULL);
 }

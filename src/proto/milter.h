@@ -11,21 +11,21 @@
  * long, of unknown kind, of wrong shape or out of order is ERR_SYNTAX and sticks: the connection is to be closed.
  * Bounds: MILTER_PACKET_MAX bytes a packet; nothing else is kept.
  */
-#include "base/buf.h"
-#include "base/bytes.h"
-#include "base/err.h"
+#include "proto/intake.h"
 
 #define MILTER_VERSION    6
 #define MILTER_PACKET_MAX ((size_t)1 << 20)
 #define MILTER_CHUNK_MAX  ((size_t)65535) /* body bytes a packet that we send */
 
 /* What a filter may do at the end of a message (SMFIF_*). */
-#define MILTER_ADD_HEADERS      0x01u
-#define MILTER_CHANGE_BODY      0x02u
-#define MILTER_ADD_RECIPIENT    0x04u
-#define MILTER_DELETE_RECIPIENT 0x08u
-#define MILTER_CHANGE_HEADERS   0x10u
-#define MILTER_QUARANTINE       0x20u
+#define MILTER_ADD_HEADERS        0x01u
+#define MILTER_CHANGE_BODY        0x02u
+#define MILTER_ADD_RECIPIENT      0x04u
+#define MILTER_DELETE_RECIPIENT   0x08u
+#define MILTER_CHANGE_HEADERS     0x10u
+#define MILTER_QUARANTINE         0x20u
+#define MILTER_CHANGE_FROM        0x40u
+#define MILTER_ADD_RECIPIENT_WITH 0x80u
 
 /* Steps (SMFIP_*). */
 #define MILTER_NO_CONNECT           0x000001u
@@ -69,13 +69,13 @@ struct milter_event {
 	struct bytes one; /* CONNECT: host name; HELO: name; MAIL, RCPT: path; HEADER: name; BODY, EOM: bytes; UNKNOWN:
 			     line */
 	struct bytes two; /* CONNECT: address text; HEADER: value; MAIL, RCPT: ESMTP arguments, separated by NUL */
+	uint16_t port;    /* CONNECT */
 	char family;      /* CONNECT: '4', '6', 'L' (unix) or 'U' (unknown) */
 	char stage;       /* MACROS: command they belong to, as its letter */
 };
 
 struct milter {
-	struct buf kept;
-	struct bytes in;
+	struct intake intake;
 	enum err err;
 	unsigned state;
 	uint32_t steps; /* agreed on */
@@ -106,8 +106,13 @@ void milter_accept(struct buf *out);
 void milter_discard(struct buf *out);
 void milter_tempfail(struct buf *out);
 void milter_progress(struct buf *out);
-/* `code` three digits, `enhanced` such as "5.7.1"; foreign text is made harmless (controls out, % doubled) and cut at
- * 400. */
+void milter_reject(struct buf *out);
+/* Answers BODY: no more of it is wanted; where MILTER_SKIP was agreed on. */
+void milter_skip(struct buf *out);
+/*
+ * Refuses with our words. `code` is "4xx" or "5xx", `enhanced` such as "5.7.1", of the same class. Foreign text is made
+ * harmless as smtp_reply_add() does it, % doubled, and cut at 2,000 bytes; LF begins another line.
+ */
 void milter_reply(struct buf *out, const char *code, const char *enhanced, struct bytes text);
 /* Changes: only between EOM and its answer. `value` has its leading blank where MILTER_HEADER_LEADING_SPACE was agreed
  * on. */
@@ -115,7 +120,11 @@ void milter_add_header(struct buf *out, struct bytes name, struct bytes value);
 void milter_insert_header(struct buf *out, uint32_t index, struct bytes name, struct bytes value);
 /* The index-th (from 1) field of that name; an empty value deletes it. */
 void milter_change_header(struct buf *out, uint32_t index, struct bytes name, struct bytes value);
+/* `parameters` as with MAIL; may be empty. Where MILTER_CHANGE_FROM was agreed on. */
+void milter_change_from(struct buf *out, struct bytes path, struct bytes parameters);
 void milter_add_recipient(struct buf *out, struct bytes path);
+/* With ESMTP parameters, where MILTER_ADD_RECIPIENT_WITH was agreed on. */
+void milter_add_recipient_with(struct buf *out, struct bytes path, struct bytes parameters);
 void milter_delete_recipient(struct buf *out, struct bytes path);
 /* In as many packets as needed. */
 void milter_replace_body(struct buf *out, struct bytes body);
