@@ -57,6 +57,9 @@ static bool parse_probability(struct bytes text, double *ret)
 	char *end;
 	if (text.len == 0 || text.len >= sizeof(digits) || !ascii_is_digit(text.ptr[0]))
 		return false;
+	for (size_t i = 0; i < text.len; i++)
+		if (!ascii_is_digit(text.ptr[i]) && !bytes_has(BYTES_LIT(".e+-"), text.ptr[i]))
+			return false; /* strtod() would also take hexadecimal digits */
 	memcpy(digits, text.ptr, text.len);
 	digits[text.len] = '\0';
 	*ret = strtod(digits, &end);
@@ -112,7 +115,7 @@ static bool parse_scalar(const struct conf_key *key, struct bytes text, void *fi
 		return false;
 	case CONF_ADDRESS:
 		*(struct bytes *)field = bytes_eq(text, BYTES_LIT("off")) ? (struct bytes){0} : text;
-		return text.len == 0 || bytes_eq(text, BYTES_LIT("off")) || address_shape(text);
+		return bytes_eq(text, BYTES_LIT("off")) || address_shape(text);
 	case CONF_STRINGS:
 	case CONF_GROUPS:
 		return false;
@@ -291,6 +294,23 @@ static enum err apply_value(struct arena *arena, const struct conf_key *key, con
 	return ERR_OK;
 }
 
+/* The section that is most like `name`, or the empty span. */
+static struct bytes nearest_section(const struct conf_group *group, struct bytes name)
+{
+	struct bytes nearest = {0};
+	unsigned least = 3;
+	for (size_t i = 0; i < group->n_keys; i++) {
+		struct bytes key = bytes_from_cstr(group->keys[i].key);
+		struct bytes section = bytes_sub(key, 0, bytes_find_byte(key, '.'));
+		unsigned distance = section.len < key.len ? conf_distance(name, section) : 99;
+		if (distance < least) {
+			least = distance;
+			nearest = section;
+		}
+	}
+	return nearest;
+}
+
 static void complain_unknown(struct conf_errors *errors, const struct conf_group *group, struct bytes name, size_t line)
 {
 	const struct conf_key *nearest = conf_nearest(group, name);
@@ -299,6 +319,27 @@ static void complain_unknown(struct conf_errors *errors, const struct conf_group
 			       BYTES_FMT(bytes_sub(name, 0, 80)), nearest->key);
 	else
 		conf_error_add(errors, line, "unknown key \"%.*s\"", BYTES_FMT(bytes_sub(name, 0, 80)));
+}
+
+/* True when `node` is wrong as a section, or as a key that belongs into one, and that was said. */
+static bool complain_section(struct conf_errors *errors, const struct conf_group *group, const struct yaml_node *node)
+{
+	struct bytes name = bytes_sub(node->key, 0, 80);
+	size_t dot = bytes_find_byte(name, '.');
+	struct bytes nearest = node->kind == YAML_MAP ? nearest_section(group, name) : (struct bytes){0};
+	if (is_section(group, name))
+		conf_error_add(errors, node->line, "\"%.*s\" is a section: its keys stand below it, indented",
+			       BYTES_FMT(name));
+	else if (dot != BYTES_NONE && conf_find(group, name, NULL))
+		conf_error_add(errors, node->line, "\"%.*s\" is written as \"%.*s\" in the section \"%.*s\"",
+			       BYTES_FMT(name), BYTES_FMT(bytes_from(name, dot + 1)),
+			       BYTES_FMT(bytes_sub(name, 0, dot)));
+	else if (nearest.len > 0)
+		conf_error_add(errors, node->line, "unknown section \"%.*s\"; did you mean \"%.*s\"?", BYTES_FMT(name),
+			       BYTES_FMT(nearest));
+	else
+		return false;
+	return true;
 }
 
 /* A map without sections: the groups of a list. */
@@ -318,9 +359,11 @@ static enum err apply_flat(struct arena *arena, const struct conf_group *group, 
 enum err conf_apply(struct arena *arena, const struct conf_group *group, const struct yaml_node *root, void *target,
 		    size_t *lines, struct conf_errors *errors)
 {
-	/* One level of sections: "milter: { listen: ... }" is the key "milter.listen". */
+	/* One level of sections: "milter: { listen: ... }" is the key "milter.listen", and the only way to write it. */
 	for (const struct yaml_node *section = root->first; section; section = section->next) {
 		bool nested = section->kind == YAML_MAP && is_section(group, section->key);
+		if (!nested && complain_section(errors, group, section))
+			continue;
 		const struct yaml_node *only = section;
 		for (const struct yaml_node *node = nested ? section->first : only; node;
 		     node = nested ? node->next : NULL) {

@@ -319,11 +319,14 @@ enum err settings_default(struct arena *arena, struct settings *ret_settings)
 /* What no single key can tell. */
 static void check_together(const struct settings *settings, const size_t *lines, struct conf_errors *errors)
 {
-	size_t tag, quarantine, listen, next;
+	size_t tag, quarantine, listen, next, state, run, recipients;
 	(void)conf_find(&settings_keys, BYTES_LIT("actions.tag_at"), &tag);
 	(void)conf_find(&settings_keys, BYTES_LIT("actions.quarantine_at"), &quarantine);
 	(void)conf_find(&settings_keys, BYTES_LIT("smtp.listen"), &listen);
 	(void)conf_find(&settings_keys, BYTES_LIT("smtp.next_hop"), &next);
+	(void)conf_find(&settings_keys, BYTES_LIT("state_dir"), &state);
+	(void)conf_find(&settings_keys, BYTES_LIT("run_dir"), &run);
+	(void)conf_find(&settings_keys, BYTES_LIT("recipients"), &recipients);
 	if (settings->quarantine_at < settings->tag_at)
 		conf_error_add(errors, lines[quarantine] ? lines[quarantine] : lines[tag],
 			       "actions.quarantine_at (%g) must not be below actions.tag_at (%g)",
@@ -334,12 +337,14 @@ static void check_together(const struct settings *settings, const size_t *lines,
 	if (settings->smtp_listen.len > 0 && bytes_eq(settings->smtp_listen, settings->smtp_next_hop))
 		conf_error_add(errors, lines[listen],
 			       "smtp.next_hop is smtp.listen itself: mail would go round for ever");
-	if (settings->state_dir.len == 0 || settings->state_dir.ptr[0] != '/' || settings->run_dir.len == 0 ||
-	    settings->run_dir.ptr[0] != '/')
-		conf_error_add(errors, 0, "state_dir and run_dir must be absolute paths");
+	if (!bytes_starts(settings->state_dir, BYTES_LIT("/")))
+		conf_error_add(errors, lines[state], "state_dir must be an absolute path");
+	if (!bytes_starts(settings->run_dir, BYTES_LIT("/")))
+		conf_error_add(errors, lines[run], "run_dir must be an absolute path");
 	for (size_t i = 0; i < settings->recipients.count; i++)
 		if (((const struct settings_recipients *)settings->recipients.items)[i].match.count == 0)
-			conf_error_add(errors, 0, "recipients: a group without \"match\" would never be used");
+			conf_error_add(errors, lines[recipients],
+				       "recipients: a group without \"match\" would never be used");
 }
 
 bool settings_parse(struct arena *arena, struct bytes text, struct settings *ret_settings,
@@ -425,6 +430,24 @@ static bool needs_quotes(const struct conf_key *key)
 	return key->type == CONF_STRING && (value.len == 0 || bytes_has(value, '%') || bytes_has(value, ' '));
 }
 
+/* The default as it is written in a file. Items of lists are quoted: in "[::1]" the colons would be YAML's. */
+static void add_default(struct buf *buf, const struct conf_key *key)
+{
+	struct bytes rest = bytes_from_cstr(key->fallback), item;
+	bool first = true;
+	if (key->type != CONF_STRINGS && key->type != CONF_GROUPS) {
+		const char *quote = needs_quotes(key) ? "\"" : "";
+		buf_printf(buf, "%s%s%s", quote, key->fallback, quote);
+		return;
+	}
+	buf_add_byte(buf, '[');
+	while (rest.len > 0 && bytes_split(&rest, ',', &item)) {
+		buf_printf(buf, "%s\"%.*s\"", first ? "" : ", ", BYTES_FMT(bytes_trim(item)));
+		first = false;
+	}
+	buf_add_byte(buf, ']');
+}
+
 void settings_sample(struct buf *buf)
 {
 	struct bytes open = {0};
@@ -446,10 +469,9 @@ void settings_sample(struct buf *buf)
 		conf_range(&range, key);
 		buf_printf(buf, "%s# (%.*s)\n", indent, BYTES_FMT(buf_bytes(&range)));
 		struct bytes leaf = section.len ? bytes_from(name, dot + 1) : name;
-		const char *quote = needs_quotes(key) ? "\"" : "";
-		bool list = key->type == CONF_STRINGS || key->type == CONF_GROUPS;
-		buf_printf(buf, "#%s%.*s: %s%s%s%s%s\n", indent, BYTES_FMT(leaf), list ? "[" : "", quote, key->fallback,
-			   quote, list ? "]" : "");
+		buf_printf(buf, "#%s%.*s: ", indent, BYTES_FMT(leaf));
+		add_default(buf, key);
+		buf_add_byte(buf, '\n');
 	}
 }
 

@@ -64,6 +64,16 @@ static enum err add_node(struct builder *builder, struct yaml_node node, struct 
 	return ERR_OK;
 }
 
+/* They have no business in a configuration: a NUL would end a path early, a line break would begin a new header field.
+ */
+static bool has_control(struct bytes text)
+{
+	for (size_t i = 0; i < text.len; i++)
+		if (text.ptr[i] < 0x20 || text.ptr[i] == 0x7f)
+			return true;
+	return false;
+}
+
 static enum err on_scalar(struct builder *builder, const yaml_event_t *event, size_t line)
 {
 	struct bytes text = arena_copy(builder->arena, bytes_make(event->data.scalar.value, event->data.scalar.length));
@@ -72,6 +82,8 @@ static enum err on_scalar(struct builder *builder, const yaml_event_t *event, si
 		return error_set(builder->reterr, ERR_NOMEM, line, "no memory");
 	if (event->data.scalar.anchor || event->data.scalar.tag)
 		return refuse(builder, line, "anchors and tags are not supported");
+	if (has_control(text))
+		return refuse(builder, line, "a value is one line, without control characters");
 	bool in_map = builder->depth > 0 && builder->open[builder->depth - 1]->kind == YAML_MAP;
 	if (in_map && !builder->key_waits) {
 		if (bytes_eq(text, BYTES_LIT("<<")))
@@ -138,6 +150,20 @@ static enum err on_event(struct builder *builder, const yaml_event_t *event)
 	return ERR_OK;
 }
 
+/* libyaml counts lines but in its reader, which knows the byte only. */
+static enum err complain_parser(const yaml_parser_t *parser, struct bytes text, struct error *reterr)
+{
+	size_t line = parser->problem_mark.line + 1;
+	if (parser->error == YAML_MEMORY_ERROR)
+		return error_set(reterr, ERR_NOMEM, 0, "no memory");
+	if (parser->error == YAML_READER_ERROR) {
+		line = 1;
+		for (size_t i = 0; i < text.len && i < parser->problem_offset; i++)
+			line += text.ptr[i] == '\n';
+	}
+	return error_set(reterr, ERR_SYNTAX, line, "%s", parser->problem ? parser->problem : "this is no YAML");
+}
+
 enum err yaml_parse(struct arena *arena, struct bytes text, struct yaml_node **ret_root, struct error *reterr)
 {
 	struct builder builder = {.arena = arena, .reterr = reterr};
@@ -152,8 +178,7 @@ enum err yaml_parse(struct arena *arena, struct bytes text, struct yaml_node **r
 	while (err == ERR_OK && !end) {
 		yaml_event_t event;
 		if (!yaml_parser_parse(&parser, &event)) {
-			err = error_set(reterr, ERR_SYNTAX, parser.problem_mark.line + 1, "%s",
-					parser.problem ? parser.problem : "this is no YAML");
+			err = complain_parser(&parser, text, reterr);
 			break;
 		}
 		end = event.type == YAML_STREAM_END_EVENT;
