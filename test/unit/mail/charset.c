@@ -1,6 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "unit.h"
 
+#include <seccomp.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
 #include "base/arena.h"
 #include "base/utf8.h"
 #include "mail/charset.h"
@@ -99,8 +103,43 @@ static void any_bytes_give_valid_utf8(void **state)
 	charset_done();
 }
 
+/* Exit status of a process that may not open a file once charset_init() is through. */
+static int decode_all_without_files(void)
+{
+	static const int calls[] = {SCMP_SYS(open), SCMP_SYS(openat), SCMP_SYS(stat), SCMP_SYS(newfstatat)};
+	struct arena *arena = arena_create(SIZE_MAX);
+	scmp_filter_ctx filter = seccomp_init(SCMP_ACT_ALLOW);
+	if (!arena || !filter || charset_init() != ERR_OK)
+		return 2;
+	for (size_t i = 0; i < ARRAY_LEN(calls); i++)
+		if (seccomp_rule_add(filter, SCMP_ACT_KILL_PROCESS, calls[i], 0) != 0)
+			return 3;
+	if (seccomp_load(filter) != 0)
+		return 3;
+	for (size_t id = 0; id < CHARSET_COUNT; id++) {
+		struct charset_result result;
+		for (size_t i = 0; i < ARRAY_LEN(rows); i++)
+			if (charset_decode(arena, &charset_table[id], rows[i].in, &result) != ERR_OK)
+				return 4;
+	}
+	return 0;
+}
+
+static void decoding_opens_no_file_after_init(void **state)
+{
+	(void)state;
+	int status;
+	pid_t child = fork();
+	if (child == 0)
+		_exit(decode_all_without_files());
+	assert_int_equal(waitpid(child, &status, 0), child);
+	assert_true(WIFEXITED(status));
+	assert_int_equal(WEXITSTATUS(status), 0);
+}
+
 static const struct CMUnitTest tests[] = {
 	cmocka_unit_test(reads_labels_and_what_is_mislabelled),
+	cmocka_unit_test(decoding_opens_no_file_after_init),
 	cmocka_unit_test(aliases_are_sorted),
 	cmocka_unit_test(every_converter_opens_and_ascii_is_not_copied),
 	cmocka_unit_test(any_bytes_give_valid_utf8),
