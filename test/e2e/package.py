@@ -52,13 +52,13 @@ def main():
     tap.ok(all(word in depends for word in ('libc6', 'libsqlite3-0', 'libseccomp2', 'adduser')), 'it says what it needs', depends)
     tap.equal(output('dpkg-deb', '-I', path, 'conffiles'), '/etc/postern/postern.yaml\n', 'the configuration is a conffile')
 
-    subprocess.run(['dpkg-deb', '-R', path, folder + '/root'], check=True)
+    subprocess.run(['dpkg-deb', '-R', path, folder + '/tree'], check=True)
     for script in ('postinst', 'prerm', 'postrm'):
-        done = subprocess.run(['sh', '-n', f'{folder}/root/DEBIAN/{script}'], capture_output=True, text=True)
+        done = subprocess.run(['sh', '-n', f'{folder}/tree/DEBIAN/{script}'], capture_output=True, text=True)
         tap.ok(done.returncode == 0, f'{script} is sound', done.stderr)
-    done = subprocess.run(['md5sum', '--quiet', '-c', 'DEBIAN/md5sums'], cwd=folder + '/root', capture_output=True, text=True)
+    done = subprocess.run(['md5sum', '--quiet', '-c', 'DEBIAN/md5sums'], cwd=folder + '/tree', capture_output=True, text=True)
     tap.ok(done.returncode == 0, 'the sums are right', done.stdout)
-    done = subprocess.run([folder + '/root/usr/bin/postern', 'check-config', folder + '/root/etc/postern/postern.yaml'],
+    done = subprocess.run([folder + '/tree/usr/bin/postern', 'check-config', folder + '/tree/etc/postern/postern.yaml'],
                           capture_output=True, text=True)
     tap.ok(done.returncode == 0, 'its program takes its configuration', done.stderr)
     tap.done()
