@@ -33,9 +33,9 @@ static void begin(struct json *json, struct bytes key)
 	}
 }
 
-static void open(struct json *json, const char *key, char first, char last)
+static void open(struct json *json, struct bytes key, char first, char last)
 {
-	begin(json, bytes_from_cstr(key));
+	begin(json, key);
 	ASSERT(json->depth < JSON_DEPTH);
 	json->close[json->depth++] = last;
 	json->comma = false;
@@ -44,12 +44,17 @@ static void open(struct json *json, const char *key, char first, char last)
 
 void json_object(struct json *json, const char *key)
 {
-	open(json, key, '{', '}');
+	open(json, bytes_from_cstr(key), '{', '}');
 }
 
 void json_array(struct json *json, const char *key)
 {
-	open(json, key, '[', ']');
+	open(json, bytes_from_cstr(key), '[', ']');
+}
+
+void json_object_at(struct json *json, struct bytes key)
+{
+	open(json, key, '{', '}');
 }
 
 void json_end(struct json *json)

@@ -42,3 +42,4 @@ void json_null(struct json *json, const char *key);
 void json_raw(struct json *json, const char *key, struct bytes value);
 /* A key that came from outside. */
 void json_string_at(struct json *json, struct bytes key, struct bytes value);
+void json_object_at(struct json *json, struct bytes key);

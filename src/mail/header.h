@@ -9,25 +9,44 @@
 #include "mail/defect.h"
 
 /* Fields that something in the engine asks for by name; HEADER_OTHER for the rest. X(NAME, "Name") */
-#define HEADER_NAMES(X)                                                                                                \
-	X(FROM, "From")                                                                                                \
-	X(SENDER, "Sender")                                                                                            \
-	X(REPLY_TO, "Reply-To") X(TO, "To") X(CC, "Cc") X(BCC, "Bcc") X(SUBJECT, "Subject") X(DATE, "Date") X(         \
-		MESSAGE_ID, "Message-ID") X(RECEIVED, "Received") X(RETURN_PATH, "Return-Path")                        \
-		X(IN_REPLY_TO, "In-Reply-To") X(REFERENCES, "References") X(MIME_VERSION, "MIME-Version") X(           \
-			CONTENT_TYPE, "Content-Type") X(CONTENT_TRANSFER_ENCODING,                                     \
-							"Content-Transfer-Encoding") X(CONTENT_DISPOSITION,            \
-										       "Content-Disposition")          \
-			X(CONTENT_ID, "Content-ID") X(CONTENT_LOCATION, "Content-Location") X(LIST_ID, "List-Id") X(   \
-				LIST_UNSUBSCRIBE, "List-Unsubscribe") X(LIST_POST, "List-Post")                        \
-				X(PRECEDENCE, "Precedence") X(AUTO_SUBMITTED, "Auto-Submitted") X(                     \
-					X_MAILER, "X-Mailer") X(USER_AGENT, "User-Agent") X(X_PRIORITY, "X-Priority")  \
-					X(IMPORTANCE, "Importance") X(X_MSMAIL_PRIORITY, "X-MSMail-Priority")          \
-						X(X_MIMEOLE, "X-MimeOLE") X(DKIM_SIGNATURE, "DKIM-Signature")          \
-							X(AUTHENTICATION_RESULTS, "Authentication-Results")            \
-								X(X_POSTERN, "X-Postern")                              \
-									X(X_POSTERN_RELEASE, "X-Postern-Release")      \
-										X(RESENT_FROM, "Resent-From")
+/* clang-format off */
+#define HEADER_NAMES(X) \
+	X(FROM, "From") \
+	X(SENDER, "Sender") \
+	X(REPLY_TO, "Reply-To") \
+	X(TO, "To") \
+	X(CC, "Cc") \
+	X(BCC, "Bcc") \
+	X(SUBJECT, "Subject") \
+	X(DATE, "Date") \
+	X(MESSAGE_ID, "Message-ID") \
+	X(RECEIVED, "Received") \
+	X(RETURN_PATH, "Return-Path") \
+	X(IN_REPLY_TO, "In-Reply-To") \
+	X(REFERENCES, "References") \
+	X(MIME_VERSION, "MIME-Version") \
+	X(CONTENT_TYPE, "Content-Type") \
+	X(CONTENT_TRANSFER_ENCODING, "Content-Transfer-Encoding") \
+	X(CONTENT_DISPOSITION, "Content-Disposition") \
+	X(CONTENT_ID, "Content-ID") \
+	X(CONTENT_LOCATION, "Content-Location") \
+	X(LIST_ID, "List-Id") \
+	X(LIST_UNSUBSCRIBE, "List-Unsubscribe") \
+	X(LIST_POST, "List-Post") \
+	X(PRECEDENCE, "Precedence") \
+	X(AUTO_SUBMITTED, "Auto-Submitted") \
+	X(X_MAILER, "X-Mailer") \
+	X(USER_AGENT, "User-Agent") \
+	X(X_PRIORITY, "X-Priority") \
+	X(IMPORTANCE, "Importance") \
+	X(X_MSMAIL_PRIORITY, "X-MSMail-Priority") \
+	X(X_MIMEOLE, "X-MimeOLE") \
+	X(DKIM_SIGNATURE, "DKIM-Signature") \
+	X(AUTHENTICATION_RESULTS, "Authentication-Results") \
+	X(X_POSTERN, "X-Postern") \
+	X(X_POSTERN_RELEASE, "X-Postern-Release") \
+	X(RESENT_FROM, "Resent-From")
+/* clang-format on */
 
 enum header_id {
 #define HEADER_ENUM(id, name) HEADER_##id,
@@ -42,13 +61,21 @@ struct header_field {
 	struct bytes
 		value;  /* after the colon, as written: folds inside, leading blanks too, without the last line end */
 	size_t at, len; /* of the whole field in the message, line end included */
+	bool unsure;    /* some clients do not see it as this field: it begins at a bare CR, or behind blanks */
 };
 
 struct header {
 	struct header_field *fields;
 	size_t count;
 	size_t at, len; /* in the message, without the empty line that ends it */
+	/*
+	 * Where another client ends the header (a line that is no field, a line of blanks): the offset of its first
+	 * body byte, and how many of `fields` it has; HEADER_NONE when all clients agree. It may have more fields than
+	 * `count`: the array holds them all.
+	 */
+	size_t other_body, other_count;
 };
+#define HEADER_NONE ((size_t)-1)
 
 struct header_limits {
 	size_t bytes;  /* of one header */

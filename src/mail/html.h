@@ -6,6 +6,12 @@
  *
  * Owns:   results in the arena. Bounds: HTML_MAX_*; beyond them text is still collected and `limited` is set.
  * Input:  UTF-8 (mail/charset.h made it so). Time is linear.
+ * Fails:  ERR_NOMEM only (the arena's budget).
+ *
+ * What is shown to some is treated by what most see: noscript is shown (mail clients run no scripts); the inside of a
+ * conditional comment (<!--[if mso]>) is for Outlook alone, so its text is in `hidden` and its links are marked hidden,
+ * but it is no reason in `hidden_why`, because honest mail is full of it. A tag that the end of the input cuts off is
+ * dropped as browsers drop it, but its link is kept, marked hidden.
  */
 #include "base/bytes.h"
 #include "base/err.h"
@@ -47,13 +53,14 @@ struct html_document {
 	struct bytes hidden;  /* text that is there and not shown */
 	unsigned hidden_why;  /* enum html_hidden */
 	size_t hidden_at;     /* offset of the first hidden text in the source */
-	size_t zero_width;    /* characters dropped from between letters */
+	size_t zero_width;    /* zero-width characters dropped from between letters */
 	struct html_link *links;
 	size_t n_links;
 	struct bytes base; /* href of the first <base>; empty when none */
 	struct bytes title;
 	unsigned forms, password_inputs, inputs, scripts, images, iframes, tags, unknown_tags, comments_in_words;
-	bool meta_refresh, event_handlers, data_urls, javascript_urls, entities_heavy;
+	bool meta_refresh, event_handlers, data_urls, javascript_urls;
+	bool entities_heavy; /* letters and digits written as numeric references, many of them */
 	bool limited;
 };
 

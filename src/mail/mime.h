@@ -5,9 +5,14 @@
  *
  * Owns:     all results live in the caller's arena; raw text is slices of the message, decoded text is copied.
  * Bounds:   struct mime_limits; reaching one leaves a defect, it does not fail. No recursion. Time is linear in the
- * size. Fails:    ERR_NOMEM only (the arena's budget). Malformed mail is data: see mail/defect.h. Readings: where mail
- * clients differ (two Content-Types, a missing boundary, a quoted encoding name...) the nodes that only another client
- * would show are in the tree as well, with reading 2 and up.
+ *         size.
+ * Fails:    ERR_NOMEM only (the arena's budget). Malformed mail is data: see mail/defect.h.
+ * Readings: where mail clients differ (two Content-Types, a missing boundary, a quoted encoding name...) the nodes that
+ *         only another client would show are in the tree as well, with reading 2 and up. Such a node has the path that
+ *         this client would give it, follows the node it differs from (and all below that), and is its sibling; what it
+ *         holds has its reading. So path and reading together name one node.
+ * Decoded: a container that is transfer encoded holds parts whose bytes stand nowhere in the message; their offsets are
+ *         those of the encoded container.
  */
 #include "base/bytes.h"
 #include "base/err.h"
@@ -20,7 +25,7 @@ struct mime_limits {
 	size_t parts;
 	size_t depth;
 	struct header_limits header;
-	size_t readings; /* nodes of other readings, in all */
+	size_t readings; /* other readings, in all */
 };
 /* What the engine uses unless told otherwise. */
 extern const struct mime_limits mime_limits_default;
@@ -60,7 +65,7 @@ struct mime_part {
 
 	struct bytes body;    /* as in the message, still encoded */
 	size_t body_at;       /* its offset in the message */
-	struct bytes content; /* decoded; leaves only. body itself where nothing had to be decoded */
+	struct bytes content; /* decoded; body itself where nothing had to be decoded */
 
 	/* Filled by message_parse() for text leaves. */
 	struct bytes text;          /* content in UTF-8 by the charset used, CRLF as LF; of text/html the source */

@@ -19,6 +19,7 @@
 #include "base/buf.h"
 #include "base/cursor.h"
 #include "base/num.h"
+#include "mail/received.h"
 #include "scan/verdict.h"
 
 #include "base/banned.h"
@@ -34,6 +35,28 @@ const struct scan_settings scan_settings_default = {
 	.max_header_bytes = (size_t)4 << 20,
 	.max_memory = (size_t)512 << 20,
 };
+
+bool scan_network_holds(const struct scan_network *network, const uint8_t ip[16])
+{
+	unsigned whole = network->bits / 8, rest = network->bits % 8;
+	if (memcmp(ip, network->ip, whole) != 0)
+		return false;
+	return rest == 0 || ((ip[whole] ^ network->ip[whole]) >> (8 - rest)) == 0;
+}
+
+enum err scan_network_parse(struct bytes text, struct scan_network *ret_network)
+{
+	size_t slash = bytes_find_byte(text, '/');
+	struct bytes host = bytes_sub(text, 0, slash);
+	bool four = !bytes_has(host, ':');
+	uint64_t bits = four ? 32 : 128;
+	if (!received_parse_ip(host, ret_network->ip))
+		return ERR_SYNTAX;
+	if (slash != BYTES_NONE)
+		TRY(num_parse(bytes_from(text, slash + 1), 10, bits, &bits));
+	ret_network->bits = (unsigned)bits + (four ? 96 : 0);
+	return ERR_OK;
+}
 
 static const char *const state_names[] = {"asked", "known", "negative", "failed"};
 

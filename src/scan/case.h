@@ -31,6 +31,10 @@ struct scan_network {
 	unsigned bits; /* of 128; IPv4 prefixes count from 96 */
 };
 
+bool scan_network_holds(const struct scan_network *network, const uint8_t ip[16]);
+/* "192.0.2.0/24", "2001:db8::/32", "192.0.2.1". ERR_SYNTAX. */
+NODISCARD enum err scan_network_parse(struct bytes text, struct scan_network *ret_network);
+
 /* What of the configuration can change a verdict. Thresholds are log-odds in thousandths of a nat. */
 struct scan_settings {
 	int tag_at, quarantine_at;

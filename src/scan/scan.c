@@ -153,21 +153,13 @@ struct bytes scan_visible_text(struct scan *scan)
 	return scan->visible;
 }
 
-static bool in_network(const uint8_t ip[16], const struct scan_network *network)
-{
-	unsigned whole = network->bits / 8, rest = network->bits % 8;
-	if (memcmp(ip, network->ip, whole) != 0)
-		return false;
-	return rest == 0 || ((ip[whole] ^ network->ip[whole]) >> (8 - rest)) == 0;
-}
-
 bool scan_trusted_ip(const uint8_t ip[16], void *ctx)
 {
 	const struct scan_settings *settings = &((const struct scan *)ctx)->in->settings;
 	if (received_ip_is_local(ip))
 		return true;
 	for (size_t i = 0; i < settings->n_trusted; i++)
-		if (in_network(ip, &settings->trusted[i]))
+		if (scan_network_holds(&settings->trusted[i], ip))
 			return true;
 	return false;
 }

@@ -133,8 +133,6 @@ enum err process_limit(const struct process_limits *limits)
 		TRY(limit(RLIMIT_NOFILE, limits->descriptors));
 	if (limits->memory > 0)
 		TRY(limit(RLIMIT_AS, limits->memory));
-	if (limits->no_files)
-		TRY(limit(RLIMIT_FSIZE, 0));
 	return ERR_OK;
 }
 

@@ -35,7 +35,6 @@ NODISCARD enum err process_drop(const struct process_user *user, struct error *r
 struct process_limits {
 	uint64_t descriptors; /* 0: as inherited */
 	uint64_t memory;      /* of address space, bytes; 0: none */
-	bool no_files;        /* no file may grow: RLIMIT_FSIZE 0 */
 };
 /* No core dumps ever: they would hold mail. */
 NODISCARD enum err process_limit(const struct process_limits *limits);

@@ -1,0 +1,97 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "cli/history.h"
+
+#include <stdio.h>
+
+#include "base/arena.h"
+#include "base/escape.h"
+#include "base/num.h"
+#include "base/utf8.h"
+#include "cli/when.h"
+#include "sys/clock.h"
+#include "wire/load.h"
+
+#include "base/banned.h"
+
+int filters_query(const struct opt_set *set, const struct filters *filters, struct store_query *ret_query)
+{
+	int64_t now = clock_wall_ms();
+	uint64_t limit = 100;
+	*ret_query = (struct store_query){
+		.id = bytes_from_cstr(filters->id),
+		.address = bytes_from_cstr(filters->address),
+		.sender = bytes_from_cstr(filters->sender),
+		.recipient = bytes_from_cstr(filters->recipient),
+		.subject = bytes_from_cstr(filters->subject),
+		.ip = bytes_from_cstr(filters->ip),
+		.status = bytes_from_cstr(filters->status),
+		.class = bytes_from_cstr(filters->class),
+		.message_id = bytes_from_cstr(filters->message_id),
+	};
+	if (filters->since && !when_parse(filters->since, now, &ret_query->since_ms))
+		return opt_wrong(set, "--since: \"%s\" is no time (2h, 3d, 2026-11-24, 2026-11-24T10:00)",
+				 filters->since);
+	if (filters->until && !when_parse(filters->until, now, &ret_query->until_ms))
+		return opt_wrong(set, "--until: \"%s\" is no time (2h, 3d, 2026-11-24, 2026-11-24T10:00)",
+				 filters->until);
+	if (filters->limit &&
+	    (num_parse(bytes_from_cstr(filters->limit), 10, 10000000, &limit) != ERR_OK || limit == 0))
+		return opt_wrong(set, "--limit: a number from 1 to 10000000 is expected");
+	ret_query->limit = (int64_t)limit;
+	return 0;
+}
+
+int history_open(const struct opt_set *set, const char *config, bool read_only, struct arena *arena,
+		 struct settings *settings, struct store **ret_store)
+{
+	struct error error;
+	if (!arena || !load_settings(arena, config, settings, NULL))
+		return 2;
+	const char *folder = arena_cstr(arena, settings->state_dir);
+	if (!folder)
+		return opt_wrong(set, "not enough memory");
+	if (!load_become_owner(folder))
+		return opt_wrong(set, "cannot become the owner of %s", folder);
+	if (store_open(folder, read_only, ret_store, &error) != ERR_OK)
+		return opt_wrong(set, "%s", error.text);
+	return 0;
+}
+
+void history_recipients(struct buf *buf, const struct store_recipient *recipients, size_t n, size_t shown)
+{
+	for (size_t i = 0; i < n && i < shown; i++) {
+		buf_add_cstr(buf, i ? ", " : "");
+		escape_plain(buf, recipients[i].address);
+	}
+	if (n > shown)
+		buf_printf(buf, " (+%zu)", n - shown);
+}
+
+void history_recipients_json(struct json *json, const struct store_recipient *recipients, size_t n, bool fates)
+{
+	json_array(json, "recipients");
+	for (size_t i = 0; i < n; i++) {
+		if (!fates) {
+			json_string(json, NULL, recipients[i].address);
+			continue;
+		}
+		json_object(json, NULL);
+		json_string(json, "address", recipients[i].address);
+		json_string(json, "fate", recipients[i].fate);
+		json_end(json);
+	}
+	json_end(json);
+}
+
+void history_text(struct buf *buf, struct bytes text, size_t columns)
+{
+	struct bytes rest = text;
+	size_t n = 0;
+	while (rest.len > 0 && n < columns) {
+		(void)utf8_next(&rest, NULL);
+		n++;
+	}
+	escape_plain(buf, bytes_sub(text, 0, text.len - rest.len));
+	if (rest.len > 0)
+		buf_add_cstr(buf, "\xe2\x80\xa6");
+}

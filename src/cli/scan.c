@@ -1,0 +1,396 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * postern scan. With --jobs N the messages are dealt out to N processes; each writes one record an item into its own
+ * pipe, and the parent prints them in the order of the items, so that the output is the same for any N.
+ */
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "base/buf.h"
+#include "base/cursor.h"
+#include "base/num.h"
+#include "cli/command.h"
+#include "cli/judge.h"
+#include "cli/opt.h"
+#include "cli/sources.h"
+#include "mail/received.h"
+#include "scan/report.h"
+#include "sys/file.h"
+#include "wire/load.h"
+
+#include "base/banned.h"
+
+#define OUTPUT_MAX ((size_t)1 << 30) /* of one file */
+#define JOBS_MAX   64
+
+struct options {
+	bool json, no_dns;
+	const char *config, *ip, *helo, *from, *now, *record, *jobs;
+	const char *rcpts[OPT_REPEAT_MAX];
+	size_t n_rcpts;
+};
+
+struct scanner {
+	const struct opt_set *set;
+	const struct options *options;
+	struct judge *judge;
+	struct scan_case scan_case;
+	struct bytes recipients[OPT_REPEAT_MAX];
+	bool japanese;
+	bool found, failed;
+	struct buf out;
+};
+
+static enum err record_case(struct scanner *scanner, const struct scan *scan)
+{
+	CLEANUP(buf_done) struct buf verdict = BUF_INIT((size_t)16 << 20);
+	CLEANUP(buf_done) struct buf file = BUF_INIT((size_t)2 << 30);
+	struct scan_case recorded = scanner->scan_case;
+	recorded.facts = *scan_facts(scan);
+	report_verdict(&verdict, scan_verdict(scan));
+	recorded.verdict = buf_bytes(&verdict);
+	case_write(&file, &recorded);
+	if (buf_err(&file) != ERR_OK || buf_err(&verdict) != ERR_OK)
+		return ERR_NOMEM;
+	return file_write_atomic(scanner->options->record, buf_bytes(&file), 0600);
+}
+
+static void judge_one(struct scanner *scanner, struct bytes message, struct bytes path)
+{
+	const struct scan *scan;
+	struct scan_usec usec;
+	scanner->scan_case.message = message;
+	enum err err = judge_message(scanner->judge, &scanner->scan_case, &scan, &usec);
+	if (err != ERR_OK) {
+		(void)opt_wrong(scanner->set, "%.*s: %s", BYTES_FMT(path), err_name(err));
+		scanner->failed = true;
+		return;
+	}
+	enum verdict_class class = scan_verdict(scan)->class;
+	scanner->found |= class != CLASS_CLEAN && class != CLASS_BULK;
+	if (scanner->options->json) {
+		report_json(&scanner->out, scan, path, &usec);
+		buf_add_byte(&scanner->out, '\n');
+	} else {
+		report_text(&scanner->out, scan, path, true, scanner->japanese);
+	}
+	if (scanner->options->record && record_case(scanner, scan) != ERR_OK) {
+		(void)opt_wrong(scanner->set, "%s: the case could not be written: %s", scanner->options->record,
+				strerror(errno));
+		scanner->failed = true;
+	}
+}
+
+static void judge_file(struct scanner *scanner, const struct source *source)
+{
+	struct source_file file;
+	errno = 0;
+	enum err err = source_open(source, &file);
+	if (err != ERR_OK) {
+		(void)opt_wrong(scanner->set, "%.*s: %s", BYTES_FMT(source->path),
+				errno ? strerror(errno) : err_name(err));
+		scanner->failed = true;
+		return;
+	}
+	if (mbox_count(file.content) < 2) {
+		judge_one(scanner, file.content, source->path);
+	} else {
+		size_t at = 0, number = 0;
+		struct bytes message;
+		while (mbox_next(file.content, &at, &message)) {
+			char path[4400];
+			int len = snprintf(path, sizeof(path), "%.*s#%zu", BYTES_FMT(source->path), ++number);
+			judge_one(scanner, message,
+				  bytes_make(path, (size_t)len < sizeof(path) ? (size_t)len : sizeof(path) - 1));
+		}
+	}
+	source_close(&file);
+	if (buf_err(&scanner->out) != ERR_OK) {
+		(void)opt_wrong(scanner->set, "%.*s: the output is too large", BYTES_FMT(source->path));
+		scanner->failed = true;
+		buf_clear(&scanner->out);
+	}
+}
+
+/* -- One process ------------------------------------------------------------------------------------------------------
+ */
+
+static void progress(const struct source_list *list, size_t done)
+{
+	static time_t last;
+	time_t now = time(NULL);
+	if (list->count < 50 || !isatty(STDERR_FILENO) || (now == last && done < list->count))
+		return;
+	last = now;
+	(void)fprintf(stderr, "\r%zu of %zu%s", done, list->count, done == list->count ? "\r\033[K" : "");
+}
+
+static void scan_all(struct scanner *scanner, const struct source_list *list)
+{
+	for (size_t i = 0; i < list->count; i++) {
+		buf_clear(&scanner->out);
+		judge_file(scanner, &list->items[i]);
+		(void)fwrite(scanner->out.ptr, 1, scanner->out.len, stdout);
+		progress(list, i + 1);
+	}
+}
+
+/* -- Several processes ------------------------------------------------------------------------------------------------
+ */
+
+#define RECORD_HEAD 6 /* be32 length, found, failed */
+
+/* The items i, i + jobs, ...; one record for each. */
+static void work(struct scanner *scanner, const struct source_list *list, size_t first, size_t jobs, int to)
+{
+	for (size_t i = first; i < list->count; i += jobs) {
+		buf_clear(&scanner->out);
+		scanner->found = scanner->failed = false;
+		judge_file(scanner, &list->items[i]);
+		CLEANUP(buf_done) struct buf head = BUF_INIT(RECORD_HEAD);
+		buf_add_be32(&head, (uint32_t)scanner->out.len);
+		buf_add_byte(&head, scanner->found);
+		buf_add_byte(&head, scanner->failed);
+		if (file_write_all(to, buf_bytes(&head)) != ERR_OK ||
+		    file_write_all(to, buf_bytes(&scanner->out)) != ERR_OK)
+			_exit(2);
+	}
+	_exit(0);
+}
+
+static bool read_exactly(int fd, uint8_t *data, size_t n)
+{
+	while (n > 0) {
+		ssize_t got = read(fd, data, n);
+		if (got < 0 && errno == EINTR)
+			continue;
+		if (got <= 0)
+			return false;
+		data += got;
+		n -= (size_t)got;
+	}
+	return true;
+}
+
+/* One record of a worker, printed. False: the worker is dead. */
+static bool print_record(struct scanner *scanner, int from)
+{
+	uint8_t head[RECORD_HEAD];
+	buf_clear(&scanner->out);
+	if (!read_exactly(from, head, sizeof(head)))
+		return false;
+	struct cursor cur = cursor_make(bytes_make(head, sizeof(head)));
+	uint32_t len = cursor_be32(&cur);
+	scanner->found |= cursor_u8(&cur) != 0;
+	scanner->failed |= cursor_u8(&cur) != 0;
+	uint8_t *room = len ? buf_reserve(&scanner->out, len) : NULL;
+	if (len > 0 && (!room || !read_exactly(from, room, len)))
+		return false;
+	(void)fwrite(room, 1, len, stdout);
+	return true;
+}
+
+static void scan_jobs(struct scanner *scanner, const struct source_list *list, size_t jobs)
+{
+	int pipes[JOBS_MAX][2];
+	bool dead[JOBS_MAX] = {false};
+	(void)fflush(stdout);
+	for (size_t i = 0; i < jobs; i++) {
+		if (pipe(pipes[i]) != 0) {
+			(void)opt_wrong(scanner->set, "no pipe: %s", strerror(errno));
+			scanner->failed = true;
+			return;
+		}
+		pid_t pid = fork();
+		if (pid == 0) {
+			(void)close(pipes[i][0]);
+			work(scanner, list, i, jobs, pipes[i][1]);
+		}
+		(void)close(pipes[i][1]);
+		dead[i] = pid < 0;
+	}
+	for (size_t i = 0; i < list->count; i++) {
+		size_t worker = i % jobs;
+		if (!dead[worker] && print_record(scanner, pipes[worker][0])) {
+			progress(list, i + 1);
+			continue;
+		}
+		/* It died over this one: the rest of its share is done here, which tells what is the matter. */
+		if (!dead[worker])
+			(void)opt_wrong(scanner->set, "%.*s: the process that judged it ended",
+					BYTES_FMT(list->items[i].path));
+		scanner->failed |= !dead[worker];
+		bool first = !dead[worker];
+		dead[worker] = true;
+		if (first)
+			continue;
+		buf_clear(&scanner->out);
+		judge_file(scanner, &list->items[i]);
+		(void)fwrite(scanner->out.ptr, 1, scanner->out.len, stdout);
+	}
+	for (size_t i = 0; i < jobs; i++)
+		(void)close(pipes[i][0]);
+	while (wait(NULL) > 0)
+		continue;
+}
+
+/* -- Options ----------------------------------------------------------------------------------------------------------
+ */
+
+static int take_envelope(struct scanner *scanner)
+{
+	const struct options *options = scanner->options;
+	struct scan_envelope *envelope = &scanner->scan_case.envelope;
+	envelope->frontend = BYTES_LIT("command");
+	if (options->ip) {
+		envelope->has_client = received_parse_ip(bytes_from_cstr(options->ip), envelope->client_ip);
+		if (!envelope->has_client)
+			return opt_wrong(scanner->set, "--ip: \"%s\" is no address", options->ip);
+	}
+	envelope->helo = bytes_from_cstr(options->helo);
+	envelope->has_from = options->from != NULL;
+	envelope->from = bytes_from_cstr(options->from);
+	for (size_t i = 0; i < options->n_rcpts; i++)
+		scanner->recipients[i] = bytes_from_cstr(options->rcpts[i]);
+	envelope->recipients = scanner->recipients;
+	envelope->n_recipients = options->n_rcpts;
+	return 0;
+}
+
+static int take_time(struct scanner *scanner, struct arena *arena)
+{
+	uint64_t now = (uint64_t)time(NULL);
+	if (scanner->options->now &&
+	    num_parse(bytes_from_cstr(scanner->options->now), 10, UINT32_MAX * UINT64_C(8), &now) != ERR_OK)
+		return opt_wrong(scanner->set, "--now: seconds since 1970 are expected, not \"%s\"",
+				 scanner->options->now);
+	struct bytes text = arena_printf(arena, "%llu", (unsigned long long)now);
+	if (!text.ptr ||
+	    fact_set(arena, &scanner->scan_case.facts, FACT_TIME, (struct bytes){0}, FACT_KNOWN, text) != ERR_OK)
+		return opt_wrong(scanner->set, "not enough memory");
+	return 0;
+}
+
+static int take_settings(struct scanner *scanner, struct arena *arena)
+{
+	struct settings settings;
+	struct scan_settings *out = &scanner->scan_case.settings;
+	if (!load_settings(arena, scanner->options->config, &settings, NULL) ||
+	    !load_check_values(scanner->options->config, &settings))
+		return 2;
+	*out = (struct scan_settings){.tag_at = verdict_log_odds(settings.tag_at),
+				      .quarantine_at = verdict_log_odds(settings.quarantine_at),
+				      .max_parts = (size_t)settings.parts,
+				      .max_depth = (size_t)settings.depth,
+				      .max_header_bytes = (size_t)settings.header_size,
+				      .max_memory = (size_t)settings.memory};
+	out->trusted = arena_new(arena, struct scan_network, settings.trusted_networks.count + 1);
+	for (size_t i = 0; out->trusted && i < settings.trusted_networks.count; i++)
+		if (scan_network_parse(settings.trusted_networks.items[i], &out->trusted[out->n_trusted]) == ERR_OK)
+			out->n_trusted++;
+	return 0;
+}
+
+static bool wants_japanese(void)
+{
+	const char *names[] = {"LC_ALL", "LC_MESSAGES", "LANG"};
+	for (size_t i = 0; i < ARRAY_LEN(names); i++) {
+		const char *value = getenv(names[i]);
+		if (value && value[0])
+			return strncmp(value, "ja", 2) == 0;
+	}
+	return false;
+}
+
+static int run(struct scanner *scanner, char **paths, size_t n)
+{
+	CLEANUP(arena_free) struct arena *arena = arena_create(SIZE_MAX);
+	CLEANUP(judge_free) struct judge *judge = NULL;
+	struct error error;
+	struct source_list list;
+	uint64_t jobs = 1;
+	if (!arena)
+		return opt_wrong(scanner->set, "not enough memory");
+	if (scanner->options->jobs &&
+	    (num_parse(bytes_from_cstr(scanner->options->jobs), 10, JOBS_MAX, &jobs) != ERR_OK || jobs == 0))
+		return opt_wrong(scanner->set, "--jobs: a number from 1 to %d is expected", JOBS_MAX);
+	int rc = take_settings(scanner, arena);
+	if (rc == 0)
+		rc = take_envelope(scanner);
+	if (rc == 0)
+		rc = take_time(scanner, arena);
+	if (rc != 0)
+		return rc;
+	if (judge_new(&judge, &error) != ERR_OK)
+		return opt_wrong(scanner->set, "%s", error.text);
+	scanner->judge = judge;
+	scanner->scan_case.definitions = bytes_from_cstr(plan_definitions(judge_plan(judge)));
+	if (sources_expand(arena, paths, n, &list) != ERR_OK)
+		return opt_wrong(scanner->set, "not enough memory");
+	if (scanner->options->record && list.count > 1)
+		return opt_wrong(scanner->set, "--record takes one message");
+	scanner->failed = list.failed;
+	if (jobs > 1 && list.count > 1)
+		scan_jobs(scanner, &list, (size_t)jobs);
+	else
+		scan_all(scanner, &list);
+	(void)fflush(stdout);
+	return scanner->failed ? 2 : scanner->found ? 1 : 0;
+}
+
+int cmd_scan(int argc, char **argv)
+{
+	struct options options = {0};
+	const struct opt table[] = {
+		{.name = "json", .help = "one JSON object a message", .given = &options.json},
+		{.name = "config",
+		 .value_name = "FILE",
+		 .help = "thresholds and limits of this configuration",
+		 .value = &options.config},
+		{.name = "ip", .value_name = "ADDRESS", .help = "the client that brought it", .value = &options.ip},
+		{.name = "helo", .value_name = "NAME", .help = "what the client called itself", .value = &options.helo},
+		{.name = "from",
+		 .value_name = "ADDRESS",
+		 .help = "the envelope's sender; \"\" is the null sender",
+		 .value = &options.from},
+		{.name = "rcpt",
+		 .value_name = "ADDRESS",
+		 .help = "a recipient of the envelope; may be repeated",
+		 .values = options.rcpts,
+		 .n_values = &options.n_rcpts},
+		{.name = "now",
+		 .value_name = "SECONDS",
+		 .help = "judge as if at this time (since 1970)",
+		 .value = &options.now},
+		{.name = "record",
+		 .value_name = "FILE",
+		 .help = "write the whole case, for postern replay",
+		 .value = &options.record},
+		{.name = "jobs", .value_name = "N", .help = "processes that judge at once", .value = &options.jobs},
+		{.name = "no-dns", .help = "ask no DNS server (nothing asks one yet)", .given = &options.no_dns},
+	};
+	const struct opt_set set = {
+		"scan",
+		"[OPTION...] PATH...",
+		"Judges messages: a file, \"-\", an mbox, a Maildir or any folder. Exit status 0: all clean or bulk;\n"
+		"1: at least one was something else; 2: something could not be read.",
+		"postern scan --json --jobs 2 Maildir/",
+		table,
+		ARRAY_LEN(table)};
+	int n;
+	int rc = opt_parse(&set, argc, argv, &n);
+	if (rc != 0)
+		return rc < 0 ? 0 : rc;
+	if (n == 0)
+		return opt_wrong(&set, "which message? (a file, a folder, or \"-\" for standard input)");
+	struct scanner scanner = {.set = &set, .options = &options, .japanese = wants_japanese()};
+	buf_init(&scanner.out, OUTPUT_MAX);
+	rc = run(&scanner, argv, (size_t)n);
+	buf_done(&scanner.out);
+	return rc;
+}

@@ -1,0 +1,209 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <jansson.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/arena.h"
+#include "base/escape.h"
+#include "cli/command.h"
+#include "cli/history.h"
+#include "cli/when.h"
+#include "scan/verdict.h"
+
+#include "base/banned.h"
+
+struct view {
+	const struct filters *filters;
+	struct buf out;
+	size_t rows;
+	bool japanese;
+};
+
+static void print_json(struct view *view, const struct store_trace *trace)
+{
+	struct json json;
+	char when[32];
+	json_init(&json, &view->out);
+	json_object(&json, NULL);
+	json_string(&json, "id", trace->id);
+	when_format(trace->time_ms, true, when);
+	when[10] = 'T';
+	json_cstr(&json, "time", when);
+	json_string(&json, "status", trace->status);
+	json_string(&json, "class", trace->class);
+	json_double(&json, "probability", trace->class.len ? verdict_probability((int)trace->log_odds) : 0);
+	json_string(&json, "action", trace->action);
+	json_string(&json, "reason", trace->reason_en);
+	json_string(&json, "reason_ja", trace->reason_ja);
+	json_string(&json, "from", trace->mail_from);
+	history_recipients_json(&json, trace->recipients, trace->n_recipients, true);
+	json_string(&json, "header_from", trace->from_address);
+	json_string(&json, "header_from_name", trace->from_name);
+	json_string(&json, "subject", trace->subject);
+	json_string(&json, "message_id", trace->message_id);
+	json_string(&json, "queue_id", trace->queue_id);
+	json_string(&json, "frontend", trace->frontend);
+	json_string(&json, "client_ip", trace->client_ip);
+	json_string(&json, "client_name", trace->client_name);
+	json_string(&json, "helo", trace->helo);
+	json_string(&json, "user", trace->user);
+	json_uint(&json, "size", trace->size);
+	json_uint(&json, "usec", trace->usec);
+	json_string(&json, "release_of", trace->released);
+	json_raw(&json, "evidence", trace->evidence.len ? trace->evidence : BYTES_LIT("[]"));
+	json_end(&json);
+	buf_add_byte(&view->out, '\n');
+}
+
+static void print_line(struct view *view, const struct store_trace *trace)
+{
+	struct buf *out = &view->out;
+	char when[32];
+	when_format(trace->time_ms, view->filters->utc, when);
+	buf_printf(out, "%s %.*s %-11.*s %-11.*s ", when, BYTES_FMT(trace->id), BYTES_FMT(trace->status),
+		   BYTES_FMT(trace->class.len ? trace->class : BYTES_LIT("-")));
+	buf_add_byte(out, '<');
+	history_text(out, trace->mail_from, 40);
+	buf_add_cstr(out, "> -> ");
+	history_recipients(out, trace->recipients, trace->n_recipients, 2);
+	buf_add_cstr(out, "  ");
+	history_text(out, trace->subject, 60);
+	buf_add_byte(out, '\n');
+}
+
+static void field(struct view *view, const char *name, struct bytes value)
+{
+	if (value.len == 0)
+		return;
+	buf_printf(&view->out, "  %-12s ", name);
+	history_text(&view->out, value, 300);
+	buf_add_byte(&view->out, '\n');
+}
+
+static void print_evidence(struct view *view, struct bytes evidence)
+{
+	json_t *list = json_loadb((const char *)evidence.ptr, evidence.len, JSON_REJECT_DUPLICATES, NULL);
+	size_t i;
+	json_t *item;
+	json_array_foreach(list, i, item)
+	{
+		const char *id = json_string_value(json_object_get(item, "id"));
+		const char *text = json_string_value(json_object_get(item, view->japanese ? "text_ja" : "text"));
+		buf_printf(&view->out, "    %+6.2f  ", json_number_value(json_object_get(item, "weight")));
+		history_text(&view->out, bytes_from_cstr(text), 400);
+		buf_printf(&view->out, " [%.60s%s]\n", id ? id : "",
+			   json_is_true(json_object_get(item, "overruled")) ? ", overruled" : "");
+	}
+	json_decref(list);
+}
+
+/* The whole story: who, to whom, when, what happened, and why. */
+static void print_story(struct view *view, const struct store_trace *trace)
+{
+	struct buf *out = &view->out;
+	char text[160];
+	print_line(view, trace);
+	(void)snprintf(text, sizeof(text), "%.*s %.*s", BYTES_FMT(trace->client_ip),
+		       BYTES_FMT(bytes_sub(trace->client_name, 0, 100)));
+	field(view, "client", bytes_from_cstr(text));
+	field(view, "helo", trace->helo);
+	field(view, "user", trace->user);
+	field(view, "author", trace->from_name);
+	field(view, "", trace->from_address);
+	field(view, "message-id", trace->message_id);
+	field(view, "queue id", trace->queue_id);
+	field(view, "release of", trace->released);
+	for (size_t i = 0; i < trace->n_recipients; i++) {
+		buf_printf(out, "  %-12s ", i ? "" : "to");
+		escape_plain(out, trace->recipients[i].address);
+		buf_printf(out, ": %.*s\n", BYTES_FMT(trace->recipients[i].fate));
+	}
+	(void)snprintf(text, sizeof(text), "%llu bytes by %.*s, judged in %.1f ms", (unsigned long long)trace->size,
+		       BYTES_FMT(trace->frontend), (double)trace->usec / 1000);
+	field(view, "size", bytes_from_cstr(text));
+	if (trace->class.len > 0) {
+		(void)snprintf(text, sizeof(text), "%.*s, probability %.4f", BYTES_FMT(trace->class),
+			       verdict_probability((int)trace->log_odds));
+		field(view, "verdict", bytes_from_cstr(text));
+	}
+	field(view, "why", view->japanese ? trace->reason_ja : trace->reason_en);
+	print_evidence(view, trace->evidence);
+	buf_add_byte(out, '\n');
+}
+
+static bool on_row(void *ctx, const struct store_trace *trace)
+{
+	struct view *view = ctx;
+	view->rows++;
+	buf_clear(&view->out);
+	if (view->filters->json)
+		print_json(view, trace);
+	else if (view->filters->verbose || view->filters->id)
+		print_story(view, trace);
+	else
+		print_line(view, trace);
+	(void)fwrite(view->out.ptr, 1, view->out.len, stdout);
+	return true;
+}
+
+static bool wants_japanese(void)
+{
+	const char *lang = getenv("LC_ALL");
+	if (!lang || !lang[0])
+		lang = getenv("LC_MESSAGES");
+	if (!lang || !lang[0])
+		lang = getenv("LANG");
+	return lang && strncmp(lang, "ja", 2) == 0;
+}
+
+int cmd_trace(int argc, char **argv)
+{
+	struct filters filters = {0};
+	const struct opt options[] = {
+		FILTER_OPTIONS(filters),
+		{.name = "status",
+		 .value_name = "STATUS",
+		 .help = "delivered tagged quarantined rejected discarded deferred refused aborted",
+		 .value = &filters.status},
+		{.name = "id",
+		 .value_name = "ID",
+		 .help = "of the X-Postern field or the SMTP reply: the whole story",
+		 .value = &filters.id},
+		{.name = "verbose", .help = "the whole story of each", .given = &filters.verbose},
+	};
+	const struct opt_set set = {
+		"trace",
+		"[OPTION...] [ID]",
+		"Shows what happened to messages and sessions, the newest first: who, to whom, when, what, and why.\n"
+		"Exit status 0: something was found; 1: nothing was.",
+		"postern trace --recipient bob@example.org --since 2h",
+		options,
+		ARRAY_LEN(options)};
+	CLEANUP(arena_free) struct arena *arena = arena_create(SIZE_MAX);
+	CLEANUP(store_close) struct store *store = NULL;
+	struct view view = {.filters = &filters, .japanese = wants_japanese()};
+	struct settings settings;
+	struct store_query query;
+	struct error error;
+	int n;
+	int rc = opt_parse(&set, argc, argv, &n);
+	if (rc != 0)
+		return rc < 0 ? 0 : rc;
+	if (n > 1)
+		return opt_wrong(&set, "one id is expected, not %d", n);
+	if (n == 1)
+		filters.id = argv[0];
+	rc = filters_query(&set, &filters, &query);
+	if (rc == 0)
+		rc = history_open(&set, filters.config, true, arena, &settings, &store);
+	if (rc != 0)
+		return rc;
+	buf_init(&view.out, (size_t)64 << 20);
+	if (store_trace_find(store, &query, on_row, &view, &error) != ERR_OK)
+		rc = opt_wrong(&set, "%s", error.text);
+	else
+		rc = view.rows > 0 ? 0 : 1;
+	buf_done(&view.out);
+	return rc;
+}

@@ -1,0 +1,501 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "conf/settings.h"
+
+#include "base/arena.h"
+#include "base/buf.h"
+#include "base/json.h"
+#include "conf/tree.h"
+
+#include "base/banned.h"
+
+#ifndef POSTERN_STATE_DIR
+#define POSTERN_STATE_DIR "/var/lib/postern"
+#define POSTERN_RUN_DIR   "/run/postern"
+#endif
+
+#define KB     ((int64_t)1 << 10)
+#define MB     ((int64_t)1 << 20)
+#define GB     ((int64_t)1 << 30)
+#define SECOND INT64_C(1000)
+#define MINUTE (60 * SECOND)
+#define DAY    (24 * 60 * MINUTE)
+
+static const char *const levels[] = {"error", "warning", "notice", "info", "debug", NULL};
+static const char *const formats[] = {"logfmt", "json", NULL};
+static const char *const actions[] = {"deliver", "tag", "quarantine", "reject", "discard", "tempfail", NULL};
+static const char *const actions_or_inherit[] = {"deliver", "tag",      "quarantine", "reject",
+						 "discard", "tempfail", "inherit",    NULL};
+
+#define F(field, ctype) .offset = CONF_FIELD(struct settings, field, ctype)
+#define R(field, ctype) .offset = CONF_FIELD(struct settings_recipients, field, ctype)
+#define ACTION(name, field, text)                                                                                      \
+	{                                                                                                              \
+		.key = name, .type = CONF_CHOICE, R(actions.field, int), .fallback = "inherit",                        \
+		.choices = actions_or_inherit, .manual = text                                                          \
+	}
+
+static const struct conf_key recipients_keys[] = {
+	{.key = "match",
+	 .type = CONF_STRINGS,
+	 R(match, struct conf_strings),
+	 .fallback = "",
+	 .manual = "Addresses: user@domain, *@domain, user@* or *; capitals do not matter."},
+	ACTION("malware", malware, "As actions.malware."),
+	ACTION("phish", phish, "As actions.phish."),
+	ACTION("spam", spam, "As actions.spam."),
+	ACTION("spam_tag", spam_tag, "As actions.spam_tag."),
+	ACTION("unscannable", unscannable, "As actions.unscannable."),
+	ACTION("policy", policy, "As actions.policy."),
+};
+static const struct conf_group recipients_group = {recipients_keys, ARRAY_LEN(recipients_keys),
+						   sizeof(struct settings_recipients)};
+
+static const struct conf_key keys[] = {
+	{.key = "state_dir",
+	 .type = CONF_STRING,
+	 F(state_dir, struct bytes),
+	 .fallback = POSTERN_STATE_DIR,
+	 .manual = "Folder of what must last: the trace and the quarantine. Only Postern's user can look into it."},
+	{.key = "run_dir",
+	 .type = CONF_STRING,
+	 F(run_dir, struct bytes),
+	 .fallback = POSTERN_RUN_DIR,
+	 .manual = "Folder of what lasts as long as the daemons run."},
+	{.key = "user",
+	 .type = CONF_STRING,
+	 F(user, struct bytes),
+	 .fallback = "postern",
+	 .manual = "The user that the daemons become when they are started as root. Where there is no such user they "
+		   "become "
+		   "nobody, and say so."},
+	{.key = "hostname",
+	 .type = CONF_STRING,
+	 F(hostname, struct bytes),
+	 .fallback = "",
+	 .manual = "The name of this host in SMTP and in header fields. Empty: the system's name."},
+
+	{.key = "log.level",
+	 .type = CONF_CHOICE,
+	 F(log_level, int),
+	 .fallback = "notice",
+	 .choices = levels,
+	 .manual = "How much is logged. At notice there is one line for each message judged. The content of mail is "
+		   "never logged."},
+	{.key = "log.format",
+	 .type = CONF_CHOICE,
+	 F(log_format, int),
+	 .fallback = "logfmt",
+	 .choices = formats,
+	 .manual = "The form of a log line: logfmt (key=value) or json. Lines go to standard error, and so to the "
+		   "journal."},
+
+	{.key = "workers.gates",
+	 .type = CONF_INT,
+	 F(gates, int64_t),
+	 .fallback = "1",
+	 .min = 1,
+	 .max = 16,
+	 .manual = "Processes that talk to mail servers. One serves several thousand messages a second."},
+	{.key = "workers.scanners",
+	 .type = CONF_INT,
+	 F(scanners, int64_t),
+	 .fallback = "0",
+	 .min = 0,
+	 .max = 64,
+	 .manual = "Processes that judge messages. 0: one for each processor, at least two."},
+
+	{.key = "milter.listen",
+	 .type = CONF_ADDRESS,
+	 F(milter_listen, struct bytes),
+	 .fallback = "127.0.0.1:11340",
+	 .manual = "Where Postfix or Sendmail speak the milter protocol with Postern."},
+	{.key = "smtp.listen",
+	 .type = CONF_ADDRESS,
+	 F(smtp_listen, struct bytes),
+	 .fallback = "off",
+	 .manual = "Where Postern takes mail by SMTP to pass it on to smtp.next_hop, for any mail server (before the "
+		   "queue)."},
+	{.key = "smtp.next_hop",
+	 .type = CONF_ADDRESS,
+	 F(smtp_next_hop, struct bytes),
+	 .fallback = "127.0.0.1:10025",
+	 .manual = "Where mail that came by smtp.listen goes on to. Postern answers 250 only after this host did."},
+	{.key = "smtp.xforward_from",
+	 .type = CONF_STRINGS,
+	 F(smtp_xforward_from, struct conf_strings),
+	 .fallback = "127.0.0.0/8, ::1",
+	 .manual = "Clients that may say by XFORWARD or XCLIENT for whom they speak."},
+	{.key = "smtp.max_recipients",
+	 .type = CONF_INT,
+	 F(smtp_max_recipients, int64_t),
+	 .fallback = "1000",
+	 .min = 1,
+	 .max = 50000,
+	 .manual = "Recipients of one message that the SMTP proxy accepts; more are told to come again."},
+	{.key = "http.listen",
+	 .type = CONF_ADDRESS,
+	 F(http_listen, struct bytes),
+	 .fallback = "127.0.0.1:11333",
+	 .manual = "Where rspamc, and mail servers that speak rspamd's HTTP protocol, reach Postern; /metrics is here "
+		   "too."},
+	{.key = "spamd.listen",
+	 .type = CONF_ADDRESS,
+	 F(spamd_listen, struct bytes),
+	 .fallback = "off",
+	 .manual = "Where spamc, and mail servers that speak the spamd protocol, reach Postern (customarily "
+		   "127.0.0.1:783)."},
+	{.key = "clients.max_connections",
+	 .type = CONF_INT,
+	 F(max_connections, int64_t),
+	 .fallback = "2000",
+	 .min = 10,
+	 .max = 60000,
+	 .manual = "Connections open at once in one gate; more are closed at once, and counted."},
+	{.key = "clients.timeout",
+	 .type = CONF_DURATION,
+	 F(client_timeout, int64_t),
+	 .fallback = "5m",
+	 .min = SECOND,
+	 .max = 60 * MINUTE,
+	 .manual = "A client that says nothing for so long is disconnected."},
+
+	{.key = "limits.message_size",
+	 .type = CONF_SIZE,
+	 F(message_size, int64_t),
+	 .fallback = "100M",
+	 .min = 64 * KB,
+	 .max = GB,
+	 .manual = "Larger messages are refused by the SMTP proxy and unscannable elsewhere."},
+	{.key = "limits.parts",
+	 .type = CONF_INT,
+	 F(parts, int64_t),
+	 .fallback = "10000",
+	 .min = 10,
+	 .max = 1000000,
+	 .manual = "Parts of one message that are examined. With more it is unscannable."},
+	{.key = "limits.depth",
+	 .type = CONF_INT,
+	 F(depth, int64_t),
+	 .fallback = "100",
+	 .min = 5,
+	 .max = 1000,
+	 .manual = "How deep parts may lie in one another. Deeper ones make the message unscannable."},
+	{.key = "limits.header_size",
+	 .type = CONF_SIZE,
+	 F(header_size, int64_t),
+	 .fallback = "4M",
+	 .min = 16 * KB,
+	 .max = 64 * MB,
+	 .manual = "Bytes of one header that are examined. A larger one makes the message unscannable."},
+	{.key = "limits.memory",
+	 .type = CONF_SIZE,
+	 F(memory, int64_t),
+	 .fallback = "512M",
+	 .min = 16 * MB,
+	 .max = 16 * GB,
+	 .manual = "Memory that judging one message may take. A message that needs more is unscannable."},
+	{.key = "limits.scan_timeout",
+	 .type = CONF_DURATION,
+	 F(scan_timeout, int64_t),
+	 .fallback = "60s",
+	 .min = SECOND,
+	 .max = 10 * MINUTE,
+	 .manual = "Time that judging one message may take. After it the scanner is ended and the message tried once "
+		   "more; then it is unscannable."},
+	{.key = "trusted_networks",
+	 .type = CONF_STRINGS,
+	 F(trusted_networks, struct conf_strings),
+	 .fallback = "",
+	 .manual = "Networks (address or address/bits) whose mail servers are ours: what they say in Received fields "
+		   "is believed. Private networks are trusted always."},
+
+	{.key = "actions.tag_at",
+	 .type = CONF_PROBABILITY,
+	 F(tag_at, double),
+	 .fallback = "0.9",
+	 .manual = "From this probability on a message is spam, and actions.spam_tag is done."},
+	{.key = "actions.quarantine_at",
+	 .type = CONF_PROBABILITY,
+	 F(quarantine_at, double),
+	 .fallback = "0.99",
+	 .manual = "From this probability on actions.spam is done."},
+	{.key = "actions.malware",
+	 .type = CONF_CHOICE,
+	 F(actions.malware, int),
+	 .fallback = "quarantine",
+	 .choices = actions,
+	 .manual = "What becomes of a message with malware."},
+	{.key = "actions.phish",
+	 .type = CONF_CHOICE,
+	 F(actions.phish, int),
+	 .fallback = "quarantine",
+	 .choices = actions,
+	 .manual = "What becomes of phishing."},
+	{.key = "actions.spam",
+	 .type = CONF_CHOICE,
+	 F(actions.spam, int),
+	 .fallback = "quarantine",
+	 .choices = actions,
+	 .manual = "What becomes of spam from actions.quarantine_at on."},
+	{.key = "actions.spam_tag",
+	 .type = CONF_CHOICE,
+	 F(actions.spam_tag, int),
+	 .fallback = "tag",
+	 .choices = actions,
+	 .manual = "What becomes of spam from actions.tag_at on."},
+	{.key = "actions.unscannable",
+	 .type = CONF_CHOICE,
+	 F(actions.unscannable, int),
+	 .fallback = "quarantine",
+	 .choices = actions,
+	 .manual = "What becomes of a message that could not be examined whole."},
+	{.key = "actions.policy",
+	 .type = CONF_CHOICE,
+	 F(actions.policy, int),
+	 .fallback = "quarantine",
+	 .choices = actions,
+	 .manual = "What becomes of a message that the organisation does not want."},
+	{.key = "actions.subject_tag",
+	 .type = CONF_STRING,
+	 F(subject_tag, struct bytes),
+	 .fallback = "",
+	 .manual = "Text put before the subject of tagged messages, such as \"[SPAM] \". Empty: the subject stays."},
+	{.key = "actions.reject_text",
+	 .type = CONF_STRING,
+	 F(reject_text, struct bytes),
+	 .fallback = "This message was refused: %reason% (%id%)",
+	 .manual = "What the sender of a refused message is told. %reason% becomes the reason, %id% what postern trace "
+		   "finds."},
+	{.key = "recipients",
+	 .type = CONF_GROUPS,
+	 F(recipients, struct conf_groups),
+	 .fallback = "",
+	 .group = &recipients_group,
+	 .manual = "Other actions for some recipients: a list of groups with match and any of malware, phish, spam, "
+		   "spam_tag, unscannable, policy. The first group that matches a recipient counts for it."},
+
+	{.key = "quarantine.release_to",
+	 .type = CONF_ADDRESS,
+	 F(release_to, struct bytes),
+	 .fallback = "127.0.0.1:25",
+	 .manual = "The SMTP server to which postern quarantine release gives a message back."},
+	{.key = "quarantine.retention",
+	 .type = CONF_DURATION,
+	 F(quarantine_retention, int64_t),
+	 .fallback = "30d",
+	 .min = DAY / 24,
+	 .max = 3650 * DAY,
+	 .manual = "How long a message stays in the quarantine."},
+	{.key = "quarantine.size",
+	 .type = CONF_SIZE,
+	 F(quarantine_size, int64_t),
+	 .fallback = "20G",
+	 .min = 10 * MB,
+	 .max = 100000 * GB,
+	 .manual = "How much disk the quarantine may take; over it the oldest messages go first."},
+	{.key = "trace.retention",
+	 .type = CONF_DURATION,
+	 F(trace_retention, int64_t),
+	 .fallback = "90d",
+	 .min = DAY / 24,
+	 .max = 3650 * DAY,
+	 .manual = "How long postern trace remembers what happened."},
+	{.key = "allow_unsandboxed",
+	 .type = CONF_BOOL,
+	 F(allow_unsandboxed, bool),
+	 .fallback = "false",
+	 .manual = "Start even where the kernel cannot lock the daemons up. Only for tests on old kernels: hostile "
+		   "mail is read by them."},
+};
+_Static_assert(ARRAY_LEN(keys) <= SETTINGS_KEYS_MAX, "SETTINGS_KEYS_MAX is too small");
+const struct conf_group settings_keys = {keys, ARRAY_LEN(keys), sizeof(struct settings)};
+
+enum err settings_default(struct arena *arena, struct settings *ret_settings)
+{
+	*ret_settings = (struct settings){0};
+	return conf_defaults(arena, &settings_keys, ret_settings);
+}
+
+/* What no single key can tell. */
+static void check_together(const struct settings *settings, const size_t *lines, struct conf_errors *errors)
+{
+	size_t tag, quarantine, listen, next, state, run, recipients;
+	(void)conf_find(&settings_keys, BYTES_LIT("actions.tag_at"), &tag);
+	(void)conf_find(&settings_keys, BYTES_LIT("actions.quarantine_at"), &quarantine);
+	(void)conf_find(&settings_keys, BYTES_LIT("smtp.listen"), &listen);
+	(void)conf_find(&settings_keys, BYTES_LIT("smtp.next_hop"), &next);
+	(void)conf_find(&settings_keys, BYTES_LIT("state_dir"), &state);
+	(void)conf_find(&settings_keys, BYTES_LIT("run_dir"), &run);
+	(void)conf_find(&settings_keys, BYTES_LIT("recipients"), &recipients);
+	if (settings->quarantine_at < settings->tag_at)
+		conf_error_add(errors, lines[quarantine] ? lines[quarantine] : lines[tag],
+			       "actions.quarantine_at (%g) must not be below actions.tag_at (%g)",
+			       settings->quarantine_at, settings->tag_at);
+	if (settings->smtp_listen.len > 0 && settings->smtp_next_hop.len == 0)
+		conf_error_add(errors, lines[next] ? lines[next] : lines[listen],
+			       "smtp.listen needs smtp.next_hop: where should the mail go?");
+	if (settings->smtp_listen.len > 0 && bytes_eq(settings->smtp_listen, settings->smtp_next_hop))
+		conf_error_add(errors, lines[listen],
+			       "smtp.next_hop is smtp.listen itself: mail would go round for ever");
+	if (!bytes_starts(settings->state_dir, BYTES_LIT("/")))
+		conf_error_add(errors, lines[state], "state_dir must be an absolute path");
+	if (!bytes_starts(settings->run_dir, BYTES_LIT("/")))
+		conf_error_add(errors, lines[run], "run_dir must be an absolute path");
+	for (size_t i = 0; i < settings->recipients.count; i++)
+		if (((const struct settings_recipients *)settings->recipients.items)[i].match.count == 0)
+			conf_error_add(errors, lines[recipients],
+				       "recipients: a group without \"match\" would never be used");
+}
+
+bool settings_parse(struct arena *arena, struct bytes text, struct settings *ret_settings,
+		    struct settings_origin *origin, struct conf_errors *errors)
+{
+	struct settings_origin local = {0};
+	struct yaml_node *root;
+	struct error error;
+	if (!origin)
+		origin = &local;
+	if (yaml_parse(arena, text, &root, &error) != ERR_OK) {
+		conf_error_add(errors, error.at, "%s", error.text);
+		return false;
+	}
+	if (settings_default(arena, ret_settings) != ERR_OK ||
+	    conf_apply(arena, &settings_keys, root, ret_settings, origin->lines, errors) != ERR_OK) {
+		conf_error_add(errors, 0, "no memory for the configuration");
+		return false;
+	}
+	check_together(ret_settings, origin->lines, errors);
+	return errors->count == 0;
+}
+
+/* -- Text -----------------------------------------------------------------------------------------------------------
+ */
+
+enum err settings_explain(struct buf *buf, const struct settings *settings, const struct settings_origin *origin,
+			  struct bytes name, bool json)
+{
+	size_t index;
+	const struct conf_key *key = conf_find(&settings_keys, name, &index);
+	CLEANUP(buf_done) struct buf value = BUF_INIT(65536);
+	CLEANUP(buf_done) struct buf range = BUF_INIT(4096);
+	CLEANUP(buf_done) struct buf from = BUF_INIT(8192);
+	if (!key)
+		return ERR_UNSUPPORTED;
+	conf_format(&value, key, settings);
+	conf_range(&range, key);
+	if (origin->lines[index] > 0)
+		buf_printf(&from, "%.*s:%zu", BYTES_FMT(origin->file), origin->lines[index]);
+	else
+		buf_add_cstr(&from, "default");
+	if (json) {
+		struct json out;
+		json_init(&out, buf);
+		json_object(&out, NULL);
+		json_cstr(&out, "key", key->key);
+		json_string(&out, "value", buf_bytes(&value));
+		json_string(&out, "origin", buf_bytes(&from));
+		json_cstr(&out, "default", key->fallback);
+		json_string(&out, "range", buf_bytes(&range));
+		json_cstr(&out, "manual", key->manual);
+		json_end(&out);
+		buf_add_byte(buf, '\n');
+		return ERR_OK;
+	}
+	buf_printf(buf, "%s: %.*s\n  from:    %.*s\n  default: %s\n  range:   %.*s\n  %s\n", key->key,
+		   BYTES_FMT(buf_bytes(&value)), BYTES_FMT(buf_bytes(&from)), key->fallback,
+		   BYTES_FMT(buf_bytes(&range)), key->manual);
+	return ERR_OK;
+}
+
+/* Comment lines of at most 100 columns. */
+static void wrap(struct buf *buf, const char *indent, const char *text)
+{
+	struct bytes rest = bytes_from_cstr(text), word;
+	size_t column = 0;
+	while (bytes_split(&rest, ' ', &word)) {
+		if (column == 0 || column + 1 + word.len > 100) {
+			buf_printf(buf, "%s%s#", column ? "\n" : "", indent);
+			column = strlen(indent) + 1;
+		}
+		buf_add_byte(buf, ' ');
+		buf_add(buf, word);
+		column += 1 + word.len;
+	}
+	buf_add_byte(buf, '\n');
+}
+
+static bool needs_quotes(const struct conf_key *key)
+{
+	struct bytes value = bytes_from_cstr(key->fallback);
+	return key->type == CONF_STRING && (value.len == 0 || bytes_has(value, '%') || bytes_has(value, ' '));
+}
+
+/* The default as it is written in a file. Items of lists are quoted: in "[::1]" the colons would be YAML's. */
+static void add_default(struct buf *buf, const struct conf_key *key)
+{
+	struct bytes rest = bytes_from_cstr(key->fallback), item;
+	bool first = true;
+	if (key->type != CONF_STRINGS && key->type != CONF_GROUPS) {
+		const char *quote = needs_quotes(key) ? "\"" : "";
+		buf_printf(buf, "%s%s%s", quote, key->fallback, quote);
+		return;
+	}
+	buf_add_byte(buf, '[');
+	while (rest.len > 0 && bytes_split(&rest, ',', &item)) {
+		buf_printf(buf, "%s\"%.*s\"", first ? "" : ", ", BYTES_FMT(bytes_trim(item)));
+		first = false;
+	}
+	buf_add_byte(buf, ']');
+}
+
+void settings_sample(struct buf *buf)
+{
+	struct bytes open = {0};
+	buf_add_cstr(buf,
+		     "# Postern's configuration. Every key is here with its default; postern.yaml(5) is the manual,\n"
+		     "# `postern check-config` checks this file and `postern explain-config KEY` explains a key.\n");
+	for (size_t i = 0; i < ARRAY_LEN(keys); i++) {
+		const struct conf_key *key = &keys[i];
+		CLEANUP(buf_done) struct buf range = BUF_INIT(4096);
+		struct bytes name = bytes_from_cstr(key->key);
+		size_t dot = bytes_find_byte(name, '.');
+		struct bytes section = dot == BYTES_NONE ? (struct bytes){0} : bytes_sub(name, 0, dot);
+		const char *indent = section.len ? "  " : "";
+		buf_add_byte(buf, '\n');
+		if (!bytes_eq(section, open) && section.len > 0)
+			buf_printf(buf, "#%.*s:\n", BYTES_FMT(section));
+		open = section;
+		wrap(buf, indent, key->manual);
+		conf_range(&range, key);
+		buf_printf(buf, "%s# (%.*s)\n", indent, BYTES_FMT(buf_bytes(&range)));
+		struct bytes leaf = section.len ? bytes_from(name, dot + 1) : name;
+		buf_printf(buf, "#%s%.*s: ", indent, BYTES_FMT(leaf));
+		add_default(buf, key);
+		buf_add_byte(buf, '\n');
+	}
+}
+
+void settings_manual(struct buf *buf)
+{
+	buf_add_cstr(buf, ".Bl -tag -width Ds\n");
+	for (size_t i = 0; i < ARRAY_LEN(keys); i++) {
+		CLEANUP(buf_done) struct buf range = BUF_INIT(4096);
+		conf_range(&range, &keys[i]);
+		buf_printf(buf, ".It Ic %s\n", keys[i].key);
+		/* A sentence a line, as mdoc wants it; a line must not begin with a dot or an apostrophe. */
+		for (const char *p = keys[i].manual; *p; p++) {
+			if (p[0] == '\\')
+				buf_add_cstr(buf, "\\e");
+			else
+				buf_add_byte(buf, (uint8_t)*p);
+			if (p[0] == '.' && p[1] == ' ') {
+				buf_add_byte(buf, '\n');
+				p++;
+			}
+		}
+		buf_printf(buf, "\n.br\nRange: %.*s.\n", BYTES_FMT(buf_bytes(&range)));
+		if (keys[i].fallback[0])
+			buf_printf(buf, ".br\nDefault:\n.Ql %s\n", keys[i].fallback);
+	}
+	buf_add_cstr(buf, ".El\n");
+}

@@ -1,0 +1,79 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#pragma once
+/*
+ * conf/settings.h: the whole configuration as one const struct, read once and never by name. Every key, its default,
+ * range and manual text is in settings.c.
+ *
+ * Owns:  strings and lists live in the arena given to settings_parse(); it must live as long as the settings.
+ */
+#include "conf/schema.h"
+
+enum settings_action {
+	SET_DELIVER,
+	SET_TAG,
+	SET_QUARANTINE,
+	SET_REJECT,
+	SET_DISCARD,
+	SET_TEMPFAIL,
+	SET_INHERIT, /* in `recipients` only: as `actions` says */
+};
+
+struct settings_actions {
+	int malware, phish, spam, spam_tag, unscannable, policy; /* enum settings_action */
+};
+
+/* For the recipients that match, other actions. The first group that matches counts. */
+struct settings_recipients {
+	struct conf_strings match; /* user@domain, user@*, *@domain, * */
+	struct settings_actions actions;
+};
+
+struct settings {
+	struct bytes state_dir, run_dir, user, hostname;
+	int log_level, log_format; /* as sys/log.h counts them */
+	int64_t gates, scanners;
+
+	struct bytes milter_listen;
+	struct bytes smtp_listen, smtp_next_hop;
+	struct conf_strings smtp_xforward_from;
+	int64_t smtp_max_recipients;
+	struct bytes http_listen;
+	struct bytes spamd_listen;
+	int64_t max_connections, client_timeout;
+
+	int64_t message_size, parts, depth, header_size, memory, scan_timeout;
+	struct conf_strings trusted_networks;
+
+	double tag_at, quarantine_at;
+	struct settings_actions actions;
+	struct bytes subject_tag, reject_text;
+	struct conf_groups recipients; /* struct settings_recipients */
+
+	struct bytes release_to;
+	int64_t quarantine_retention, quarantine_size, trace_retention;
+	bool allow_unsandboxed;
+};
+
+#define SETTINGS_KEYS_MAX 64
+struct settings_origin {
+	struct bytes file;
+	size_t lines[SETTINGS_KEYS_MAX]; /* of each key; 0: the default */
+};
+
+NODISCARD enum err settings_default(struct arena *arena, struct settings *ret_settings);
+/*
+ * Defaults, then what the file says. False when there are errors (all of them are in *errors, up to its maximum); the
+ * settings are not to be used then. `origin` may be NULL.
+ */
+NODISCARD bool settings_parse(struct arena *arena, struct bytes text, struct settings *ret_settings,
+			      struct settings_origin *origin, struct conf_errors *errors);
+
+extern const struct conf_group settings_keys;
+
+/* "KEY = VALUE", where it comes from, default, range and manual. ERR_UNSUPPORTED when there is no such key. */
+NODISCARD enum err settings_explain(struct buf *buf, const struct settings *settings,
+				    const struct settings_origin *origin, struct bytes key, bool json);
+/* The complete, commented postern.yaml in which every line is the default. */
+void settings_sample(struct buf *buf);
+/* The keys as an mdoc list, for postern.yaml(5). */
+void settings_manual(struct buf *buf);

@@ -1,0 +1,198 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "conf/tree.h"
+
+#include <yaml.h>
+
+#include "base/arena.h"
+
+#include "base/banned.h"
+
+/* Where the next node goes: the open containers, and of each its last child. */
+struct builder {
+	struct arena *arena;
+	struct error *reterr;
+	struct yaml_node *open[YAML_DEPTH_MAX];
+	struct yaml_node *last[YAML_DEPTH_MAX];
+	size_t depth;
+	struct bytes key; /* read, and waiting for its value */
+	bool key_waits;
+	struct yaml_node *root;
+	size_t nodes;
+	unsigned documents;
+};
+
+static enum err refuse(struct builder *builder, size_t line, const char *what)
+{
+	return error_set(builder->reterr, ERR_SYNTAX, line, "%s", what);
+}
+
+static enum err check_repeated(struct builder *builder, const struct yaml_node *map, struct bytes key, size_t line)
+{
+	for (const struct yaml_node *node = map->first; node; node = node->next)
+		if (bytes_eq(node->key, key))
+			return error_set(builder->reterr, ERR_SYNTAX, line,
+					 "\"%.*s\" is given twice (first in line %zu)",
+					 BYTES_FMT(bytes_sub(key, 0, 60)), node->line);
+	return ERR_OK;
+}
+
+static enum err add_node(struct builder *builder, struct yaml_node node, struct yaml_node **ret_node)
+{
+	if (++builder->nodes > YAML_NODES_MAX)
+		return refuse(builder, node.line, "the file has too many values");
+	struct yaml_node *kept = arena_new(builder->arena, struct yaml_node, 1);
+	if (!kept)
+		return error_set(builder->reterr, ERR_NOMEM, node.line, "no memory");
+	if (builder->depth > 0) {
+		struct yaml_node *parent = builder->open[builder->depth - 1];
+		struct yaml_node **last = &builder->last[builder->depth - 1];
+		if (parent->kind == YAML_MAP) {
+			TRY(check_repeated(builder, parent, builder->key, node.line));
+			node.key = builder->key;
+			builder->key_waits = false;
+		}
+		if (*last)
+			(*last)->next = kept;
+		else
+			parent->first = kept;
+		*last = kept;
+	} else {
+		builder->root = kept;
+	}
+	*kept = node;
+	*ret_node = kept;
+	return ERR_OK;
+}
+
+/* They have no business in a configuration: a NUL would end a path early, a line break would begin a new header field.
+ */
+static bool has_control(struct bytes text)
+{
+	for (size_t i = 0; i < text.len; i++)
+		if (text.ptr[i] < 0x20 || text.ptr[i] == 0x7f)
+			return true;
+	return false;
+}
+
+static enum err on_scalar(struct builder *builder, const yaml_event_t *event, size_t line)
+{
+	struct bytes text = arena_copy(builder->arena, bytes_make(event->data.scalar.value, event->data.scalar.length));
+	struct yaml_node *node;
+	if (!text.ptr)
+		return error_set(builder->reterr, ERR_NOMEM, line, "no memory");
+	if (event->data.scalar.anchor || event->data.scalar.tag)
+		return refuse(builder, line, "anchors and tags are not supported");
+	if (has_control(text))
+		return refuse(builder, line, "a value is one line, without control characters");
+	bool in_map = builder->depth > 0 && builder->open[builder->depth - 1]->kind == YAML_MAP;
+	if (in_map && !builder->key_waits) {
+		if (bytes_eq(text, BYTES_LIT("<<")))
+			return refuse(builder, line, "merge keys are not supported");
+		builder->key = text;
+		builder->key_waits = true;
+		return ERR_OK;
+	}
+	bool quoted = event->data.scalar.style != YAML_PLAIN_SCALAR_STYLE;
+	if (builder->depth == 0) {
+		/* A file of nothing but comments is one empty scalar, or no document at all. */
+		if (text.len == 0 && !quoted)
+			return ERR_OK;
+		return refuse(builder, line, "expected \"key: value\"");
+	}
+	return add_node(builder,
+			(struct yaml_node){.kind = YAML_SCALAR, .line = line, .scalar = text, .quoted = quoted}, &node);
+}
+
+static enum err on_open(struct builder *builder, enum yaml_kind kind, bool decorated, size_t line)
+{
+	struct yaml_node *node;
+	if (decorated)
+		return refuse(builder, line, "anchors and tags are not supported");
+	if (builder->depth == YAML_DEPTH_MAX)
+		return refuse(builder, line, "values are nested too deep");
+	if (builder->depth == 0 && kind != YAML_MAP)
+		return refuse(builder, line, "expected \"key: value\"");
+	if (builder->depth > 0 && builder->open[builder->depth - 1]->kind == YAML_MAP && !builder->key_waits)
+		return refuse(builder, line, "a key must be a plain word");
+	TRY(add_node(builder, (struct yaml_node){.kind = kind, .line = line}, &node));
+	builder->open[builder->depth] = node;
+	builder->last[builder->depth] = NULL;
+	builder->depth++;
+	return ERR_OK;
+}
+
+static enum err on_event(struct builder *builder, const yaml_event_t *event)
+{
+	size_t line = event->start_mark.line + 1;
+	switch (event->type) {
+	case YAML_SCALAR_EVENT:
+		return on_scalar(builder, event, line);
+	case YAML_MAPPING_START_EVENT:
+		return on_open(builder, YAML_MAP, event->data.mapping_start.anchor || event->data.mapping_start.tag,
+			       line);
+	case YAML_SEQUENCE_START_EVENT:
+		return on_open(builder, YAML_LIST, event->data.sequence_start.anchor || event->data.sequence_start.tag,
+			       line);
+	case YAML_MAPPING_END_EVENT:
+	case YAML_SEQUENCE_END_EVENT:
+		builder->depth--;
+		return ERR_OK;
+	case YAML_ALIAS_EVENT:
+		return refuse(builder, line, "aliases are not supported");
+	case YAML_DOCUMENT_START_EVENT:
+		return ++builder->documents > 1 ? refuse(builder, line, "a second document is not supported") : ERR_OK;
+	case YAML_NO_EVENT:
+	case YAML_STREAM_START_EVENT:
+	case YAML_STREAM_END_EVENT:
+	case YAML_DOCUMENT_END_EVENT:
+		break;
+	}
+	return ERR_OK;
+}
+
+/* libyaml counts lines but in its reader, which knows the byte only. */
+static enum err complain_parser(const yaml_parser_t *parser, struct bytes text, struct error *reterr)
+{
+	size_t line = parser->problem_mark.line + 1;
+	if (parser->error == YAML_MEMORY_ERROR)
+		return error_set(reterr, ERR_NOMEM, 0, "no memory");
+	if (parser->error == YAML_READER_ERROR) {
+		line = 1;
+		for (size_t i = 0; i < text.len && i < parser->problem_offset; i++)
+			line += text.ptr[i] == '\n';
+	}
+	return error_set(reterr, ERR_SYNTAX, line, "%s", parser->problem ? parser->problem : "this is no YAML");
+}
+
+enum err yaml_parse(struct arena *arena, struct bytes text, struct yaml_node **ret_root, struct error *reterr)
+{
+	struct builder builder = {.arena = arena, .reterr = reterr};
+	yaml_parser_t parser;
+	enum err err = ERR_OK;
+	bool end = false;
+	if (text.len > YAML_BYTES_MAX)
+		return error_set(reterr, ERR_LIMIT, 0, "the file is larger than %zu bytes", YAML_BYTES_MAX);
+	if (!yaml_parser_initialize(&parser))
+		return error_set(reterr, ERR_NOMEM, 0, "no memory");
+	yaml_parser_set_input_string(&parser, text.ptr, text.len);
+	while (err == ERR_OK && !end) {
+		yaml_event_t event;
+		if (!yaml_parser_parse(&parser, &event)) {
+			err = complain_parser(&parser, text, reterr);
+			break;
+		}
+		end = event.type == YAML_STREAM_END_EVENT;
+		err = on_event(&builder, &event);
+		yaml_event_delete(&event);
+	}
+	yaml_parser_delete(&parser);
+	if (err == ERR_OK && !builder.root) {
+		builder.root = arena_new(arena, struct yaml_node, 1);
+		if (!builder.root)
+			return error_set(reterr, ERR_NOMEM, 0, "no memory");
+		*builder.root = (struct yaml_node){.kind = YAML_MAP, .line = 1};
+	}
+	if (err == ERR_OK)
+		*ret_root = builder.root;
+	return err;
+}

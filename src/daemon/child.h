@@ -1,0 +1,56 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#pragma once
+/*
+ * daemon/child.h: the frame of every daemon below the supervisor: privileges given up in the one right order, the loop,
+ * the control channel, peers as they come.
+ */
+#include "conf/settings.h"
+#include "sys/process.h"
+#include "sys/sandbox.h"
+#include "wire/wire.h"
+
+struct child;
+struct loop;
+
+enum frontend { FRONTEND_MILTER, FRONTEND_SMTP, FRONTEND_HTTP, FRONTEND_SPAMD, FRONTENDS };
+extern const char *const frontend_names[FRONTENDS];
+
+/* What a child inherits: all of it, and nothing else. */
+struct heritage {
+	enum wire_role role;
+	uint32_t index, serial;
+	unsigned metrics_row;
+	const struct settings *settings;
+	const char *hostname;
+	struct process_user user;
+	int control;
+	int listeners[FRONTENDS]; /* gates only; -1: off */
+};
+
+struct child_ops {
+	/* Opens and connects what must be open before privileges go; `folder` is what the sandbox leaves. May be NULL.
+	 */
+	enum err (*prepare)(struct child *child, void **ret_state, const char **ret_folder, struct error *reterr);
+	/* Everything is locked up: begin. */
+	enum err (*start)(struct child *child, void *state);
+	/* A peer's socket came; it is ours now. */
+	void (*peer)(void *state, enum wire_role role, uint32_t index, uint32_t serial, int socket);
+	/* Take nothing new, finish, then child_drained(). */
+	void (*drain)(void *state);
+	enum sandbox_profile profile;
+	struct process_limits limits;
+};
+
+/* The whole life of the process. */
+NORETURN void child_run(const struct heritage *heritage, const struct child_ops *ops);
+
+const struct heritage *child_heritage(const struct child *child);
+struct loop *child_loop(struct child *child);
+/* To the supervisor. */
+void child_say(struct child *child, const struct wire_any *any);
+/* Nothing is left to do: says so and ends. */
+NORETURN void child_drained(struct child *child);
+
+NORETURN void gate_main(const struct heritage *heritage);
+NORETURN void scanner_main(const struct heritage *heritage);
+NORETURN void vault_main(const struct heritage *heritage);

@@ -1,0 +1,86 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#pragma once
+/*
+ * daemon/gate.h: the inside of a gate: a process that talks to mail servers, has messages judged by scanners and kept
+ * by the vault, and parses no mail itself. Only the gate's own files include this.
+ */
+#include "daemon/child.h"
+#include "daemon/policy.h"
+#include "daemon/transaction.h"
+#include "sys/net.h"
+
+struct ipc;
+struct loop;
+struct loop_timer;
+
+#define GATE_SCANNERS_MAX 64
+
+struct scanner_link {
+	struct gate *gate;
+	uint32_t index, serial;
+	struct ipc *ipc; /* NULL: free place */
+	size_t in_flight;
+};
+
+struct gate {
+	struct child *child;
+	struct loop *loop;
+	const struct settings *settings;
+	struct policy policy;
+	struct bytes hostname;
+	bool draining;
+
+	size_t sessions; /* open ones, of all front ends */
+	struct scanner_link scanners[GATE_SCANNERS_MAX];
+	struct scan_job *jobs; /* all that are not done */
+	uint64_t next_id;
+
+	struct ipc *vault;
+	bool vault_ok;
+	struct trace_entry *traces_first, **traces_last; /* not yet acknowledged */
+	size_t traces_bytes;
+	uint64_t trace_sequence;
+	struct store_job *stores; /* not yet answered */
+
+	struct net_address next_hop;
+	struct listener *listeners;
+};
+
+/* A session opened or closed: for the limit of connections and for draining. */
+bool gate_session_begin(struct gate *gate);
+void gate_session_end(struct gate *gate);
+/* False while the vault cannot commit: then mail is refused for now. */
+bool gate_can_take_mail(const struct gate *gate);
+
+/* -- gate_scan.c --------------------------------------------------------------------------------------------------- */
+/*
+ * Has a memory file judged: done() is called later with the verdict, or with NULL when nobody could judge it in time.
+ * The job is gone then. A scanner that dies over it is replaced once; after the second death the verdict is
+ * "unscannable".
+ */
+NODISCARD enum err gate_scan(struct gate *gate, int memfd, size_t envelope_len, size_t size,
+			     void (*done)(void *ctx, const struct wire_verdict *verdict), void *ctx,
+			     struct scan_job **ret_job);
+void gate_scan_cancel(struct scan_job **job);
+void gate_scan_peer(struct gate *gate, uint32_t index, uint32_t serial, int socket);
+/* The vault's answer to what a scanner asked. */
+void gate_scan_answer(struct gate *gate, const struct wire_answer *answer);
+
+/* -- gate_vault.c -------------------------------------------------------------------------------------------------- */
+void gate_vault_peer(struct gate *gate, int socket);
+/* Asks for a fact; false when the vault is away. */
+bool gate_vault_ask(struct gate *gate, uint64_t id, uint32_t kind, struct bytes key);
+/* Sequence is filled in here. */
+void gate_trace(struct gate *gate, struct wire_trace *trace);
+/* id is filled in here. `memfd` stays the caller's. done(ctx, ok) is called later, unless cancelled. */
+struct store_job;
+NODISCARD enum err gate_store(struct gate *gate, int memfd, struct wire_store *store, void (*done)(void *ctx, bool ok),
+			      void *ctx, struct store_job **ret_job);
+void gate_store_cancel(struct store_job **job);
+
+/* -- Front ends: a new connection ------------------------------------------------------------------------------------
+ */
+void gate_milter_accept(struct gate *gate, int fd, const struct net_address *peer);
+void gate_smtp_accept(struct gate *gate, int fd, const struct net_address *peer);
+void gate_http_accept(struct gate *gate, int fd, const struct net_address *peer);
+void gate_spamd_accept(struct gate *gate, int fd, const struct net_address *peer);

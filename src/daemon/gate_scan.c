@@ -1,0 +1,263 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Messages at scanners. A job waits (no scanner is there), runs (sent to one), and ends once: with a verdict, with
+ * "unscannable" after its second scanner died or stalled, or with nothing when no scanner came in time.
+ */
+#include <unistd.h>
+
+#include "base/mem.h"
+#include "daemon/gate.h"
+#include "sys/ipc.h"
+#include "sys/log.h"
+#include "sys/loop.h"
+#include "sys/metrics.h"
+
+#include "base/banned.h"
+
+#define ATTEMPTS            2
+#define WAIT_FOR_SCANNER_MS 20000
+
+struct scan_job {
+	struct scan_job *next, **link; /* in gate->jobs */
+	struct gate *gate;
+	uint64_t id;
+	int memfd; /* the caller's; -1: there is nothing to judge, end with nothing */
+	size_t envelope_len, size;
+	struct scanner_link *scanner; /* NULL: waiting */
+	unsigned attempts;
+	struct loop_timer *timer;
+	void (*done)(void *ctx, const struct wire_verdict *verdict);
+	void *ctx;
+};
+
+static void unlink_job(struct scan_job *job)
+{
+	*job->link = job->next;
+	if (job->next)
+		job->next->link = job->link;
+	if (job->scanner) {
+		job->scanner->in_flight--;
+		metrics_add(METRIC_SCANS_RUNNING, -1);
+	}
+	loop_timer_free(&job->timer);
+}
+
+static void finish(struct scan_job *job, const struct wire_verdict *verdict)
+{
+	void (*done)(void *ctx, const struct wire_verdict *verdict) = job->done;
+	void *ctx = job->ctx;
+	unlink_job(job);
+	mem_free(job);
+	done(ctx, verdict);
+}
+
+static void finish_unscannable(struct scan_job *job)
+{
+	struct wire_verdict verdict = {
+		.class = CLASS_UNSCANNABLE,
+		.ids = BYTES_LIT("SCANNER_DIED"),
+		.reason_en = BYTES_LIT("The message could not be examined: the scanner failed twice over it."),
+		.reason_ja = BYTES_LIT("検査プロセスが二度異常終了したため、メールを検査できませんでした。"),
+		.evidence = BYTES_LIT("[]"),
+	};
+	metrics_add(METRIC_SCANS_GIVEN_UP, 1);
+	log_event(LOG_ERROR, "scan.given_up", log_int("size", (int64_t)job->size));
+	finish(job, &verdict);
+}
+
+static struct scanner_link *least_busy(struct gate *gate)
+{
+	struct scanner_link *best = NULL;
+	for (size_t i = 0; i < GATE_SCANNERS_MAX; i++) {
+		struct scanner_link *link = &gate->scanners[i];
+		if (link->ipc && (!best || link->in_flight < best->in_flight))
+			best = link;
+	}
+	return best;
+}
+
+/* Sends the job to a scanner, or leaves it waiting for one. */
+static void dispatch(struct scan_job *job)
+{
+	struct scanner_link *scanner = least_busy(job->gate);
+	CLEANUP(buf_done) struct buf buf = BUF_INIT(256);
+	if (!scanner) {
+		loop_timer_set(job->timer, WAIT_FOR_SCANNER_MS);
+		return;
+	}
+	wire_encode(&buf,
+		    &(struct wire_any){.type = WIRE_SCAN,
+				       .scan = {.id = job->id, .envelope_len = job->envelope_len, .size = job->size}});
+	if (buf_err(&buf) != ERR_OK || ipc_send(scanner->ipc, buf_bytes(&buf), job->memfd) != ERR_OK) {
+		loop_timer_set(job->timer, WAIT_FOR_SCANNER_MS); /* its end is being noticed; another will come */
+		return;
+	}
+	job->scanner = scanner;
+	job->attempts++;
+	scanner->in_flight++;
+	metrics_add(METRIC_SCANS_RUNNING, 1);
+	loop_timer_set(job->timer, job->gate->settings->scan_timeout);
+}
+
+/* The scanner that had the job is gone, or taken for gone. */
+static void try_again(struct scan_job *job)
+{
+	job->scanner->in_flight--;
+	job->scanner = NULL;
+	metrics_add(METRIC_SCANS_RUNNING, -1);
+	if (job->attempts >= ATTEMPTS) {
+		finish_unscannable(job);
+		return;
+	}
+	metrics_add(METRIC_SCANS_RETRIED, 1);
+	dispatch(job);
+}
+
+/*
+ * The scanner of this job is stuck over something, perhaps over another message: it is killed, and every job that it
+ * had is tried again when its end is noticed.
+ */
+static void on_timer(void *ctx)
+{
+	struct scan_job *job = ctx;
+	if (job->memfd < 0 || !job->scanner) {
+		finish(job, NULL);
+		return;
+	}
+	log_event(LOG_ERROR, "scan.timeout", log_int("scanner", job->scanner->index),
+		  log_int("size", (int64_t)job->size));
+	child_say(job->gate->child,
+		  &(struct wire_any){.type = WIRE_STUCK,
+				     .stuck = {.index = job->scanner->index, .serial = job->scanner->serial}});
+	loop_timer_set(job->timer, job->gate->settings->scan_timeout);
+}
+
+enum err gate_scan(struct gate *gate, int memfd, size_t envelope_len, size_t size,
+		   void (*done)(void *ctx, const struct wire_verdict *verdict), void *ctx, struct scan_job **ret_job)
+{
+	struct scan_job *job = mem_new(struct scan_job, 1);
+	if (!job)
+		return ERR_NOMEM;
+	*job = (struct scan_job){.next = gate->jobs,
+				 .link = &gate->jobs,
+				 .gate = gate,
+				 .id = ++gate->next_id,
+				 .memfd = memfd,
+				 .envelope_len = envelope_len,
+				 .size = size,
+				 .done = done,
+				 .ctx = ctx};
+	if (loop_timer_new(gate->loop, on_timer, job, &job->timer) != ERR_OK) {
+		mem_free(job);
+		return ERR_NOMEM;
+	}
+	if (job->next)
+		job->next->link = &job->next;
+	gate->jobs = job;
+	*ret_job = job;
+	if (memfd < 0)
+		loop_timer_set(job->timer, 0);
+	else
+		dispatch(job);
+	return ERR_OK;
+}
+
+void gate_scan_cancel(struct scan_job **job)
+{
+	if (!*job)
+		return;
+	unlink_job(*job);
+	mem_free(*job);
+	*job = NULL;
+}
+
+/* -- The other end ---------------------------------------------------------------------------------------------------
+ */
+
+static struct scan_job *find_job(struct gate *gate, uint64_t id)
+{
+	for (struct scan_job *job = gate->jobs; job; job = job->next)
+		if (job->id == id)
+			return job;
+	return NULL;
+}
+
+static void close_link(struct scanner_link *link)
+{
+	struct gate *gate = link->gate;
+	ipc_free(&link->ipc);
+	/* try_again() may end jobs, and their owners may end others: begin anew after each. */
+	for (struct scan_job *job = gate->jobs; job;) {
+		if (job->scanner == link) {
+			try_again(job);
+			job = gate->jobs;
+		} else {
+			job = job->next;
+		}
+	}
+}
+
+static void on_message(void *ctx, struct bytes payload, int fd)
+{
+	struct scanner_link *link = ctx;
+	struct gate *gate = link->gate;
+	struct wire_any any;
+	if (fd >= 0)
+		(void)close(fd);
+	if (wire_receive(ROLE_SCANNER, ROLE_GATE, payload, &any) != ERR_OK) {
+		log_event(LOG_ERROR, "scanner.broken", log_int("scanner", link->index));
+		close_link(link);
+		return;
+	}
+	if (any.type == WIRE_ASK) {
+		struct scan_job *job = find_job(gate, any.ask.id);
+		if (job && job->scanner == link && !gate_vault_ask(gate, any.ask.id, any.ask.kind, any.ask.key)) {
+			struct wire_answer answer = {
+				.id = any.ask.id, .kind = any.ask.kind, .state = FACT_FAILED, .key = any.ask.key};
+			gate_scan_answer(gate, &answer);
+		}
+		return;
+	}
+	struct scan_job *job = find_job(gate, any.verdict.id);
+	if (job && job->scanner == link)
+		finish(job, &any.verdict);
+}
+
+static void on_closed(void *ctx)
+{
+	close_link(ctx);
+}
+
+static const struct ipc_ops scanner_ops = {on_message, on_closed};
+
+void gate_scan_peer(struct gate *gate, uint32_t index, uint32_t serial, int socket)
+{
+	struct scanner_link *link = NULL;
+	for (size_t i = 0; i < GATE_SCANNERS_MAX && !link; i++)
+		if (!gate->scanners[i].ipc && gate->scanners[i].in_flight == 0)
+			link = &gate->scanners[i];
+	if (!link) {
+		(void)close(socket);
+		return;
+	}
+	*link = (struct scanner_link){.gate = gate, .index = index, .serial = serial};
+	if (ipc_new(gate->loop, socket, &scanner_ops, link, &link->ipc) != ERR_OK) {
+		(void)close(socket);
+		return;
+	}
+	for (struct scan_job *job = gate->jobs; job; job = job->next)
+		if (!job->scanner && job->memfd >= 0)
+			dispatch(job);
+}
+
+void gate_scan_answer(struct gate *gate, const struct wire_answer *answer)
+{
+	struct scan_job *job = find_job(gate, answer->id);
+	CLEANUP(buf_done) struct buf buf = BUF_INIT(IPC_MAX);
+	if (!job || !job->scanner)
+		return;
+	wire_encode(&buf, &(struct wire_any){.type = WIRE_ANSWER, .answer = *answer});
+	/* A scanner that cannot be told is on its end, which brings the job back. */
+	if (buf_err(&buf) == ERR_OK && ipc_send(job->scanner->ipc, buf_bytes(&buf), -1) != ERR_OK)
+		log_event(LOG_WARNING, "scanner.unreachable", log_int("scanner", job->scanner->index));
+}

@@ -1,0 +1,636 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "daemon/supervisor.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/stat.h>
+#include <sys/sysinfo.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "base/arena.h"
+#include "base/buf.h"
+#include "base/mem.h"
+#include "daemon/child.h"
+#include "sys/clock.h"
+#include "sys/file.h"
+#include "sys/ipc.h"
+#include "sys/log.h"
+#include "sys/loop.h"
+#include "sys/metrics.h"
+#include "sys/net.h"
+#include "wire/load.h"
+
+#include "base/banned.h"
+
+#define CHILDREN_MAX     120
+#define CONFIG_MAX       ((size_t)1 << 20)
+#define STOP_PATIENCE_MS 10000 /* for sessions under way when everything ends */
+#define CANNOT_START     3     /* exit status of a child that could not even begin */
+
+/* One configuration and what serves it. Freed when its last child is gone. */
+struct generation {
+	struct arena *arena;
+	struct settings settings;
+	struct process_user user;
+	int listeners[FRONTENDS]; /* -1: off, or handed on to the next generation */
+	unsigned gates, scanners;
+	bool retiring;
+};
+
+enum child_state { CHILD_NONE, CHILD_STARTING, CHILD_READY, CHILD_DRAINING };
+
+struct entry {
+	struct supervisor *supervisor;
+	struct generation *generation;
+	enum child_state state;
+	enum wire_role role;
+	uint32_t index, serial;
+	pid_t pid;
+	struct ipc *control;
+};
+
+/* A place whose process died and is started again after a while. */
+struct vacancy {
+	struct vacancy *next;
+	struct supervisor *supervisor;
+	struct generation *generation;
+	enum wire_role role;
+	uint32_t index;
+	struct loop_timer *timer;
+};
+
+struct supervisor {
+	const char *file;
+	struct loop *loop;
+	struct loop_signal *signals[4];
+	struct loop_timer *patience;
+	struct generation *current;
+	struct entry children[CHILDREN_MAX];
+	struct process_backoff backoffs[ROLE_COUNT][CHILDREN_MAX];
+	struct vacancy *vacancies;
+	uint32_t next_serial;
+	char hostname[256];
+	bool stopping, ready_said;
+	int status;
+};
+
+/* -- Configuration ----------------------------------------------------------------------------------------------------
+ */
+
+static struct generation *read_generation(const char *file)
+{
+	struct arena *arena = arena_create(SIZE_MAX);
+	struct generation *generation = mem_new(struct generation, 1);
+	if (!arena || !generation || !load_settings(arena, file, &generation->settings, NULL) ||
+	    !load_check_values(file, &generation->settings)) {
+		arena_free(&arena);
+		mem_free(generation);
+		return NULL;
+	}
+	generation->arena = arena;
+	generation->gates = (unsigned)generation->settings.gates;
+	int cores = get_nprocs();
+	generation->scanners = generation->settings.scanners > 0 ? (unsigned)generation->settings.scanners
+								 : (unsigned)(cores < 2    ? 2
+									      : cores > 32 ? 32
+											   : cores);
+	for (size_t i = 0; i < FRONTENDS; i++)
+		generation->listeners[i] = -1;
+	return generation;
+}
+
+bool supervisor_check(const char *file)
+{
+	struct generation *generation = read_generation(file);
+	if (!generation)
+		return false;
+	arena_free(&generation->arena);
+	mem_free(generation);
+	return true;
+}
+
+static struct bytes listen_text(const struct settings *settings, size_t frontend)
+{
+	const struct bytes texts[FRONTENDS] = {settings->milter_listen, settings->smtp_listen, settings->http_listen,
+					       settings->spamd_listen};
+	return texts[frontend];
+}
+
+/* Opens what the configuration names; a socket of the generation before, or of the service manager, is taken over. */
+static bool open_listeners(struct generation *generation, struct generation *before)
+{
+	for (size_t i = 0; i < FRONTENDS; i++) {
+		struct bytes text = listen_text(&generation->settings, i);
+		struct net_address address;
+		struct error error;
+		if (text.len == 0)
+			continue;
+		if (before && before->listeners[i] >= 0 && bytes_eq(text, listen_text(&before->settings, i))) {
+			generation->listeners[i] = dup(before->listeners[i]);
+			continue;
+		}
+		if (!before && (generation->listeners[i] = net_inherited(frontend_names[i])) >= 0)
+			continue;
+		if (net_parse(text, &address, &error) != ERR_OK ||
+		    net_listen(&address, &generation->listeners[i], &error) != ERR_OK) {
+			log_event(LOG_ERROR, "listen.failed", log_cstr("frontend", frontend_names[i]),
+				  log_cstr("why", error.text));
+			return false;
+		}
+	}
+	return true;
+}
+
+static void close_listeners(struct generation *generation)
+{
+	for (size_t i = 0; i < FRONTENDS; i++) {
+		if (generation->listeners[i] >= 0)
+			(void)close(generation->listeners[i]);
+		generation->listeners[i] = -1;
+	}
+}
+
+static void generation_free(struct supervisor *supervisor, struct generation *generation)
+{
+	for (size_t i = 0; i < CHILDREN_MAX; i++)
+		if (supervisor->children[i].state != CHILD_NONE && supervisor->children[i].generation == generation)
+			return;
+	for (struct vacancy *vacancy = supervisor->vacancies; vacancy; vacancy = vacancy->next)
+		if (vacancy->generation == generation)
+			return;
+	close_listeners(generation);
+	arena_free(&generation->arena);
+	mem_free(generation);
+}
+
+static bool make_folders(struct generation *generation)
+{
+	const struct settings *settings = &generation->settings;
+	const struct bytes folders[] = {settings->state_dir, settings->run_dir};
+	for (size_t i = 0; i < ARRAY_LEN(folders); i++) {
+		const char *path = arena_cstr(generation->arena, folders[i]);
+		if (!path || file_make_folder(path, i == 0 ? 0700 : 0755) != ERR_OK ||
+		    (generation->user.change && chown(path, generation->user.uid, generation->user.gid) != 0)) {
+			log_event(LOG_ERROR, "folder.failed", log_str("folder", folders[i]),
+				  log_cstr("why", strerror(errno)));
+			return false;
+		}
+	}
+	return true;
+}
+
+/* -- Children -------------------------------------------------------------------------------------------------------
+ */
+
+static void on_control(void *ctx, struct bytes payload, int fd);
+static void on_control_closed(void *ctx);
+static const struct ipc_ops control_ops = {on_control, on_control_closed};
+
+static void say(struct entry *to, const struct wire_any *any, int fd)
+{
+	CLEANUP(buf_done) struct buf buf = BUF_INIT(IPC_MAX);
+	wire_encode(&buf, any);
+	if (to->control && ipc_send(to->control, buf_bytes(&buf), fd) != ERR_OK)
+		log_event(LOG_WARNING, "control.lost", log_cstr("role", wire_role_name(to->role)),
+			  log_int("pid", to->pid));
+}
+
+/* Who talks with whom: gates with the scanners of their own generation, and with the vault. */
+static bool are_peers(const struct entry *a, const struct entry *b)
+{
+	if (b->state == CHILD_NONE || b->state == CHILD_DRAINING)
+		return false;
+	if (a->role == ROLE_GATE && b->role == ROLE_SCANNER)
+		return a->generation == b->generation;
+	if (a->role == ROLE_GATE && b->role == ROLE_VAULT)
+		return true;
+	return false;
+}
+
+static void introduce(struct entry *a, struct entry *b)
+{
+	int ends[2];
+	if (ipc_pair(ends) != ERR_OK) {
+		log_event(LOG_ERROR, "pair.failed", log_cstr("why", strerror(errno)));
+		return;
+	}
+	say(a, &(struct wire_any){.type = WIRE_PEER, .peer = {b->role, b->index, b->serial}}, ends[0]);
+	say(b, &(struct wire_any){.type = WIRE_PEER, .peer = {a->role, a->index, a->serial}}, ends[1]);
+	(void)close(ends[0]);
+	(void)close(ends[1]);
+}
+
+NORETURN static void run_child(void *ctx)
+{
+	const struct heritage *heritage = ctx;
+	switch (heritage->role) {
+	case ROLE_GATE:
+		gate_main(heritage);
+	case ROLE_SCANNER:
+		scanner_main(heritage);
+	case ROLE_VAULT:
+		vault_main(heritage);
+	case ROLE_SUPERVISOR:
+	case ROLE_COUNT:
+		break;
+	}
+	_exit(1);
+}
+
+static bool spawn(struct supervisor *supervisor, struct generation *generation, enum wire_role role, uint32_t index)
+{
+	struct entry *entry = NULL;
+	unsigned row = 0;
+	int ends[2];
+	for (; row < CHILDREN_MAX && !entry; row++)
+		if (supervisor->children[row].state == CHILD_NONE)
+			entry = &supervisor->children[row];
+	if (!entry || ipc_pair(ends) != ERR_OK)
+		return false;
+	struct heritage heritage = {.role = role,
+				    .index = index,
+				    .serial = ++supervisor->next_serial,
+				    .metrics_row = row,
+				    .settings = &generation->settings,
+				    .hostname = supervisor->hostname,
+				    .user = generation->user,
+				    .control = ends[1]};
+	int keep[FRONTENDS + 1] = {ends[1]};
+	size_t n_keep = 1;
+	for (size_t i = 0; i < FRONTENDS; i++) {
+		heritage.listeners[i] = role == ROLE_GATE ? generation->listeners[i] : -1;
+		if (heritage.listeners[i] >= 0)
+			keep[n_keep++] = heritage.listeners[i];
+	}
+	*entry = (struct entry){.supervisor = supervisor,
+				.generation = generation,
+				.state = CHILD_STARTING,
+				.role = role,
+				.index = index,
+				.serial = heritage.serial};
+	char name[16];
+	(void)snprintf(name, sizeof(name), "%s-%u", wire_role_name(role), (unsigned)index);
+	enum err err = process_spawn(name, keep, n_keep, run_child, &heritage, &entry->pid);
+	(void)close(ends[1]);
+	if (err != ERR_OK || ipc_new(supervisor->loop, ends[0], &control_ops, entry, &entry->control) != ERR_OK) {
+		(void)close(ends[0]);
+		entry->state = CHILD_NONE;
+		return false;
+	}
+	for (size_t i = 0; i < CHILDREN_MAX; i++) {
+		struct entry *other = &supervisor->children[i];
+		if (other == entry)
+			continue;
+		if (are_peers(entry, other) ||
+		    (are_peers(other, entry) && other->state != CHILD_NONE && other->state != CHILD_DRAINING))
+			introduce(entry, other);
+		else if (other->state == CHILD_DRAINING && other->role == ROLE_GATE &&
+			 ((role == ROLE_SCANNER && other->generation == generation) || role == ROLE_VAULT))
+			introduce(other, entry); /* a gate that drains still has messages */
+	}
+	return true;
+}
+
+static void respawn_later(struct supervisor *supervisor, struct generation *generation, enum wire_role role,
+			  uint32_t index);
+
+static void on_vacancy(void *ctx)
+{
+	struct vacancy *vacancy = ctx;
+	struct supervisor *supervisor = vacancy->supervisor;
+	for (struct vacancy **at = &supervisor->vacancies; *at; at = &(*at)->next) {
+		if (*at == vacancy) {
+			*at = vacancy->next;
+			break;
+		}
+	}
+	struct generation *generation = vacancy->role == ROLE_VAULT ? supervisor->current : vacancy->generation;
+	struct generation *was = vacancy->generation;
+	if (!supervisor->stopping && !spawn(supervisor, generation, vacancy->role, vacancy->index))
+		respawn_later(supervisor, generation, vacancy->role, vacancy->index);
+	loop_timer_free(&vacancy->timer);
+	mem_free(vacancy);
+	if (was->retiring)
+		generation_free(supervisor, was);
+}
+
+static void respawn_later(struct supervisor *supervisor, struct generation *generation, enum wire_role role,
+			  uint32_t index)
+{
+	struct vacancy *vacancy = mem_new(struct vacancy, 1);
+	if (!vacancy || loop_timer_new(supervisor->loop, on_vacancy, vacancy, &vacancy->timer) != ERR_OK) {
+		mem_free(vacancy);
+		log_event(LOG_ERROR, "process.not_restarted", log_cstr("role", wire_role_name(role)));
+		return;
+	}
+	int64_t wait = process_backoff_next(&supervisor->backoffs[role][index % CHILDREN_MAX], clock_monotonic_ms());
+	*vacancy = (struct vacancy){.next = supervisor->vacancies,
+				    .supervisor = supervisor,
+				    .generation = generation,
+				    .role = role,
+				    .index = index,
+				    .timer = vacancy->timer};
+	supervisor->vacancies = vacancy;
+	loop_timer_set(vacancy->timer, wait);
+}
+
+static bool spawn_generation(struct supervisor *supervisor, struct generation *generation)
+{
+	for (uint32_t i = 0; i < generation->scanners; i++)
+		if (!spawn(supervisor, generation, ROLE_SCANNER, i))
+			return false;
+	for (uint32_t i = 0; i < generation->gates; i++)
+		if (!spawn(supervisor, generation, ROLE_GATE, i))
+			return false;
+	return true;
+}
+
+static size_t count_children(const struct supervisor *supervisor, const struct generation *generation,
+			     enum wire_role role)
+{
+	size_t n = 0;
+	for (size_t i = 0; i < CHILDREN_MAX; i++) {
+		const struct entry *entry = &supervisor->children[i];
+		n += entry->state != CHILD_NONE && entry->role == role &&
+		     (!generation || entry->generation == generation);
+	}
+	return n;
+}
+
+static void drain(struct entry *entry)
+{
+	if (entry->state != CHILD_STARTING && entry->state != CHILD_READY)
+		return;
+	entry->state = CHILD_DRAINING;
+	say(entry, &(struct wire_any){.type = WIRE_DRAIN}, -1);
+}
+
+static void drain_role(struct supervisor *supervisor, const struct generation *generation, enum wire_role role)
+{
+	for (size_t i = 0; i < CHILDREN_MAX; i++)
+		if (supervisor->children[i].state != CHILD_NONE && supervisor->children[i].role == role &&
+		    (!generation || supervisor->children[i].generation == generation))
+			drain(&supervisor->children[i]);
+}
+
+static void kill_role(struct supervisor *supervisor, const struct generation *generation, enum wire_role role)
+{
+	for (size_t i = 0; i < CHILDREN_MAX; i++) {
+		struct entry *entry = &supervisor->children[i];
+		if (entry->state != CHILD_NONE && entry->role == role &&
+		    (!generation || entry->generation == generation)) {
+			entry->state = CHILD_DRAINING;
+			(void)kill(entry->pid, SIGKILL);
+		}
+	}
+}
+
+/* All of the current generation, and the vault, are ready. */
+static bool all_ready(const struct supervisor *supervisor)
+{
+	size_t ready = 0;
+	for (size_t i = 0; i < CHILDREN_MAX; i++) {
+		const struct entry *entry = &supervisor->children[i];
+		if (entry->state == CHILD_READY &&
+		    (entry->role == ROLE_VAULT || entry->generation == supervisor->current))
+			ready++;
+	}
+	return ready >= (size_t)supervisor->current->gates + supervisor->current->scanners + 1;
+}
+
+static void on_all_ready(struct supervisor *supervisor)
+{
+	if (!supervisor->ready_said) {
+		supervisor->ready_said = true;
+		log_event(LOG_NOTICE, "postern.ready", log_int("gates", supervisor->current->gates),
+			  log_int("scanners", supervisor->current->scanners));
+		net_notify("READY=1");
+	}
+	for (size_t i = 0; i < CHILDREN_MAX; i++) {
+		struct entry *entry = &supervisor->children[i];
+		if (entry->role == ROLE_GATE && entry->generation != supervisor->current)
+			drain(entry);
+	}
+}
+
+static void on_control(void *ctx, struct bytes payload, int fd)
+{
+	struct entry *entry = ctx;
+	struct supervisor *supervisor = entry->supervisor;
+	struct wire_any any;
+	if (fd >= 0)
+		(void)close(fd);
+	if (wire_receive(entry->role, ROLE_SUPERVISOR, payload, &any) != ERR_OK) {
+		log_event(LOG_ERROR, "child.broken", log_cstr("role", wire_role_name(entry->role)),
+			  log_int("pid", entry->pid));
+		(void)kill(entry->pid, SIGKILL);
+		return;
+	}
+	if (any.type == WIRE_READY) {
+		if (entry->state == CHILD_STARTING)
+			entry->state = CHILD_READY;
+		if (all_ready(supervisor))
+			on_all_ready(supervisor);
+	} else if (any.type == WIRE_STUCK) {
+		for (size_t i = 0; i < CHILDREN_MAX; i++) {
+			struct entry *stuck = &supervisor->children[i];
+			if (stuck->state != CHILD_NONE && stuck->role == ROLE_SCANNER &&
+			    stuck->index == any.stuck.index && stuck->serial == any.stuck.serial)
+				(void)kill(stuck->pid, SIGKILL);
+		}
+	}
+}
+
+static void on_control_closed(void *ctx)
+{
+	struct entry *entry = ctx;
+	ipc_free(&entry->control); /* SIGCHLD tells the rest */
+}
+
+static void stop_step(struct supervisor *supervisor)
+{
+	if (count_children(supervisor, NULL, ROLE_GATE) > 0)
+		return;
+	kill_role(supervisor, NULL, ROLE_SCANNER);
+	drain_role(supervisor, NULL, ROLE_VAULT);
+	if (count_children(supervisor, NULL, ROLE_VAULT) == 0 && count_children(supervisor, NULL, ROLE_SCANNER) == 0)
+		loop_stop(supervisor->loop);
+}
+
+static void on_death(struct supervisor *supervisor, struct entry *entry, int status)
+{
+	struct generation *generation = entry->generation;
+	bool expected = entry->state == CHILD_DRAINING || supervisor->stopping;
+	bool hopeless = WIFEXITED(status) && WEXITSTATUS(status) == CANNOT_START && !supervisor->ready_said;
+	ipc_free(&entry->control);
+	metrics_clear_gauges((unsigned)(entry - supervisor->children) + 1);
+	entry->state = CHILD_NONE;
+	if (!expected) {
+		metrics_add(METRIC_PROCESS_DEATHS, 1);
+		log_event(LOG_ERROR, "process.died", log_cstr("role", wire_role_name(entry->role)),
+			  log_int("index", entry->index), log_int("pid", entry->pid),
+			  log_int("signal", WIFSIGNALED(status) ? WTERMSIG(status) : 0),
+			  log_int("status", WIFEXITED(status) ? WEXITSTATUS(status) : -1));
+		if (hopeless) {
+			supervisor->status = 1;
+			supervisor->stopping = true;
+			kill_role(supervisor, NULL, ROLE_GATE);
+		} else {
+			respawn_later(supervisor, generation, entry->role, entry->index);
+		}
+	} else if (entry->role == ROLE_VAULT && !supervisor->stopping) {
+		respawn_later(supervisor, supervisor->current, ROLE_VAULT, 0);
+	}
+	if (supervisor->stopping) {
+		stop_step(supervisor);
+	} else if (generation != supervisor->current && count_children(supervisor, generation, ROLE_GATE) == 0) {
+		generation->retiring = true;
+		kill_role(supervisor, generation, ROLE_SCANNER);
+		generation_free(supervisor, generation);
+	}
+}
+
+static void on_sigchld(void *ctx)
+{
+	struct supervisor *supervisor = ctx;
+	int status;
+	pid_t pid;
+	while ((pid = waitpid(-1, &status, WNOHANG)) > 0) {
+		for (size_t i = 0; i < CHILDREN_MAX; i++) {
+			if (supervisor->children[i].state != CHILD_NONE && supervisor->children[i].pid == pid) {
+				on_death(supervisor, &supervisor->children[i], status);
+				break;
+			}
+		}
+	}
+}
+
+/* -- Signals --------------------------------------------------------------------------------------------------------
+ */
+
+static void on_patience_over(void *ctx)
+{
+	struct supervisor *supervisor = ctx;
+	log_event(LOG_WARNING, "stop.forced");
+	kill_role(supervisor, NULL, ROLE_GATE);
+}
+
+static void on_stop(void *ctx)
+{
+	struct supervisor *supervisor = ctx;
+	if (supervisor->stopping)
+		return;
+	log_event(LOG_NOTICE, "postern.stopping");
+	net_notify("STOPPING=1");
+	supervisor->stopping = true;
+	drain_role(supervisor, NULL, ROLE_GATE);
+	loop_timer_set(supervisor->patience, STOP_PATIENCE_MS);
+	stop_step(supervisor);
+}
+
+static enum log_level level_of(const struct settings *settings)
+{
+	return (enum log_level)settings->log_level;
+}
+
+static void on_reload(void *ctx)
+{
+	struct supervisor *supervisor = ctx;
+	struct generation *old = supervisor->current;
+	if (supervisor->stopping)
+		return;
+	struct generation *fresh = read_generation(supervisor->file);
+	if (fresh)
+		fresh->user = old->user;
+	if (!fresh || !open_listeners(fresh, old)) {
+		log_event(LOG_ERROR, "reload.refused",
+			  log_cstr("why", "the configuration has errors; the old one stays in force"));
+		if (fresh) {
+			close_listeners(fresh);
+			arena_free(&fresh->arena);
+			mem_free(fresh);
+		}
+		return;
+	}
+	log_event(LOG_NOTICE, "reload", log_cstr("file", supervisor->file));
+	metrics_add(METRIC_RELOADS, 1);
+	log_setup(level_of(&fresh->settings), (enum log_format)fresh->settings.log_format, "supervisor",
+		  getenv("JOURNAL_STREAM") != NULL);
+	supervisor->current = fresh;
+	close_listeners(old); /* the old gates hold them until they drain */
+	if (!spawn_generation(supervisor, fresh))
+		log_event(LOG_ERROR, "reload.incomplete");
+	/* The new vault opens when the old one has committed and gone; gates keep what they have for it until then. */
+	drain_role(supervisor, NULL, ROLE_VAULT);
+}
+
+/* For `postern reload` and others: our process id, in run_dir. */
+static void write_pid(const struct supervisor *supervisor, bool present)
+{
+	char path[4200], text[32];
+	(void)snprintf(path, sizeof(path), "%.*s/posternd.pid", BYTES_FMT(supervisor->current->settings.run_dir));
+	int len = snprintf(text, sizeof(text), "%d\n", (int)getpid());
+	if (!present)
+		(void)unlink(path);
+	else if (file_write_atomic(path, bytes_make(text, (size_t)len), 0644) != ERR_OK)
+		log_event(LOG_WARNING, "pid.failed", log_cstr("why", strerror(errno)));
+}
+
+static bool setup_signals(struct supervisor *supervisor)
+{
+	static const struct {
+		int number;
+		void (*fire)(void *ctx);
+	} table[] = {{SIGCHLD, on_sigchld}, {SIGTERM, on_stop}, {SIGINT, on_stop}, {SIGHUP, on_reload}};
+	(void)signal(SIGPIPE, SIG_IGN);
+	for (size_t i = 0; i < ARRAY_LEN(table); i++)
+		if (loop_signal_new(supervisor->loop, table[i].number, table[i].fire, supervisor,
+				    &supervisor->signals[i]) != ERR_OK)
+			return false;
+	return loop_timer_new(supervisor->loop, on_patience_over, supervisor, &supervisor->patience) == ERR_OK;
+}
+
+static void find_hostname(struct supervisor *supervisor)
+{
+	struct bytes configured = supervisor->current->settings.hostname;
+	if (configured.len > 0)
+		(void)snprintf(supervisor->hostname, sizeof(supervisor->hostname), "%.*s", BYTES_FMT(configured));
+	else if (gethostname(supervisor->hostname, sizeof(supervisor->hostname) - 1) != 0)
+		(void)snprintf(supervisor->hostname, sizeof(supervisor->hostname), "localhost");
+}
+
+int supervisor_run(const char *file)
+{
+	struct supervisor *supervisor = mem_new(struct supervisor, 1);
+	bool fallback = false;
+	if (!supervisor || !(supervisor->current = read_generation(file)))
+		return 2;
+	struct generation *generation = supervisor->current;
+	supervisor->file = file;
+	log_setup(level_of(&generation->settings), (enum log_format)generation->settings.log_format, "supervisor",
+		  getenv("JOURNAL_STREAM") != NULL);
+	const char *user = arena_cstr(generation->arena, generation->settings.user);
+	if (!user || process_find_user(user, &generation->user, &fallback) != ERR_OK) {
+		log_event(LOG_ERROR, "user.missing", log_str("user", generation->settings.user));
+		return 1;
+	}
+	if (fallback)
+		log_event(LOG_WARNING, "user.fallback", log_str("missing", generation->settings.user),
+			  log_cstr("using", "nobody"));
+	find_hostname(supervisor);
+	if (!make_folders(generation) || metrics_init() != ERR_OK || loop_new(&supervisor->loop) != ERR_OK ||
+	    !setup_signals(supervisor) || !open_listeners(generation, NULL))
+		return 1;
+	if (!spawn(supervisor, generation, ROLE_VAULT, 0) || !spawn_generation(supervisor, generation)) {
+		log_event(LOG_ERROR, "start.failed", log_cstr("why", strerror(errno)));
+		return 1;
+	}
+	write_pid(supervisor, true);
+	loop_run(supervisor->loop);
+	write_pid(supervisor, false);
+	log_event(LOG_NOTICE, "postern.stopped");
+	return supervisor->status;
+}

@@ -1,0 +1,384 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "daemon/transaction.h"
+
+#include <stdio.h>
+#include <sys/random.h>
+#include <unistd.h>
+
+#include "base/hash.h"
+#include "base/mem.h"
+#include "base/num.h"
+#include "daemon/gate.h"
+#include "sys/clock.h"
+#include "sys/file.h"
+#include "sys/log.h"
+#include "sys/metrics.h"
+#include "wire/envelope.h"
+
+#include "base/banned.h"
+
+#define ARENA_BUDGET ((size_t)64 << 20)  /* envelope and verdict */
+#define SPOOL_CHUNK  ((size_t)256 << 10) /* kept on the heap before it goes to the memory file */
+
+struct store_wait {
+	struct transaction *transaction;
+	struct store_job *job;
+	void (*stored)(void *ctx, struct transaction *transaction, bool ok);
+	void *ctx;
+};
+
+/* Time, then chance: sorts by age and cannot be guessed. Base 32 without letters that look alike. */
+static void make_id(int64_t now_ms, char out[static TRACE_ID_LEN + 1])
+{
+	static const char alphabet[] = "0123456789abcdefghjkmnpqrstvwxyz";
+	uint64_t chance = 0;
+	if (getrandom(&chance, sizeof(chance), 0) != (ssize_t)sizeof(chance))
+		chance = hash_sip((struct hash_key){(uint64_t)now_ms, clock_cpu_usec()}, bytes_make(out, TRACE_ID_LEN));
+	uint64_t time_part = (uint64_t)now_ms;
+	for (int i = 8; i >= 0; i--) {
+		out[i] = alphabet[time_part & 31];
+		time_part >>= 5;
+	}
+	for (size_t i = 9; i < TRACE_ID_LEN; i++) {
+		out[i] = alphabet[chance & 31];
+		chance >>= 5;
+	}
+	out[TRACE_ID_LEN] = '\0';
+}
+
+enum err transaction_new(struct gate *gate, struct transaction **ret_transaction)
+{
+	struct arena *arena = arena_create(ARENA_BUDGET);
+	struct transaction *transaction = arena ? arena_new(arena, struct transaction, 1) : NULL;
+	if (!transaction) {
+		arena_free(&arena);
+		return ERR_NOMEM;
+	}
+	*transaction = (struct transaction){
+		.gate = gate,
+		.arena = arena,
+		.memfd = -1,
+		.time_ms = clock_wall_ms(),
+		.size_max = (size_t)gate->settings->message_size,
+		.envelope = {.hostname = gate->hostname},
+	};
+	buf_init(&transaction->spool, (size_t)16 << 20);
+	make_id(transaction->time_ms, transaction->id);
+	*ret_transaction = transaction;
+	return ERR_OK;
+}
+
+void transaction_free(struct transaction **transaction)
+{
+	struct transaction *gone = *transaction;
+	if (!gone)
+		return;
+	gate_scan_cancel(&gone->job);
+	if (gone->memfd >= 0)
+		(void)close(gone->memfd);
+	buf_done(&gone->spool);
+	struct arena *arena = gone->arena;
+	arena_free(&arena); /* runs the deferred cancels of stores */
+	*transaction = NULL;
+}
+
+struct bytes transaction_keep(struct transaction *transaction, struct bytes b)
+{
+	struct bytes kept = arena_copy(transaction->arena, b);
+	if (!kept.ptr)
+		transaction->failed = true;
+	return kept;
+}
+
+void transaction_add_recipient(struct transaction *transaction, struct bytes address)
+{
+	struct scan_envelope *envelope = &transaction->envelope;
+	struct bytes *grown = arena_grow(transaction->arena, envelope->recipients, &transaction->recipients_capacity,
+					 envelope->n_recipients, sizeof(*grown));
+	struct bytes kept = transaction_keep(transaction, address);
+	if (!grown || !kept.ptr) {
+		transaction->failed = true;
+		return;
+	}
+	envelope->recipients = grown;
+	grown[envelope->n_recipients++] = kept;
+}
+
+void transaction_drop_recipient(struct transaction *transaction, size_t n)
+{
+	if (n < transaction->envelope.n_recipients)
+		transaction->envelope.n_recipients = n;
+}
+
+static void flush(struct transaction *transaction)
+{
+	if (transaction->memfd < 0 && memfd_new(&transaction->memfd) != ERR_OK)
+		transaction->failed = true;
+	if (transaction->failed || buf_err(&transaction->spool) != ERR_OK ||
+	    file_write_all(transaction->memfd, buf_bytes(&transaction->spool)) != ERR_OK)
+		transaction->failed = true;
+	buf_clear(&transaction->spool);
+}
+
+static void begin(struct transaction *transaction)
+{
+	if (transaction->envelope_len > 0)
+		return;
+	envelope_encode(&transaction->spool, &transaction->envelope, transaction->time_ms / 1000);
+	transaction->envelope_len = transaction->spool.len;
+	if (buf_err(&transaction->spool) != ERR_OK)
+		transaction->failed = true;
+}
+
+void transaction_write(struct transaction *transaction, struct bytes data)
+{
+	if (transaction->failed || transaction->too_large)
+		return;
+	begin(transaction);
+	if (data.len > transaction->size_max - transaction->size) {
+		/* What is over the limit is not kept; what came before it is judged, and the rest said to be
+		 * unexamined. */
+		data = bytes_sub(data, 0, transaction->size_max - transaction->size);
+		transaction->too_large = true;
+	}
+	transaction->size += data.len;
+	buf_add(&transaction->spool, data);
+	if (transaction->spool.len >= SPOOL_CHUNK)
+		flush(transaction);
+}
+
+static bool take_verdict(struct transaction *transaction, const struct wire_verdict *verdict)
+{
+	struct wire_verdict *kept = &transaction->verdict;
+	struct bytes *const spans[] = {&kept->subject, &kept->from_address, &kept->from_name, &kept->message_id,
+				       &kept->ids,     &kept->reason_en,    &kept->reason_ja, &kept->evidence,
+				       &kept->symbols, &kept->cuts,         &kept->released};
+	*kept = *verdict;
+	for (size_t i = 0; i < ARRAY_LEN(spans); i++)
+		*spans[i] = transaction_keep(transaction, *spans[i]);
+	size_t n = transaction->envelope.n_recipients;
+	transaction->fates = arena_new(transaction->arena, enum verdict_action, n + 1);
+	if (transaction->failed || !transaction->fates || verdict->class >= CLASS_COUNT)
+		return false;
+	transaction->class = (enum verdict_class)verdict->class;
+	if (transaction->too_large && transaction->class != CLASS_MALWARE && transaction->class != CLASS_PHISH) {
+		transaction->class = CLASS_UNSCANNABLE;
+		kept->reason_en = BYTES_LIT("The message is larger than is examined.");
+		kept->reason_ja = BYTES_LIT("メールが検査できる大きさを超えています。");
+	}
+	for (size_t i = 0; i < n; i++)
+		transaction->fates[i] = policy_fate(&transaction->gate->policy, transaction->class,
+						    (int)verdict->log_odds, transaction->envelope.recipients[i]);
+	return true;
+}
+
+static void count(const struct transaction *transaction)
+{
+	metrics_add((enum metric)(METRIC_MESSAGES_CLEAN + (int)transaction->class), 1);
+	metrics_add(METRIC_MESSAGE_BYTES, (int64_t)transaction->size);
+	metrics_add(METRIC_SCAN_USEC, (int64_t)transaction->verdict.total_usec);
+	metrics_add(METRIC_PARSE_USEC, (int64_t)transaction->verdict.parse_usec);
+	for (size_t i = 0; i < transaction->envelope.n_recipients; i++)
+		metrics_add((enum metric)(METRIC_RECIPIENTS_DELIVER + (int)transaction->fates[i]), 1);
+}
+
+static void on_verdict(void *ctx, const struct wire_verdict *verdict)
+{
+	struct transaction *transaction = ctx;
+	transaction->job = NULL;
+	transaction->has_verdict = verdict && take_verdict(transaction, verdict);
+	if (transaction->has_verdict)
+		count(transaction);
+	transaction->judged(transaction->ctx, transaction);
+}
+
+void transaction_judge(struct transaction *transaction, void (*judged)(void *ctx, struct transaction *transaction),
+		       void *ctx)
+{
+	transaction->judged = judged;
+	transaction->ctx = ctx;
+	begin(transaction);
+	flush(transaction);
+	if (!transaction->failed && memfd_seal(transaction->memfd) != ERR_OK)
+		transaction->failed = true;
+	int memfd = transaction->failed ? -1 : transaction->memfd;
+	if (gate_scan(transaction->gate, memfd, transaction->envelope_len,
+		      transaction->envelope_len + transaction->size, on_verdict, transaction,
+		      &transaction->job) != ERR_OK)
+		transaction->failed =
+			true; /* the job said so by itself, or there is no memory even for that: the client waits */
+}
+
+enum err transaction_map(struct transaction *transaction, struct bytes *ret_message)
+{
+	struct bytes all;
+	TRY(memfd_map(transaction->memfd, transaction->envelope_len + transaction->size, &all));
+	*ret_message = bytes_from(all, transaction->envelope_len);
+	return ERR_OK;
+}
+
+void transaction_unmap(struct transaction *transaction, struct bytes message)
+{
+	memfd_unmap(bytes_make(message.ptr - transaction->envelope_len, transaction->envelope_len + transaction->size));
+}
+
+size_t transaction_count(const struct transaction *transaction, enum verdict_action fate)
+{
+	size_t n = 0;
+	for (size_t i = 0; i < transaction->envelope.n_recipients; i++)
+		n += transaction->fates[i] == fate;
+	return n;
+}
+
+void transaction_field(const struct transaction *transaction, struct buf *buf)
+{
+	const struct wire_verdict *verdict = &transaction->verdict;
+	struct bytes ids = verdict->ids, id;
+	buf_printf(buf, "%s (%.4f)", verdict_class_name(transaction->class),
+		   verdict_probability((int)verdict->log_odds));
+	size_t column = sizeof("X-Postern: ") + buf->len;
+	bool first = true;
+	while (bytes_split(&ids, ' ', &id) && id.len > 0) {
+		buf_add_cstr(buf, first ? " " : ",");
+		column += id.len + 1;
+		if (column > 76) {
+			/* A fold needs a blank; after a comma it changes nothing for who reads the list. */
+			buf_add_cstr(buf, "\r\n\t");
+			column = 8 + id.len;
+		}
+		buf_add(buf, id);
+		first = false;
+	}
+	buf_printf(buf, ";\r\n\tid=%s", transaction->id);
+}
+
+void transaction_reject_text(const struct transaction *transaction, struct buf *buf)
+{
+	policy_reject_text(buf, &transaction->gate->policy, transaction->verdict.reason_en,
+			   bytes_from_cstr(transaction->id));
+}
+
+/* -- Vault ----------------------------------------------------------------------------------------------------------
+ */
+
+static void cancel_store(void *obj)
+{
+	struct store_wait *wait = obj;
+	gate_store_cancel(&wait->job);
+}
+
+static void on_stored(void *ctx, bool ok)
+{
+	struct store_wait *wait = ctx;
+	wait->job = NULL;
+	wait->stored(wait->ctx, wait->transaction, ok);
+}
+
+static void client_ip_text(const struct transaction *transaction, char out[static NET_TEXT_MAX])
+{
+	out[0] = '\0';
+	if (transaction->envelope.has_client)
+		net_format_ip(transaction->envelope.client_ip, out);
+}
+
+/* The recipients with that fate, or all of them, packed. */
+static void pack_recipients(const struct transaction *transaction, bool all, enum verdict_action fate,
+			    const char *override, struct buf *buf)
+{
+	for (size_t i = 0; i < transaction->envelope.n_recipients; i++) {
+		const char *name = override                   ? override
+				   : transaction->has_verdict ? verdict_action_name(transaction->fates[i])
+							      : "";
+		if (all || transaction->fates[i] == fate)
+			recipients_add(buf, transaction->envelope.recipients[i], bytes_from_cstr(name));
+	}
+}
+
+void transaction_store(struct transaction *transaction, enum verdict_action fate,
+		       void (*stored)(void *ctx, struct transaction *transaction, bool ok), void *ctx)
+{
+	const struct wire_verdict *verdict = &transaction->verdict;
+	CLEANUP(buf_done) struct buf recipients = BUF_INIT(IPC_PAYLOAD_MAX / 2);
+	char ip[NET_TEXT_MAX];
+	struct store_wait *wait = arena_new(transaction->arena, struct store_wait, 1);
+	client_ip_text(transaction, ip);
+	pack_recipients(transaction, false, fate, NULL, &recipients);
+	struct wire_store store = {
+		.time_ms = transaction->time_ms,
+		.trace_id = bytes_from_cstr(transaction->id),
+		.at = transaction->envelope_len,
+		.size = transaction->size,
+		.mail_from = transaction->envelope.from,
+		.recipients = buf_bytes(&recipients),
+		.from_address = verdict->from_address,
+		.subject = verdict->subject,
+		.message_id = verdict->message_id,
+		.client_ip = bytes_from_cstr(ip),
+		.class = bytes_from_cstr(verdict_class_name(transaction->class)),
+		.ids = verdict->ids,
+		.reason_en = verdict->reason_en,
+		.reason_ja = verdict->reason_ja,
+	};
+	if (wait)
+		*wait = (struct store_wait){.transaction = transaction, .stored = stored, .ctx = ctx};
+	if (!wait || buf_err(&recipients) != ERR_OK || arena_defer(transaction->arena, cancel_store, wait) != ERR_OK ||
+	    gate_store(transaction->gate, transaction->memfd, &store, on_stored, wait, &wait->job) != ERR_OK)
+		stored(ctx, transaction, false);
+}
+
+/* Packed recipients are cut rather than lost with the whole record. */
+static void fit(struct buf *buf)
+{
+	if (buf_err(buf) != ERR_OK)
+		buf->err = ERR_OK;
+}
+
+void transaction_trace(struct transaction *transaction, const char *status, struct bytes reason_en,
+		       struct bytes reason_ja)
+{
+	const struct wire_verdict *verdict = &transaction->verdict;
+	const struct scan_envelope *envelope = &transaction->envelope;
+	CLEANUP(buf_done) struct buf recipients = BUF_INIT(IPC_PAYLOAD_MAX / 2);
+	char ip[NET_TEXT_MAX];
+	client_ip_text(transaction, ip);
+	bool refused =
+		strcmp(status, "deferred") == 0 || strcmp(status, "aborted") == 0 || strcmp(status, "refused") == 0;
+	pack_recipients(transaction, true, ACTION_DELIVER, refused ? status : NULL, &recipients);
+	fit(&recipients);
+	const char *action = transaction->has_verdict && envelope->n_recipients > 0
+				     ? verdict_action_name(transaction->fates[0])
+				     : "";
+	struct wire_trace trace = {
+		.time_ms = transaction->time_ms,
+		.trace_id = bytes_from_cstr(transaction->id),
+		.frontend = envelope->frontend,
+		.client_ip = bytes_from_cstr(ip),
+		.client_name = envelope->client_name,
+		.helo = envelope->helo,
+		.user = envelope->user,
+		.mail_from = envelope->from,
+		.recipients = buf_bytes(&recipients),
+		.from_address = verdict->from_address,
+		.from_name = verdict->from_name,
+		.subject = verdict->subject,
+		.message_id = verdict->message_id,
+		.queue_id = transaction->queue_id,
+		.size = transaction->size,
+		.class = bytes_from_cstr(transaction->has_verdict ? verdict_class_name(transaction->class) : ""),
+		.log_odds = verdict->log_odds,
+		.action = bytes_from_cstr(action),
+		.status = bytes_from_cstr(status),
+		.reason_en = reason_en.len > 0 ? reason_en : verdict->reason_en,
+		.reason_ja = reason_ja.len > 0 ? reason_ja : verdict->reason_ja,
+		.evidence = verdict->evidence,
+		.usec = verdict->total_usec,
+		.released = verdict->released,
+	};
+	gate_trace(transaction->gate, &trace);
+	log_event(LOG_NOTICE, "message", log_cstr("id", transaction->id), log_cstr("status", status),
+		  log_str("frontend", envelope->frontend), log_cstr("client", ip),
+		  log_str("queue", transaction->queue_id), log_str("from", envelope->from),
+		  log_int("recipients", (int64_t)envelope->n_recipients), log_int("size", (int64_t)transaction->size),
+		  log_str("class", trace.class), log_int("log_odds", verdict->log_odds),
+		  log_str("evidence", verdict->ids), log_int("usec", (int64_t)verdict->total_usec));
+}

@@ -1,0 +1,436 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The vault: the one writer of the trace and of the quarantine. What comes in one turn of the loop, and a little after,
+ * is committed together; nobody is told that something lasts before it does.
+ *
+ * States: well (commits), sick (the last commit failed: everything is refused, and every half second a commit is
+ * tried). When a sick vault can commit again it ends, and the next one is sent everything that was never acknowledged.
+ */
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/arena.h"
+#include "base/mem.h"
+#include "daemon/child.h"
+#include "scan/fact.h"
+#include "store/store.h"
+#include "sys/clock.h"
+#include "sys/file.h"
+#include "sys/ipc.h"
+#include "sys/log.h"
+#include "sys/loop.h"
+#include "sys/metrics.h"
+#include "wire/envelope.h"
+
+#include "base/banned.h"
+
+#define COMMIT_TRACES_MS 20 /* how long records wait for company */
+#define COMMIT_STORES_MS 2
+#define OPERATIONS_MAX   500 /* in one transaction */
+#define PROBE_MS         500
+#define UPKEEP_MS        60000
+#define UPKEEP_MORE_MS   50
+
+struct gate_link {
+	struct vault *vault;
+	struct gate_link *next;
+	struct ipc *ipc;
+	uint64_t traced; /* last sequence in the open transaction */
+	bool traces_wait;
+};
+
+/* A message of the open transaction, or one that failed: answered after the commit. */
+struct pending {
+	struct pending *next;
+	struct gate_link *from; /* NULL: it is gone */
+	uint64_t id;
+	bool failed;
+	char why[160];
+};
+
+struct vault {
+	struct child *child;
+	struct loop *loop;
+	const struct settings *settings;
+	char folder[4096];
+	struct store *store;
+	struct arena *arena; /* of one message */
+	struct gate_link *gates;
+	struct pending *pending;
+	size_t operations;
+	bool open, durable; /* a transaction */
+	bool sick;
+	char why[160];
+	struct loop_timer *commit, *probe, *upkeep;
+};
+
+static void say(struct gate_link *to, const struct wire_any *any)
+{
+	CLEANUP(buf_done) struct buf buf = BUF_INIT(IPC_MAX);
+	wire_encode(&buf, any);
+	if (buf_err(&buf) != ERR_OK || ipc_send(to->ipc, buf_bytes(&buf), -1) != ERR_OK)
+		log_event(LOG_WARNING, "gate.unreachable");
+}
+
+static void say_health(struct gate_link *to)
+{
+	const struct vault *vault = to->vault;
+	say(to, &(struct wire_any){.type = WIRE_HEALTH,
+				   .health = {.ok = !vault->sick, .reason = bytes_from_cstr(vault->why)}});
+}
+
+static void answer_pending(struct vault *vault, bool committed)
+{
+	while (vault->pending) {
+		struct pending *pending = vault->pending;
+		bool ok = committed && !pending->failed;
+		vault->pending = pending->next;
+		if (pending->from)
+			say(pending->from,
+			    &(struct wire_any){.type = WIRE_STORED,
+					       .stored = {.id = pending->id,
+							  .ok = ok,
+							  .reason = bytes_from_cstr(pending->failed ? pending->why
+												    : vault->why)}});
+		if (ok)
+			metrics_add(METRIC_VAULT_STORED, 1);
+		mem_free(pending);
+	}
+}
+
+static void fall_sick(struct vault *vault, const struct error *error)
+{
+	log_event(LOG_ERROR, "vault.sick", log_cstr("why", error->text));
+	metrics_add(METRIC_VAULT_FAILURES, 1);
+	metrics_set(METRIC_VAULT_HEALTHY, 0);
+	vault->sick = true;
+	(void)snprintf(vault->why, sizeof(vault->why), "%s", error->text);
+	store_rollback(vault->store);
+	vault->open = false;
+	vault->operations = 0;
+	loop_timer_stop(vault->commit);
+	answer_pending(vault, false);
+	for (struct gate_link *link = vault->gates; link; link = link->next) {
+		link->traces_wait = false;
+		say_health(link);
+	}
+	loop_timer_set(vault->probe, PROBE_MS);
+}
+
+static void on_probe(void *ctx)
+{
+	struct vault *vault = ctx;
+	struct error error;
+	if (store_probe(vault->store, &error) == ERR_OK) {
+		log_event(LOG_NOTICE, "vault.well_again");
+		_exit(0); /* the next one begins with everything that was not acknowledged */
+	}
+	if (strcmp(vault->why, error.text) != 0) {
+		(void)snprintf(vault->why, sizeof(vault->why), "%s", error.text);
+		log_event(LOG_ERROR, "vault.sick", log_cstr("why", error.text));
+	}
+	loop_timer_set(vault->probe, PROBE_MS);
+}
+
+static void commit(void *ctx)
+{
+	struct vault *vault = ctx;
+	struct error error;
+	if (!vault->open)
+		return;
+	loop_timer_stop(vault->commit);
+	if (store_commit(vault->store, &error) != ERR_OK) {
+		fall_sick(vault, &error);
+		return;
+	}
+	metrics_add(METRIC_VAULT_COMMITS, 1);
+	vault->open = false;
+	vault->operations = 0;
+	answer_pending(vault, true);
+	for (struct gate_link *link = vault->gates; link; link = link->next) {
+		if (link->traces_wait)
+			say(link, &(struct wire_any){.type = WIRE_TRACED, .traced = {.sequence = link->traced}});
+		link->traces_wait = false;
+	}
+}
+
+/* An open transaction, as durable as asked. False: the vault is sick. */
+static bool ready(struct vault *vault, bool durable)
+{
+	struct error error;
+	if (vault->sick)
+		return false;
+	if (vault->open && ((durable && !vault->durable) || vault->operations >= OPERATIONS_MAX))
+		commit(vault);
+	if (vault->sick)
+		return false;
+	if (!vault->open) {
+		if (store_begin(vault->store, durable, &error) != ERR_OK) {
+			fall_sick(vault, &error);
+			return false;
+		}
+		vault->open = true;
+		vault->durable = durable;
+		loop_timer_set(vault->commit, durable ? COMMIT_STORES_MS : COMMIT_TRACES_MS);
+	}
+	vault->operations++;
+	return true;
+}
+
+static struct store_recipient *unpack(struct vault *vault, struct bytes packed, size_t *ret_n)
+{
+	struct store_recipient *items = NULL;
+	size_t count = 0, capacity = 0;
+	struct bytes address, fate;
+	while (recipients_next(&packed, &address, &fate)) {
+		struct store_recipient *grown = arena_grow(vault->arena, items, &capacity, count, sizeof(*items));
+		if (!grown)
+			break;
+		items = grown;
+		items[count++] = (struct store_recipient){address, fate};
+	}
+	*ret_n = count;
+	return items;
+}
+
+static void on_trace(struct gate_link *from, const struct wire_trace *in)
+{
+	struct vault *vault = from->vault;
+	struct error error;
+	size_t n;
+	if (!ready(vault, false))
+		return; /* it stays with the gate */
+	const struct store_recipient *recipients = unpack(vault, in->recipients, &n);
+	struct store_trace trace = {
+		.time_ms = in->time_ms,
+		.id = in->trace_id,
+		.frontend = in->frontend,
+		.client_ip = in->client_ip,
+		.client_name = in->client_name,
+		.helo = in->helo,
+		.user = in->user,
+		.mail_from = in->mail_from,
+		.recipients = recipients,
+		.n_recipients = n,
+		.from_address = in->from_address,
+		.from_name = in->from_name,
+		.subject = in->subject,
+		.message_id = in->message_id,
+		.queue_id = in->queue_id,
+		.size = in->size,
+		.class = in->class,
+		.action = in->action,
+		.status = in->status,
+		.reason_en = in->reason_en,
+		.reason_ja = in->reason_ja,
+		.evidence = in->evidence,
+		.log_odds = in->log_odds,
+		.usec = in->usec,
+		.released = in->released,
+	};
+	if (store_trace_add(vault->store, &trace, &error) != ERR_OK) {
+		fall_sick(vault, &error);
+		return;
+	}
+	metrics_add(METRIC_VAULT_TRACES, 1);
+	from->traced = in->sequence;
+	from->traces_wait = true;
+}
+
+static enum err put(struct vault *vault, const struct wire_store *in, int memfd, struct error *reterr)
+{
+	struct bytes mapped;
+	size_t n;
+	if (in->at > SIZE_MAX / 2 || in->size > SIZE_MAX / 2 ||
+	    memfd_map(memfd, (size_t)(in->at + in->size), &mapped) != ERR_OK)
+		return error_set(reterr, ERR_DENIED, 0, "the message did not come as it was announced");
+	const struct store_recipient *recipients = unpack(vault, in->recipients, &n);
+	struct store_item item = {
+		.time_ms = in->time_ms,
+		.id = in->trace_id,
+		.mail_from = in->mail_from,
+		.from_address = in->from_address,
+		.subject = in->subject,
+		.message_id = in->message_id,
+		.client_ip = in->client_ip,
+		.class = in->class,
+		.ids = in->ids,
+		.reason_en = in->reason_en,
+		.reason_ja = in->reason_ja,
+		.recipients = recipients,
+		.n_recipients = n,
+	};
+	enum err err = store_quarantine_put(vault->store, &item, bytes_from(mapped, (size_t)in->at), reterr);
+	memfd_unmap(mapped);
+	return err;
+}
+
+static void on_store(struct gate_link *from, const struct wire_store *in, int memfd)
+{
+	struct vault *vault = from->vault;
+	struct pending *pending = mem_new(struct pending, 1);
+	struct error error;
+	if (!pending)
+		_exit(1); /* the gate asks the next one */
+	*pending = (struct pending){.next = vault->pending, .from = from, .id = in->id};
+	vault->pending = pending;
+	if (!ready(vault, true)) {
+		answer_pending(vault, false);
+		return;
+	}
+	if (put(vault, in, memfd, &error) != ERR_OK)
+		fall_sick(vault, &error);
+}
+
+static void on_ask(struct gate_link *from, const struct wire_ask *in)
+{
+	struct vault *vault = from->vault;
+	struct bytes rest = in->key, id, token, hash;
+	char ids[4096];
+	struct error error;
+	struct wire_answer answer = {.id = in->id, .kind = in->kind, .state = FACT_FAILED, .key = in->key};
+	if (in->kind == FACT_RELEASE && bytes_split(&rest, ' ', &id) && bytes_split(&rest, ' ', &token) &&
+	    bytes_split(&rest, ' ', &hash)) {
+		enum err err =
+			store_release_find(vault->store, id, token, hash, clock_wall_ms(), ids, sizeof(ids), &error);
+		answer.state = err == ERR_OK ? FACT_KNOWN : err == ERR_DENIED ? FACT_NEGATIVE : FACT_FAILED;
+		if (err == ERR_OK)
+			answer.answer = bytes_from_cstr(ids);
+	}
+	say(from, &(struct wire_any){.type = WIRE_ANSWER, .answer = answer});
+}
+
+/* -- Frame -----------------------------------------------------------------------------------------------------------
+ */
+
+static void close_link(struct gate_link *link)
+{
+	struct vault *vault = link->vault;
+	for (struct pending *pending = vault->pending; pending; pending = pending->next)
+		if (pending->from == link)
+			pending->from = NULL;
+	for (struct gate_link **at = &vault->gates; *at; at = &(*at)->next) {
+		if (*at == link) {
+			*at = link->next;
+			break;
+		}
+	}
+	ipc_free(&link->ipc);
+	mem_free(link);
+}
+
+static void on_message(void *ctx, struct bytes payload, int fd)
+{
+	struct gate_link *link = ctx;
+	struct vault *vault = link->vault;
+	struct wire_any any;
+	enum err err = wire_receive(ROLE_GATE, ROLE_VAULT, payload, &any);
+	arena_reset(vault->arena);
+	if (err == ERR_OK && any.type == WIRE_TRACE)
+		on_trace(link, &any.trace);
+	else if (err == ERR_OK && any.type == WIRE_STORE && fd >= 0)
+		on_store(link, &any.store, fd);
+	else if (err == ERR_OK && any.type == WIRE_ASK)
+		on_ask(link, &any.ask);
+	else
+		err = ERR_SYNTAX;
+	if (fd >= 0)
+		(void)close(fd);
+	if (err != ERR_OK) {
+		log_event(LOG_ERROR, "gate.broken");
+		close_link(link);
+	}
+}
+
+static void on_closed(void *ctx)
+{
+	close_link(ctx);
+}
+
+static const struct ipc_ops gate_ops = {on_message, on_closed};
+
+static void peer(void *state, enum wire_role role, uint32_t index, uint32_t serial, int socket)
+{
+	struct vault *vault = state;
+	struct gate_link *link = role == ROLE_GATE ? mem_new(struct gate_link, 1) : NULL;
+	(void)index;
+	(void)serial;
+	if (link)
+		*link = (struct gate_link){.vault = vault, .next = vault->gates};
+	if (!link || ipc_new(vault->loop, socket, &gate_ops, link, &link->ipc) != ERR_OK) {
+		(void)close(socket);
+		mem_free(link);
+		return;
+	}
+	vault->gates = link;
+	say_health(link);
+}
+
+static void drain(void *state)
+{
+	struct vault *vault = state;
+	commit(vault);
+	store_close(&vault->store);
+	child_drained(vault->child);
+}
+
+static void on_upkeep(void *ctx)
+{
+	struct vault *vault = ctx;
+	const struct settings *settings = vault->settings;
+	struct error error;
+	bool more = false;
+	int64_t now = clock_wall_ms();
+	commit(vault);
+	if (!vault->sick &&
+	    store_forget(vault->store, now - settings->trace_retention, now - settings->quarantine_retention,
+			 (uint64_t)settings->quarantine_size, &more, &error) != ERR_OK)
+		fall_sick(vault, &error);
+	loop_timer_set(vault->upkeep, more ? UPKEEP_MORE_MS : UPKEEP_MS);
+}
+
+static enum err prepare(struct child *child, void **ret_state, const char **ret_folder, struct error *reterr)
+{
+	struct vault *vault = mem_new(struct vault, 1);
+	if (!vault || !(vault->arena = arena_create((size_t)64 << 20)))
+		return error_set(reterr, ERR_NOMEM, 0, "no memory");
+	vault->child = child;
+	vault->loop = child_loop(child);
+	vault->settings = child_heritage(child)->settings;
+	(void)snprintf(vault->folder, sizeof(vault->folder), "%.*s", BYTES_FMT(vault->settings->state_dir));
+	TRY(store_open(vault->folder, false, &vault->store, reterr));
+	if (loop_timer_new(vault->loop, commit, vault, &vault->commit) != ERR_OK ||
+	    loop_timer_new(vault->loop, on_probe, vault, &vault->probe) != ERR_OK ||
+	    loop_timer_new(vault->loop, on_upkeep, vault, &vault->upkeep) != ERR_OK)
+		return error_set(reterr, ERR_NOMEM, 0, "no memory");
+	*ret_state = vault;
+	*ret_folder = vault->folder;
+	return ERR_OK;
+}
+
+static enum err start(struct child *child, void *state)
+{
+	struct vault *vault = state;
+	struct error error;
+	(void)child;
+	if (store_probe(vault->store, &error) != ERR_OK)
+		fall_sick(vault, &error);
+	else
+		metrics_set(METRIC_VAULT_HEALTHY, 1);
+	loop_timer_set(vault->upkeep, UPKEEP_MS / 60);
+	return ERR_OK;
+}
+
+NORETURN void vault_main(const struct heritage *heritage)
+{
+	static const struct child_ops ops = {
+		.prepare = prepare,
+		.start = start,
+		.peer = peer,
+		.drain = drain,
+		.profile = SANDBOX_VAULT,
+		.limits = {.descriptors = 4096},
+	};
+	child_run(heritage, &ops);
+}

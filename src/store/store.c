@@ -1,0 +1,235 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <errno.h>
+#include <stdio.h>
+
+#include "base/mem.h"
+#include "base/utf8.h"
+#include "store/private.h"
+#include "sys/file.h"
+
+#include "base/banned.h"
+
+#define BUSY_MS 2000
+
+/* Version 1. Later versions add a function and a number here, and never change an old one. */
+static const char schema_1[] =
+	"CREATE TABLE trace ("
+	" row INTEGER PRIMARY KEY, id TEXT NOT NULL UNIQUE, time INTEGER NOT NULL, frontend TEXT, client_ip TEXT, "
+	"client_name TEXT,"
+	" helo TEXT, user TEXT, mail_from TEXT, recipients BLOB, from_address TEXT, from_name TEXT, subject TEXT, "
+	"message_id TEXT,"
+	" queue_id TEXT, size INTEGER, class TEXT, log_odds INTEGER, action TEXT, status TEXT, reason_en TEXT, "
+	"reason_ja TEXT,"
+	" evidence TEXT, usec INTEGER, released TEXT);"
+	"CREATE INDEX trace_time ON trace (time);"
+	"CREATE VIRTUAL TABLE trace_words USING fts5 (sender, recipient, subject, facts, content='', "
+	"tokenize='postern');"
+	"CREATE TABLE quarantine ("
+	" id TEXT PRIMARY KEY, time INTEGER NOT NULL, mail_from TEXT, recipients BLOB, from_address TEXT, subject TEXT,"
+	" message_id TEXT, client_ip TEXT, class TEXT, ids TEXT, reason_en TEXT, reason_ja TEXT, size INTEGER, state "
+	"TEXT NOT NULL,"
+	" changed INTEGER, file TEXT NOT NULL, disk INTEGER);"
+	"CREATE INDEX quarantine_time ON quarantine (time);"
+	"CREATE TABLE release (id TEXT NOT NULL, token TEXT NOT NULL, body TEXT NOT NULL, time INTEGER NOT NULL,"
+	" PRIMARY KEY (id, token));"
+	"CREATE TABLE probe (one INTEGER PRIMARY KEY, time INTEGER);"
+	"PRAGMA user_version = 1;";
+
+enum err store_failed(struct store *store, const char *what, struct error *reterr)
+{
+	int code = sqlite3_errcode(store->db);
+	const char *said = sqlite3_errmsg(store->db);
+	switch (code & 0xff) {
+	case SQLITE_FULL:
+		return error_set(reterr, ERR_IO, 0, "%s: the disk is full", what);
+	case SQLITE_BUSY:
+	case SQLITE_LOCKED:
+		return error_set(reterr, ERR_IO, 0, "%s: the database is locked by another program", what);
+	case SQLITE_CORRUPT:
+	case SQLITE_NOTADB:
+		return error_set(reterr, ERR_SYNTAX, 0, "%s: the database is damaged (%s)", what, said);
+	case SQLITE_READONLY:
+		return error_set(reterr, ERR_IO, 0, "%s: the database cannot be written", what);
+	case SQLITE_NOMEM:
+		return error_set(reterr, ERR_NOMEM, 0, "%s: no memory", what);
+	default:
+		return error_set(reterr, ERR_IO, 0, "%s: %s", what, said);
+	}
+}
+
+enum err store_exec(struct store *store, const char *sql, struct error *reterr)
+{
+	if (sqlite3_exec(store->db, sql, NULL, NULL, NULL) != SQLITE_OK)
+		return store_failed(store, "database", reterr);
+	return ERR_OK;
+}
+
+sqlite3_stmt *store_statement(struct store *store, const char *sql, struct error *reterr)
+{
+	for (size_t i = 0; i < store->n_cached; i++) {
+		if (store->cache[i].sql == sql) {
+			(void)sqlite3_reset(store->cache[i].statement);
+			(void)sqlite3_clear_bindings(store->cache[i].statement);
+			return store->cache[i].statement;
+		}
+	}
+	ASSERT(store->n_cached < STATEMENTS_MAX);
+	sqlite3_stmt *statement = NULL;
+	if (sqlite3_prepare_v3(store->db, sql, -1, SQLITE_PREPARE_PERSISTENT, &statement, NULL) != SQLITE_OK) {
+		(void)store_failed(store, "database", reterr);
+		return NULL;
+	}
+	store->cache[store->n_cached].sql = sql;
+	store->cache[store->n_cached++].statement = statement;
+	return statement;
+}
+
+enum err store_run(struct store *store, sqlite3_stmt *statement, const char *what, struct error *reterr)
+{
+	int rc;
+	do
+		rc = sqlite3_step(statement);
+	while (rc == SQLITE_ROW);
+	enum err err = rc == SQLITE_DONE ? ERR_OK : store_failed(store, what, reterr);
+	(void)sqlite3_reset(statement);
+	return err;
+}
+
+void store_bind(sqlite3_stmt *statement, int at, struct bytes text)
+{
+	text = utf8_prefix(text, STORE_TEXT_MAX);
+	(void)sqlite3_bind_text(statement, at, text.len ? (const char *)text.ptr : "", (int)text.len, SQLITE_STATIC);
+}
+
+struct bytes store_column(sqlite3_stmt *statement, int at)
+{
+	const void *text = sqlite3_column_blob(statement, at);
+	int len = sqlite3_column_bytes(statement, at);
+	return bytes_make(text ? text : "", text && len > 0 ? (size_t)len : 0);
+}
+
+static enum err configure(struct store *store, struct error *reterr)
+{
+	int on = 0;
+	(void)sqlite3_busy_timeout(store->db, BUSY_MS);
+	(void)sqlite3_db_config(store->db, SQLITE_DBCONFIG_ENABLE_LOAD_EXTENSION, 0, &on);
+	(void)sqlite3_db_config(store->db, SQLITE_DBCONFIG_DEFENSIVE, 1, &on);
+	(void)sqlite3_db_config(store->db, SQLITE_DBCONFIG_TRUSTED_SCHEMA, 0, &on);
+	if (store_tokenizer_register(store->db) != ERR_OK)
+		return error_set(reterr, ERR_UNSUPPORTED, 0, "this SQLite has no full-text search (FTS5)");
+	return store_exec(store,
+			  store->read_only ? "PRAGMA temp_store = MEMORY; PRAGMA cache_size = -16000;"
+					   : "PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL;"
+					     "PRAGMA temp_store = MEMORY; PRAGMA cache_size = -8000;"
+					     "PRAGMA journal_size_limit = 67108864;",
+			  reterr);
+}
+
+static enum err migrate(struct store *store, struct error *reterr)
+{
+	sqlite3_stmt *statement = NULL;
+	if (sqlite3_prepare_v2(store->db, "PRAGMA user_version", -1, &statement, NULL) != SQLITE_OK ||
+	    sqlite3_step(statement) != SQLITE_ROW) {
+		(void)sqlite3_finalize(statement);
+		return store_failed(store, "database", reterr);
+	}
+	int version = sqlite3_column_int(statement, 0);
+	(void)sqlite3_finalize(statement);
+	if (version > 1)
+		return error_set(reterr, ERR_UNSUPPORTED, 0, "the database is of a newer Postern (version %d)",
+				 version);
+	if (version == 1)
+		return ERR_OK;
+	if (store->read_only)
+		return error_set(reterr, ERR_IO, 0, "the database is not there yet: have the daemons been started?");
+	TRY(store_exec(store, "BEGIN IMMEDIATE", reterr));
+	enum err err = store_exec(store, schema_1, reterr);
+	if (err == ERR_OK)
+		err = store_exec(store, "COMMIT", reterr);
+	if (err != ERR_OK)
+		(void)sqlite3_exec(store->db, "ROLLBACK", NULL, NULL, NULL);
+	return err;
+}
+
+enum err store_open(const char *folder, bool read_only, struct store **ret_store, struct error *reterr)
+{
+	struct store *store = mem_new(struct store, 1);
+	char path[4400];
+	if (!store || strlen(folder) >= sizeof(store->folder)) {
+		mem_free(store);
+		return error_set(reterr, ERR_NOMEM, 0, "no memory for the database");
+	}
+	(void)snprintf(store->folder, sizeof(store->folder), "%s", folder);
+	(void)snprintf(path, sizeof(path), "%s/postern.db", folder);
+	store->read_only = read_only;
+	int flags = SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_PRIVATECACHE | SQLITE_OPEN_READWRITE |
+		    (read_only ? 0 : SQLITE_OPEN_CREATE);
+	enum err err = ERR_OK;
+	if (sqlite3_open_v2(path, &store->db, flags, NULL) != SQLITE_OK)
+		err = error_set(reterr, ERR_IO, 0, "%.100s: %s", path,
+				store->db ? sqlite3_errmsg(store->db) : "no memory");
+	if (err == ERR_OK)
+		err = configure(store, reterr);
+	if (err == ERR_OK)
+		err = migrate(store, reterr);
+	if (err != ERR_OK) {
+		store_close(&store);
+		return err;
+	}
+	*ret_store = store;
+	return ERR_OK;
+}
+
+void store_close(struct store **store)
+{
+	if (!*store)
+		return;
+	for (size_t i = 0; i < (*store)->n_cached; i++)
+		(void)sqlite3_finalize((*store)->cache[i].statement);
+	(void)sqlite3_close_v2((*store)->db);
+	mem_free(*store);
+	*store = NULL;
+}
+
+enum err store_begin(struct store *store, bool durable, struct error *reterr)
+{
+	sqlite3_stmt *statement = store_statement(store, "BEGIN IMMEDIATE", reterr);
+	if (!statement)
+		return ERR_IO;
+	/* In WAL mode FULL syncs the log at each commit, NORMAL at checkpoints only. It cannot change inside a
+	 * transaction. */
+	TRY(store_exec(store, durable ? "PRAGMA synchronous = FULL" : "PRAGMA synchronous = NORMAL", reterr));
+	TRY(store_run(store, statement, "begin", reterr));
+	store->in_transaction = true;
+	return ERR_OK;
+}
+
+enum err store_commit(struct store *store, struct error *reterr)
+{
+	sqlite3_stmt *statement = store_statement(store, "COMMIT", reterr);
+	if (!statement)
+		return ERR_IO;
+	TRY(store_run(store, statement, "commit", reterr));
+	store->in_transaction = false;
+	return ERR_OK;
+}
+
+void store_rollback(struct store *store)
+{
+	if (store->in_transaction || !sqlite3_get_autocommit(store->db))
+		(void)sqlite3_exec(store->db, "ROLLBACK", NULL, NULL, NULL);
+	store->in_transaction = false;
+}
+
+enum err store_probe(struct store *store, struct error *reterr)
+{
+	TRY(store_begin(store, true, reterr));
+	sqlite3_stmt *statement = store_statement(
+		store, "INSERT OR REPLACE INTO probe VALUES (1, COALESCE((SELECT time FROM probe), 0) + 1)", reterr);
+	enum err err = statement ? store_run(store, statement, "probe", reterr) : ERR_IO;
+	if (err == ERR_OK)
+		err = store_commit(store, reterr);
+	if (err != ERR_OK)
+		store_rollback(store);
+	return err;
+}

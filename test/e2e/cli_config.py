@@ -1,0 +1,137 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: Apache-2.0
+"""The command line: exit statuses, one line for a wrong one, check-config and explain-config, bash completion."""
+import json
+import os
+import subprocess
+import sys
+
+sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
+from lib import POSTERN, ROOT, Tap, skip_all, temp_dir  # noqa: E402
+
+COMPLETION = os.path.join(ROOT, 'etc', 'bash-completion', 'postern')
+
+
+def run(*words, stdin=b''):
+    done = subprocess.run([POSTERN, *words], input=stdin, capture_output=True, timeout=60)
+    return done.returncode, done.stdout.decode(), done.stderr.decode()
+
+
+def write(folder, name, text):
+    path = os.path.join(folder, name)
+    with open(path, 'wb') as file:
+        file.write(text if isinstance(text, bytes) else text.encode())
+    return path
+
+
+def help_names(text):
+    """First words of the indented lines: commands, or options."""
+    return [line.split()[0] for line in text.splitlines() if line.startswith('  ')]
+
+
+def check_help(tap):
+    status, out, err = run('--help')
+    tap.ok(status == 0 and not err, 'postern --help succeeds', (status, err))
+    commands = help_names(out)
+    tap.ok({'scan', 'mime', 'check-config', 'explain-config'} <= set(commands), 'it lists the commands', commands)
+    for command in commands:
+        status, out, err = run(command, '--help')
+        tap.ok(status == 0 and not err and out.startswith('usage: postern ' + command) and '\nExample: postern ' in out,
+               f'postern {command} --help has usage and an example', out or err)
+    status, out, _ = run('--version')
+    tap.ok(status == 0 and out.startswith('postern ') and len(out.split()) == 2, 'postern --version is a name and a number', out)
+    return commands
+
+
+def check_wrong(tap, commands):
+    cases = [((), 'which command?'), (('scna',), 'did you mean "scan"?'), (('nothing-like-it',), 'there is no command'),
+             (('explain-config',), 'which key?'), (('explain-config', 'workers.gats'), 'did you mean "workers.gates"?'),
+             (('explain-config', '--jsn', 'user'), 'did you mean --json?'), (('explain-config', '--config'), '--config needs FILE'),
+             (('explain-config', '--json=x', 'user'), '--json takes no value'), (('check-config', 'a', 'b'), 'one file'),
+             (('explain-config', '--', '--json'), 'there is no key'), (('explain-config', 'a\x1b[31m'), 'there is no key')]
+    cases += [((command, '--zzzzzzzz'), 'there is no option') for command in commands if command != 'quarantine']
+    for words, said in cases:
+        status, out, err = run(*words)
+        tap.ok(status == 2 and not out and err.count('\n') == 1 and said in err and '\x1b' not in err,
+               f'{" ".join(("postern",) + words)!r} is one line and exit status 2', (status, out, err))
+
+
+def check_config(tap, folder):
+    good = write(folder, 'good.yaml', 'smtp: { listen: 127.0.0.1:11341 }\nlimits:\n  message_size: 10M\n')
+    status, out, err = run('check-config', good)
+    tap.ok(status == 0 and not err, 'a good file is good', (status, out, err))
+    for name, text, said in (
+            ('unknown', 'milter:\n  lisen: off\n', ':2: unknown key "milter.lisen"; did you mean "milter.listen"?'),
+            ('range', 'user: x\n\nlimits: {parts: 1}\n', ':3: limits.parts: "1" is not a number from 10 to 1000000'),
+            ('twice', 'user: x\nuser: y\n', ':2: "user" is given twice (first in line 1)'),
+            ('anchor', 'user: &u x\n', ':1: anchors and tags are not supported'),
+            ('bytes', b'user: x\nhostname: \xff\n', ':2: invalid leading UTF-8 octet'),
+            ('escape', 'a\u0085\u001b: x\n'.encode(), ':1: '),
+            ('address', 'milter: {listen: "nowhere:25"}\n', 'milter.listen'),
+            ('network', 'trusted_networks: [10.0.0.0/99]\n', 'trusted_networks')):
+        path = write(folder, name + '.yaml', text)
+        status, out, err = run('check-config', path)
+        tap.ok(status == 2 and not out and err.startswith(path) and said in err and '\x1b' not in err,
+               f'a file that is wrong ({name}) is told with its line', (status, out, err))
+    path = write(folder, 'many.yaml', 'a: 1\nb: 2\nlimits: {parts: x}\n')
+    status, _, err = run('check-config', path)
+    tap.equal((status, err.count('\n')), (2, 3), 'all errors of a file are told')
+    missing = os.path.join(folder, 'missing.yaml')
+    status, _, err = run('check-config', missing)
+    tap.ok(status == 2 and err.startswith(missing) and err.count('\n') == 1, 'a missing file is told', (status, err))
+    status, out, _ = run('check-config', '--sample')
+    with open(os.path.join(ROOT, 'etc', 'postern.yaml')) as file:
+        tap.equal(out, file.read(), 'check-config --sample prints etc/postern.yaml')
+    status, _, err = run('check-config', os.path.join(ROOT, 'etc', 'postern.yaml'))
+    tap.ok(status == 0, 'etc/postern.yaml is good', err)
+    return good
+
+
+def check_explain(tap, good):
+    status, out, err = run('explain-config', '--config', good, '--json', 'limits.message_size', 'smtp.listen', 'user')
+    rows = [json.loads(line) for line in out.splitlines()]
+    tap.equal(status, 0, 'explain-config succeeds')
+    tap.equal([(row['key'], row['value'], row['origin'], row['default']) for row in rows],
+              [('limits.message_size', '10M', good + ':3', '100M'), ('smtp.listen', '127.0.0.1:11341', good + ':1', 'off'),
+               ('user', 'postern', 'default', 'postern')], 'it tells value, origin and default')
+    tap.ok(all(row['range'] and row['manual'].endswith('.') for row in rows), 'it tells range and meaning', out)
+    status, out, _ = run('explain-config', '--config=' + good, 'limits.message_size')
+    tap.has(out, 'limits.message_size: 10M\n', 'it reads well')
+
+
+def complete(*words):
+    """What bash would offer for the last word."""
+    script = ('source "$1"; shift; COMP_WORDS=("$@"); COMP_CWORD=$(($# - 1)); COMPREPLY=(); _postern; '
+              'printf "%s\\n" "${COMPREPLY[@]}"')
+    done = subprocess.run(['bash', '-c', script, 'bash', COMPLETION, POSTERN, *words], capture_output=True, text=True, timeout=60)
+    return set(done.stdout.split()), done.stderr
+
+
+def check_completion(tap, commands):
+    tap.equal(complete(''), (set(commands), ''), 'bash completes the commands')
+    tap.equal(complete('check-c'), ({'check-config'}, ''), 'and the beginning of one')
+    for command in commands:
+        options = {name for name in help_names(run(command, '--help')[1]) if name.startswith('--')}
+        tap.equal(complete(command, '--'), (options | {'--help'}, ''), f'bash completes the options of {command}')
+    keys, err = complete('explain-config', 'actions.')
+    tap.ok('actions.spam' in keys and all(key.startswith('actions.') for key in keys) and not err,
+           'bash completes the keys of the configuration', (keys, err))
+    tap.equal(complete('quarantine', ''), ({'list', 'show', 'release', 'delete'}, ''), 'bash completes the verbs of the quarantine')
+    tap.ok('--raw' in complete('quarantine', 'show', '--')[0], 'and their options')
+    tap.ok('unscannable' in complete('trace', '--class', '')[0], 'bash completes the values that are known')
+    tap.equal(complete('quarantine', 'list', '--state', '')[0], {'held', 'released'}, 'and no other word of the help')
+
+
+def main():
+    if not os.path.exists(POSTERN):
+        skip_all('there is no ' + POSTERN)
+    tap = Tap()
+    folder = temp_dir('postern-cli-')
+    commands = check_help(tap)
+    check_wrong(tap, commands)
+    check_explain(tap, check_config(tap, folder))
+    check_completion(tap, commands)
+    tap.done()
+
+
+main()

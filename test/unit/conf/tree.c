@@ -1,0 +1,124 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "unit.h"
+
+#include "base/arena.h"
+#include "base/buf.h"
+#include "conf/tree.h"
+
+/* As text, so that a case is one line: k=v for a scalar, k={...} and k=[...] for what holds others. */
+static void print_node(struct buf *buf, const struct yaml_node *node)
+{
+	if (node->key.ptr)
+		buf_printf(buf, "%.*s=", BYTES_FMT(node->key));
+	if (node->kind == YAML_SCALAR) {
+		buf_add(buf, node->scalar);
+		return;
+	}
+	buf_add_byte(buf, node->kind == YAML_MAP ? '{' : '[');
+	for (const struct yaml_node *child = node->first; child; child = child->next) {
+		print_node(buf, child);
+		buf_add_cstr(buf, child->next ? " " : "");
+	}
+	buf_add_byte(buf, node->kind == YAML_MAP ? '}' : ']');
+}
+
+static void reads_maps_lists_and_scalars(void **state)
+{
+	static const struct {
+		const char *text, *want;
+	} cases[] = {
+		{"", "{}"},
+		{"# a comment\n", "{}"},
+		{"---\n", "{}"},
+		{"a: 1\n", "{a=1}"},
+		{"a: 1\nb:\n  c: x y\n  d: [p, q]\n", "{a=1 b={c=x y d=[p q]}}"},
+		{"a: {b: {c: {d: e}}}", "{a={b={c={d=e}}}}"},
+		{"a:\n  - 1\n  - b: 2\n    c: 3\n", "{a=[1 {b=2 c=3}]}"},
+		{"a: \"q\\u00e9\"\nb: 'it''s'\n", "{a=q\xc3\xa9 b=it's}"},
+		{"a:\n", "{a=}"},
+		{"a: [\"::1\", \"*@b\"]\n", "{a=[::1 *@b]}"},
+		{"\xef\xbb\xbf"
+		 "a: b\r\nc: d\r\n",
+		 "{a=b c=d}"},
+	};
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+		CLEANUP(arena_free) struct arena *arena = arena_create(SIZE_MAX);
+		CLEANUP(buf_done) struct buf got = BUF_INIT(10000);
+		struct yaml_node *root;
+		struct error error;
+		assert_ok(yaml_parse(arena, bytes_from_cstr(cases[i].text), &root, &error));
+		print_node(&got, root);
+		assert_bytes_str(buf_bytes(&got), cases[i].want);
+	}
+}
+
+static void refuses_what_is_not_strict_and_tells_the_line(void **state)
+{
+	static const struct {
+		const char *text;
+		size_t line;
+		const char *want;
+	} cases[] = {
+		{"a: 1\nb: &x 2\n", 2, "anchors and tags are not supported"},
+		{"a: !!int 2\n", 1, "anchors and tags are not supported"},
+		{"a: &x {b: c}\n", 1, "anchors and tags are not supported"},
+		{"a: ! [b]\n", 1, "anchors and tags are not supported"},
+		{"a: 1\nb: *x\n", 2, "aliases are not supported"},
+		{"\n<<: {a: b}\n", 2, "merge keys are not supported"},
+		{"a: 1\n---\nb: 2\n", 2, "a second document is not supported"},
+		{"a: 1\nb: 2\na: 3\n", 3, "\"a\" is given twice (first in line 1)"},
+		{"a: {b: 1, \"b\": 2}\n", 1, "\"b\" is given twice (first in line 1)"},
+		{"a: {}\na: {}\n", 2, "\"a\" is given twice (first in line 1)"},
+		{"- a\n", 1, "expected \"key: value\""},
+		{"\n\njust words\n", 3, "expected \"key: value\""},
+		{"? [a]\n: b\n", 1, "a key must be a plain word"},
+		{"{a: b}: c\n", 1, "a key must be a plain word"},
+		{"a: \"x\\0y\"\n", 1, "a value is one line, without control characters"},
+		{"\"a\\0\": y\n", 1, "a value is one line, without control characters"},
+		{"a: |\n  two\n  lines\n", 1, "a value is one line, without control characters"},
+		{"a: [[[[[[[[b]]]]]]]]\n", 1, "values are nested too deep"},
+		{"a: 1\n\tb: 2\n", 2, "found a tab character that violates indentation"},
+		{"a: 1\n b: 2\n", 2, "mapping values are not allowed in this context"},
+		{"a: b\nc: \xff\n", 2, "invalid leading UTF-8 octet"},
+		{"a: b\n\nc: \x01\n", 3, "control characters are not allowed"},
+		{"a: [b\n", 2, "did not find expected ',' or ']'"},
+	};
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+		CLEANUP(arena_free) struct arena *arena = arena_create(SIZE_MAX);
+		struct yaml_node *root;
+		struct error error = {0};
+		if (yaml_parse(arena, bytes_from_cstr(cases[i].text), &root, &error) != ERR_SYNTAX)
+			fail_msg("accepted: %s", cases[i].text);
+		assert_string_equal(error.text, cases[i].want);
+		assert_int_equal(error.at, cases[i].line);
+	}
+}
+
+static void bounds_bytes_values_and_memory(void **state)
+{
+	(void)state;
+	CLEANUP(arena_free) struct arena *arena = arena_create(SIZE_MAX);
+	CLEANUP(arena_free) struct arena *small = arena_create(200);
+	CLEANUP(buf_done) struct buf text = BUF_INIT(SIZE_MAX / 2);
+	struct yaml_node *root;
+	struct error error;
+	buf_add_cstr(&text, "a: [");
+	for (int i = 0; i < YAML_NODES_MAX; i++)
+		buf_add_cstr(&text, "x,");
+	buf_add_cstr(&text, "]\n");
+	assert_int_equal(yaml_parse(arena, buf_bytes(&text), &root, &error), ERR_SYNTAX);
+	assert_string_equal(error.text, "the file has too many values");
+	assert_int_equal(yaml_parse(small, BYTES_LIT("a: b\nc: d\ne: f\n"), &root, &error), ERR_NOMEM);
+	while (text.len <= YAML_BYTES_MAX)
+		buf_add_cstr(&text, "# a comment of some length, many times over\n");
+	assert_int_equal(yaml_parse(arena, buf_bytes(&text), &root, &error), ERR_LIMIT);
+}
+
+static const struct CMUnitTest tests[] = {
+	cmocka_unit_test(reads_maps_lists_and_scalars),
+	cmocka_unit_test(refuses_what_is_not_strict_and_tells_the_line),
+	cmocka_unit_test(bounds_bytes_values_and_memory),
+};
+UNIT_MAIN(tests)
