@@ -13,10 +13,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	struct message *message;
 	struct json json;
 	ASSERT(message_parse(arena, bytes_make(data, size), &mime_limits_default, &message) == ERR_OK);
-	json_init(&json, &out);
-	json_object(&json, NULL);
+	jsonw_init(&json, &out);
+	jsonw_object(&json, NULL);
 	describe_message(&json, BYTES_LIT("-"), message, true);
-	json_end(&json);
+	jsonw_end(&json);
 	ASSERT(buf_err(&out) == ERR_OK && utf8_valid(buf_bytes(&out)));
 	return 0;
 }

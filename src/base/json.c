@@ -9,7 +9,7 @@
 
 #include "base/banned.h"
 
-void json_init(struct json *json, struct buf *buf)
+void jsonw_init(struct json *json, struct buf *buf)
 {
 	*json = (struct json){.buf = buf};
 }
@@ -42,12 +42,12 @@ static void open(struct json *json, struct bytes key, char first, char last)
 	buf_add_byte(json->buf, (uint8_t)first);
 }
 
-void json_object(struct json *json, const char *key)
+void jsonw_object(struct json *json, const char *key)
 {
 	open(json, bytes_from_cstr(key), '{', '}');
 }
 
-void json_array(struct json *json, const char *key)
+void jsonw_array(struct json *json, const char *key)
 {
 	open(json, bytes_from_cstr(key), '[', ']');
 }
@@ -57,50 +57,50 @@ void json_object_at(struct json *json, struct bytes key)
 	open(json, key, '{', '}');
 }
 
-void json_end(struct json *json)
+void jsonw_end(struct json *json)
 {
 	ASSERT(json->depth > 0);
 	buf_add_byte(json->buf, (uint8_t)json->close[--json->depth]);
 	json->comma = true;
 }
 
-void json_string_at(struct json *json, struct bytes key, struct bytes value)
+void jsonw_string_at(struct json *json, struct bytes key, struct bytes value)
 {
 	begin(json, key);
 	quoted(json, value);
 }
 
-void json_string(struct json *json, const char *key, struct bytes value)
+void jsonw_string(struct json *json, const char *key, struct bytes value)
 {
-	json_string_at(json, bytes_from_cstr(key), value);
+	jsonw_string_at(json, bytes_from_cstr(key), value);
 }
 
-void json_string_or_null(struct json *json, const char *key, struct bytes value)
+void jsonw_string_or_null(struct json *json, const char *key, struct bytes value)
 {
 	if (value.ptr)
-		json_string(json, key, value);
+		jsonw_string(json, key, value);
 	else
-		json_null(json, key);
+		jsonw_null(json, key);
 }
 
-void json_cstr(struct json *json, const char *key, const char *value)
+void jsonw_cstr(struct json *json, const char *key, const char *value)
 {
-	json_string_or_null(json, key, bytes_from_cstr(value));
+	jsonw_string_or_null(json, key, bytes_from_cstr(value));
 }
 
-void json_int(struct json *json, const char *key, int64_t value)
+void jsonw_int(struct json *json, const char *key, int64_t value)
 {
 	begin(json, bytes_from_cstr(key));
 	buf_printf(json->buf, "%lld", (long long)value);
 }
 
-void json_uint(struct json *json, const char *key, uint64_t value)
+void jsonw_uint(struct json *json, const char *key, uint64_t value)
 {
 	begin(json, bytes_from_cstr(key));
 	buf_printf(json->buf, "%llu", (unsigned long long)value);
 }
 
-void json_milli(struct json *json, const char *key, int64_t value)
+void jsonw_milli(struct json *json, const char *key, int64_t value)
 {
 	char text[40];
 	uint64_t magnitude = value < 0 ? -(uint64_t)value : (uint64_t)value;
@@ -114,7 +114,7 @@ void json_milli(struct json *json, const char *key, int64_t value)
 	buf_add(json->buf, bytes_make(text, (size_t)len));
 }
 
-void json_double(struct json *json, const char *key, double value)
+void jsonw_double(struct json *json, const char *key, double value)
 {
 	char text[40];
 	ASSERT(isfinite(value));
@@ -127,19 +127,19 @@ void json_double(struct json *json, const char *key, double value)
 	buf_add_cstr(json->buf, text);
 }
 
-void json_bool(struct json *json, const char *key, bool value)
+void jsonw_bool(struct json *json, const char *key, bool value)
 {
 	begin(json, bytes_from_cstr(key));
 	buf_add_cstr(json->buf, value ? "true" : "false");
 }
 
-void json_null(struct json *json, const char *key)
+void jsonw_null(struct json *json, const char *key)
 {
 	begin(json, bytes_from_cstr(key));
 	buf_add_cstr(json->buf, "null");
 }
 
-void json_raw(struct json *json, const char *key, struct bytes value)
+void jsonw_raw(struct json *json, const char *key, struct bytes value)
 {
 	begin(json, bytes_from_cstr(key));
 	buf_add(json->buf, value);

@@ -3,9 +3,9 @@
 
 #include "base/banned.h"
 
-/* Put together from two halves, so that neither this file nor the program is taken for what it looks for. */
-static const char first_half[] = "XJS*C4JDBQADN1.NSBN3*2IDNEN*";
-static const char second_half[] = "GTUBE-STANDARD-ANTI-UBE-TEST-EMAIL*C.34X";
+/* In two halves, so that neither this file nor the program is taken for what it looks for. */
+#define FIRST_HALF  "XJS*C4JDBQADN1.NSBN3*2IDNEN*"
+#define SECOND_HALF "GTUBE-STANDARD-ANTI-UBE-TEST-EMAIL*C.34X"
 
 static enum check_step run(struct scan *scan)
 {
@@ -14,13 +14,28 @@ static enum check_step run(struct scan *scan)
 		const struct mime_part *part = tree->parts[i];
 		struct bytes text = part->leaf ? part->content : (struct bytes){0};
 		size_t at;
-		while ((at = bytes_find(text, BYTES_LIT(first_half))) != BYTES_NONE) {
-			text = bytes_from(text, at + sizeof(first_half) - 1);
-			if (bytes_starts(text, BYTES_LIT(second_half))) {
-				scan_evidence(scan, where_text(part, BYTES_LIT(second_half)), (struct bytes){0}, (struct bytes){0});
+		while ((at = bytes_find(text, BYTES_LIT(FIRST_HALF))) != BYTES_NONE) {
+			text = bytes_from(text, at + sizeof(FIRST_HALF) - 1);
+			if (bytes_starts(text, BYTES_LIT(SECOND_HALF))) {
+				scan_evidence(scan, where_text(part, BYTES_LIT(SECOND_HALF)), (struct bytes){0}, (struct bytes){0});
 				return CHECK_DONE;
 			}
 		}
 	}
 	return CHECK_DONE;
 }
+
+CHECK_REGISTER(gtube) {
+	.symbol = "GTUBE",
+	.family = "test",
+	.summary = "the test string for spam filters",
+	.text_en = "The message holds GTUBE, the string that spam filters are tested with.",
+	.text_ja = "スパムフィルターの試験用文字列(GTUBE)が含まれています。",
+	.manual = "GTUBE is a string of 68 characters that every spam filter takes for spam, so that an installation can be "
+		  "tested with harmless mail. It never stands in real mail by chance. Mail that talks about GTUBE and quotes "
+		  "the string is caught too, which is what the string is for.",
+	.kind = KIND_UNWANTED,
+	.stage = STAGE_CONTENT,
+	.fixed_weight = 20000,
+	.run = run,
+};

@@ -18,17 +18,17 @@ static void add_json(struct buf *buf, const struct scan_plan *plan, size_t i)
 {
 	const struct check *check = plan_check(plan, i);
 	struct json json;
-	json_init(&json, buf);
-	json_object(&json, NULL);
-	json_cstr(&json, "id", check->symbol);
-	json_cstr(&json, "family", check->family);
-	json_cstr(&json, "kind", kind_name(check));
-	json_milli(&json, "weight", plan_weight(plan, i));
-	json_cstr(&json, "summary", check->summary);
-	json_cstr(&json, "text", check->text_en);
-	json_cstr(&json, "text_ja", check->text_ja);
-	json_cstr(&json, "manual", check->manual);
-	json_end(&json);
+	jsonw_init(&json, buf);
+	jsonw_object(&json, NULL);
+	jsonw_cstr(&json, "id", check->symbol);
+	jsonw_cstr(&json, "family", check->family);
+	jsonw_cstr(&json, "kind", kind_name(check));
+	jsonw_milli(&json, "weight", plan_weight(plan, i));
+	jsonw_cstr(&json, "summary", check->summary);
+	jsonw_cstr(&json, "text", check->text_en);
+	jsonw_cstr(&json, "text_ja", check->text_ja);
+	jsonw_cstr(&json, "manual", check->manual);
+	jsonw_end(&json);
 	buf_add_byte(buf, '\n');
 }
 

@@ -111,7 +111,7 @@ static enum err add_message(struct fit *fit, struct bytes raw, bool spam)
 static enum err add_paths(struct fit *fit, const char **paths, size_t n, bool spam)
 {
 	struct source_list list;
-	char *names[OPT_REPEAT_MAX];
+	static char *names[OPT_REPEAT_MAX];
 	for (size_t i = 0; i < n; i++)
 		names[i] = arena_cstr(fit->arena, bytes_from_cstr(paths[i]));
 	TRY(sources_expand(fit->arena, names, n, &list));
@@ -338,7 +338,7 @@ static void print_hits(const struct fit *fit)
 int cmd_fit(int argc, char **argv)
 {
 	const char *out_file = NULL, *corpus = NULL;
-	const char *ham[OPT_REPEAT_MAX], *spam[OPT_REPEAT_MAX];
+	static const char *ham[OPT_REPEAT_MAX], *spam[OPT_REPEAT_MAX];
 	size_t n_ham = 0, n_spam = 0;
 	bool show_hits = false;
 	struct fit fit = {0};

@@ -69,18 +69,18 @@ void history_recipients(struct buf *buf, const struct store_recipient *recipient
 
 void history_recipients_json(struct json *json, const struct store_recipient *recipients, size_t n, bool fates)
 {
-	json_array(json, "recipients");
+	jsonw_array(json, "recipients");
 	for (size_t i = 0; i < n; i++) {
 		if (!fates) {
-			json_string(json, NULL, recipients[i].address);
+			jsonw_string(json, NULL, recipients[i].address);
 			continue;
 		}
-		json_object(json, NULL);
-		json_string(json, "address", recipients[i].address);
-		json_string(json, "fate", recipients[i].fate);
-		json_end(json);
+		jsonw_object(json, NULL);
+		jsonw_string(json, "address", recipients[i].address);
+		jsonw_string(json, "fate", recipients[i].fate);
+		jsonw_end(json);
 	}
-	json_end(json);
+	jsonw_end(json);
 }
 
 void history_text(struct buf *buf, struct bytes text, size_t columns)

@@ -47,10 +47,10 @@ static enum err show(struct arena *arena, const struct source *source, bool json
 	enum err err = message_parse(arena, file.content, &mime_limits_default, &message);
 	if (err == ERR_OK && json_wanted) {
 		struct json json;
-		json_init(&json, out);
-		json_object(&json, NULL);
+		jsonw_init(&json, out);
+		jsonw_object(&json, NULL);
 		describe_message(&json, source->path, message, text);
-		json_end(&json);
+		jsonw_end(&json);
 		buf_add_byte(out, '\n');
 	} else if (err == ERR_OK) {
 		print_text(out, source->path, message);

@@ -12,7 +12,7 @@
 #include "cli/history.h"
 #include "cli/smtp_client.h"
 #include "cli/when.h"
-#include "mail/charset.h"
+#include "mail/html.h"
 #include "mail/message.h"
 #include "scan/release.h"
 #include "sys/clock.h"
@@ -31,25 +31,25 @@ static void print_json(struct buf *out, const struct store_item *item)
 {
 	struct json json;
 	char when[32];
-	json_init(&json, out);
-	json_object(&json, NULL);
-	json_string(&json, "id", item->id);
+	jsonw_init(&json, out);
+	jsonw_object(&json, NULL);
+	jsonw_string(&json, "id", item->id);
 	when_format(item->time_ms, true, when);
 	when[10] = 'T';
-	json_cstr(&json, "time", when);
-	json_string(&json, "state", item->state);
-	json_string(&json, "class", item->class);
-	json_string(&json, "from", item->mail_from);
+	jsonw_cstr(&json, "time", when);
+	jsonw_string(&json, "state", item->state);
+	jsonw_string(&json, "class", item->class);
+	jsonw_string(&json, "from", item->mail_from);
 	history_recipients_json(&json, item->recipients, item->n_recipients, false);
-	json_string(&json, "header_from", item->from_address);
-	json_string(&json, "subject", item->subject);
-	json_string(&json, "message_id", item->message_id);
-	json_string(&json, "client_ip", item->client_ip);
-	json_uint(&json, "size", item->size);
-	json_string(&json, "evidence_ids", item->ids);
-	json_string(&json, "reason", item->reason_en);
-	json_string(&json, "reason_ja", item->reason_ja);
-	json_end(&json);
+	jsonw_string(&json, "header_from", item->from_address);
+	jsonw_string(&json, "subject", item->subject);
+	jsonw_string(&json, "message_id", item->message_id);
+	jsonw_string(&json, "client_ip", item->client_ip);
+	jsonw_uint(&json, "size", item->size);
+	jsonw_string(&json, "evidence_ids", item->ids);
+	jsonw_string(&json, "reason", item->reason_en);
+	jsonw_string(&json, "reason_ja", item->reason_ja);
+	jsonw_end(&json);
 	buf_add_byte(out, '\n');
 }
 

@@ -345,7 +345,7 @@ static int run(struct scanner *scanner, char **paths, size_t n)
 
 int cmd_scan(int argc, char **argv)
 {
-	struct options options = {0};
+	static struct options options;
 	const struct opt table[] = {
 		{.name = "json", .help = "one JSON object a message", .given = &options.json},
 		{.name = "config",
@@ -388,7 +388,8 @@ int cmd_scan(int argc, char **argv)
 		return rc < 0 ? 0 : rc;
 	if (n == 0)
 		return opt_wrong(&set, "which message? (a file, a folder, or \"-\" for standard input)");
-	struct scanner scanner = {.set = &set, .options = &options, .japanese = wants_japanese()};
+	static struct scanner scanner;
+	scanner = (struct scanner){.set = &set, .options = &options, .japanese = wants_japanese()};
 	buf_init(&scanner.out, OUTPUT_MAX);
 	rc = run(&scanner, argv, (size_t)n);
 	buf_done(&scanner.out);

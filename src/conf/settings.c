@@ -389,15 +389,15 @@ enum err settings_explain(struct buf *buf, const struct settings *settings, cons
 		buf_add_cstr(&from, "default");
 	if (json) {
 		struct json out;
-		json_init(&out, buf);
-		json_object(&out, NULL);
-		json_cstr(&out, "key", key->key);
-		json_string(&out, "value", buf_bytes(&value));
-		json_string(&out, "origin", buf_bytes(&from));
-		json_cstr(&out, "default", key->fallback);
-		json_string(&out, "range", buf_bytes(&range));
-		json_cstr(&out, "manual", key->manual);
-		json_end(&out);
+		jsonw_init(&out, buf);
+		jsonw_object(&out, NULL);
+		jsonw_cstr(&out, "key", key->key);
+		jsonw_string(&out, "value", buf_bytes(&value));
+		jsonw_string(&out, "origin", buf_bytes(&from));
+		jsonw_cstr(&out, "default", key->fallback);
+		jsonw_string(&out, "range", buf_bytes(&range));
+		jsonw_cstr(&out, "manual", key->manual);
+		jsonw_end(&out);
 		buf_add_byte(buf, '\n');
 		return ERR_OK;
 	}

@@ -78,7 +78,7 @@ static void evidence_json(struct buf *buf, const struct verdict *verdict)
 	for (size_t n = EVIDENCE_TOLD;; n /= 2) {
 		told.n_evidence = verdict->n_evidence < n ? verdict->n_evidence : n;
 		buf_clear(buf);
-		json_init(&json, buf);
+		jsonw_init(&json, buf);
 		report_evidence(&json, NULL, &told);
 		if (buf_err(buf) == ERR_OK || n == 0)
 			return;

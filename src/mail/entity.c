@@ -380,6 +380,7 @@ static enum err add_multipart(struct analysis *a, struct entity_variant variant,
 		mark(a, DEFECT_BOUNDARY_LONG, field);
 	for (size_t i = 0; i < count; i++) {
 		struct split_probe probe = split_probe(entity->source, variant.body_at, entity->end, list[i]);
+		entity->limited = entity->limited || probe.limited;
 		if (probe.open + probe.open_cr == 0)
 			continue;
 		if (++usable > 1 || i > 0)

@@ -16,13 +16,13 @@ struct entity_variant {
 	struct bytes boundary; /* of a multipart with delimiters in its body; empty when there is none */
 	enum transfer_encoding transfer;
 	enum split_mode mode;
-	size_t body_at;                   /* in the source */
-	bool decode;                      /* a message whose body is decoded before it is parsed */
-	const struct split_source *inner; /* a multipart that is split after decoding: its decoded body, or NULL */
+	size_t body_at;             /* in the source */
+	bool decode;                /* a message whose body is decoded before it is parsed */
+	struct split_source *inner; /* a multipart that is split after decoding: its decoded body, or NULL */
 };
 
 struct entity {
-	const struct split_source *source;
+	struct split_source *source;
 	size_t at, end; /* in the source, header included */
 	bool digest;    /* the default type is message/rfc822 (RFC 2046, 5.1.5) */
 	struct header header;

@@ -32,6 +32,7 @@ struct splitter {
 	struct defect_list *defects;
 	struct header *header;
 	size_t capacity;
+	size_t lf;       /* offset of the next LF, found once; the end of the message when there is none */
 	bool after_junk; /* the last line was none of ours, and so are its continuations */
 	size_t junk_at, junk_count;
 	size_t known_after_junk; /* fields of the mail standards behind the first junk line */
@@ -65,10 +66,15 @@ static bool looks_like_line(struct bytes message, size_t at)
  * Lines end in LF with any number of CRs before it. A bare CR ends a line only where what follows makes sense as a line
  * of a header; elsewhere it is a byte of the value, as it is for the clients that know LF alone.
  */
-static struct line next_line(struct bytes message, size_t at)
+static struct line next_line(struct splitter *s, size_t at)
 {
+	struct bytes message = s->message;
 	struct bytes rest = bytes_from(message, at);
-	size_t lf = bytes_find_byte(rest, '\n');
+	if (s->lf == HEADER_NONE || s->lf < at) {
+		size_t found = bytes_find_byte(rest, '\n');
+		s->lf = found == BYTES_NONE ? message.len : at + found;
+	}
+	size_t lf = s->lf < message.len ? s->lf - at : BYTES_NONE;
 	size_t end = lf == BYTES_NONE ? rest.len : lf;
 	size_t text = end;
 	while (text > 0 && rest.ptr[text - 1] == '\r')
@@ -271,7 +277,7 @@ static enum err take_line(struct splitter *s, const struct line *line, bool afte
 		if (all_blank(text)) {
 			if (at_start)
 				return ERR_CLOSED;
-			struct line next = next_line(s->message, line->next);
+			struct line next = next_line(s, line->next);
 			if (next.len > 0) {
 				mark(s, DEFECT_HEADER_BLANK_LINE, (struct bytes){0}, line->at, line->len);
 				other_end(s, line->next);
@@ -310,6 +316,7 @@ enum err header_parse(struct arena *arena, struct bytes message, size_t at, cons
 		.defects = defects,
 		.header = ret_header,
 		.junk_at = HEADER_NONE,
+		.lf = HEADER_NONE,
 	};
 	bool after_cr = false, seen_lf = false;
 	size_t pos = at, body = message.len, end = message.len;
@@ -322,7 +329,7 @@ enum err header_parse(struct arena *arena, struct bytes message, size_t at, cons
 			body = skip_header(message, pos ? pos - 1 : 0);
 			break;
 		}
-		struct line line = next_line(message, pos);
+		struct line line = next_line(&s, pos);
 		bool empty_by_cr = line.len == 0 && (after_cr || line.cr);
 		enum err err = ERR_OK;
 		if (line.cr && s.defects->seen[DEFECT_HEADER_BARE_CR] < DEFECT_MAX_EACH)

@@ -27,7 +27,7 @@ const struct mime_limits mime_limits_default = {
 
 struct task {
 	struct mime_part *parent;
-	const struct split_source *source;
+	struct split_source *source;
 	size_t at, end;
 	size_t number;    /* among its siblings, from 1 */
 	unsigned reading; /* 0: a new one */
@@ -236,7 +236,7 @@ static enum err read_leaf(struct walk *walk, struct mime_part *part)
 }
 
 /* A source made of a decoded body. */
-static enum err decoded_source(struct walk *walk, const struct split_source *source, const struct mime_part *part,
+static enum err decoded_source(struct walk *walk, struct split_source *source, const struct mime_part *part,
 			       struct split_source **ret_source)
 {
 	struct split_source *inner = arena_new(walk->arena, struct split_source, 1);
@@ -250,7 +250,7 @@ static enum err decoded_source(struct walk *walk, const struct split_source *sou
 	return split_index(walk->arena, inner);
 }
 
-static enum err read_message(struct walk *walk, const struct split_source *source, struct mime_part *part,
+static enum err read_message(struct walk *walk, struct split_source *source, struct mime_part *part,
 			     const struct entity *entity, const struct entity_variant *variant)
 {
 	struct transfer_result result;
@@ -285,7 +285,7 @@ static enum err read_message(struct walk *walk, const struct split_source *sourc
 }
 
 /* What stands outside the delimiters is read only when it looks like a part: a line that begins with Content-Type. */
-static enum err push_outside(struct walk *walk, const struct split_source *source, struct mime_part *part, size_t at,
+static enum err push_outside(struct walk *walk, struct split_source *source, struct mime_part *part, size_t at,
 			     size_t end, size_t number, enum defect_id id)
 {
 	struct bytes range = bytes_sub(source->bytes, at, end > at ? end - at : 0);
@@ -312,7 +312,7 @@ static bool boundary_repeats(const struct mime_part *part)
 	return false;
 }
 
-static enum err read_multipart(struct walk *walk, const struct split_source *source, struct mime_part *part,
+static enum err read_multipart(struct walk *walk, struct split_source *source, struct mime_part *part,
 			       const struct entity *entity, const struct entity_variant *variant)
 {
 	struct split_result split;
@@ -371,7 +371,7 @@ static enum err read_variant(struct walk *walk, struct mime_part *part, struct e
 			     size_t number)
 {
 	const struct entity_variant *variant = &entity->variants[index];
-	const struct split_source *source = entity->source;
+	struct split_source *source = entity->source;
 	part->header = entity->header;
 	part->type = variant->type;
 	part->charset = variant->charset;

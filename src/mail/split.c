@@ -6,6 +6,8 @@
 
 #include "base/banned.h"
 
+#define LOOKS_FACTOR  16
+#define LOOKS_BASE    ((size_t)8 * 1024 * 1024)
 #define PREFIX_LOOKS  8 /* lines whose declaration is looked for, a probe */
 #define PREFIX_WINDOW ((size_t)64 * 1024)
 
@@ -78,6 +80,7 @@ enum err split_index(struct arena *arena, struct split_source *source)
 		(void)walk_lines(in, '\n', dashes);
 	source->dashes = dashes;
 	source->n_dashes = count;
+	source->looks = count * LOOKS_FACTOR + LOOKS_BASE;
 	return ERR_OK;
 }
 
@@ -93,6 +96,16 @@ static size_t lower_bound(const struct split_source *source, size_t at)
 			hi = mid;
 	}
 	return lo;
+}
+
+/* Takes the lines of a range from what may be looked at, twice: a probe is followed by a split. */
+static bool take_looks(struct split_source *source, size_t at, size_t end)
+{
+	size_t lines = 2 * (lower_bound(source, end) - lower_bound(source, at));
+	if (lines > source->looks)
+		return false;
+	source->looks -= lines;
+	return true;
 }
 
 enum match {
@@ -159,11 +172,15 @@ static bool is_declared(const struct split_source *source, size_t at, size_t lin
 	}
 }
 
-struct split_probe split_probe(const struct split_source *source, size_t at, size_t end, struct bytes boundary)
+struct split_probe split_probe(struct split_source *source, size_t at, size_t end, struct bytes boundary)
 {
 	struct split_probe probe = {.prefix_at = BYTES_NONE};
 	struct bytes last = {0};
 	size_t looks = 0;
+	if (!take_looks(source, at, end)) {
+		probe.limited = true;
+		return probe;
+	}
 	for (size_t i = lower_bound(source, at); i < source->n_dashes && source->dashes[i] < end; i++) {
 		struct hit hit = match_line(source, source->dashes[i], end, boundary);
 		if (hit.match == MATCH_OPEN) {
@@ -244,9 +261,11 @@ enum err split_parts(struct arena *arena, const struct split_source *source, siz
 	return ERR_OK;
 }
 
-struct bytes split_guess(const struct split_source *source, size_t at, size_t end)
+struct bytes split_guess(struct split_source *source, size_t at, size_t end)
 {
 	struct bytes in = bytes_sub(source->bytes, 0, end);
+	if (!take_looks(source, at, end))
+		return (struct bytes){0};
 	for (size_t i = lower_bound(source, at); i < source->n_dashes && source->dashes[i] < end; i++) {
 		size_t line = source->dashes[i], stop = line;
 		while (stop < in.len && in.ptr[stop] != '\n' && in.ptr[stop] != '\r')

@@ -18,6 +18,7 @@ struct split_source {
 	size_t outer_at, outer_len;
 	uint32_t *dashes; /* offsets of the lines that begin with "--" and go on; ascending */
 	size_t n_dashes;
+	size_t looks; /* how many of those lines may yet be compared, all multiparts together: keeps the time linear */
 	bool bare_cr; /* some lines end in a bare CR; those are in `dashes` as well */
 };
 
@@ -34,12 +35,13 @@ enum split_mode {
 struct split_probe {
 	size_t open, open_cr; /* delimiters, by LF lines and by lines at a bare CR */
 	bool closed;
+	bool limited;     /* the lines were not compared: there were too many already */
 	bool after_end;   /* delimiters stand behind the closing one */
 	size_t prefix_at; /* the first line that only begins with it and is no boundary declared before it, or
 			     BYTES_NONE */
 };
 
-struct split_probe split_probe(const struct split_source *source, size_t at, size_t end, struct bytes boundary);
+struct split_probe split_probe(struct split_source *source, size_t at, size_t end, struct bytes boundary);
 
 struct split_range {
 	size_t at, end;
@@ -60,4 +62,4 @@ NODISCARD enum err split_parts(struct arena *arena, const struct split_source *s
  * A boundary that nobody declared: the first line of the range that begins with "--" and has a Content field behind it.
  * Empty when there is none.
  */
-struct bytes split_guess(const struct split_source *source, size_t at, size_t end);
+struct bytes split_guess(struct split_source *source, size_t at, size_t end);

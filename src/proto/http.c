@@ -464,10 +464,10 @@ void http_respond_error(struct buf *out, const struct http_request *request, uns
 {
 	CLEANUP(buf_done) struct buf body = BUF_INIT(8192);
 	struct json json;
-	json_init(&json, &body);
-	json_object(&json, NULL);
-	json_string(&json, "error", bytes_sub(text, 0, 1000));
-	json_end(&json);
+	jsonw_init(&json, &body);
+	jsonw_object(&json, NULL);
+	jsonw_string(&json, "error", bytes_sub(text, 0, 1000));
+	jsonw_end(&json);
 	http_respond(out, request, &(struct http_response){.status = status, .type = "application/json", .close = true},
 		     buf_bytes(&body));
 }

@@ -154,12 +154,12 @@ static bool symbol_sum(const struct rspamd_result *result, size_t i, int *ret_sc
 
 static void add_options(struct json *json, const struct rspamd_result *result, size_t first)
 {
-	json_array(json, "options");
+	jsonw_array(json, "options");
 	for (size_t k = first; k < result->n_symbols; k++)
 		if (bytes_eq(result->symbols[k].name, result->symbols[first].name))
 			for (size_t i = 0; i < result->symbols[k].n_options; i++)
-				json_string(json, NULL, result->symbols[k].options[i]);
-	json_end(json);
+				jsonw_string(json, NULL, result->symbols[k].options[i]);
+	jsonw_end(json);
 }
 
 static void add_symbol_list(struct json *json, const struct rspamd_result *result)
@@ -173,34 +173,34 @@ static void add_symbol_list(struct json *json, const struct rspamd_result *resul
 		if (!symbol_sum(&bounded, i, &score))
 			continue;
 		json_object_at(json, symbol->name);
-		json_string(json, "name", symbol->name);
-		json_milli(json, "score", score);
-		json_milli(json, "metric_score", score);
+		jsonw_string(json, "name", symbol->name);
+		jsonw_milli(json, "score", score);
+		jsonw_milli(json, "metric_score", score);
 		if (symbol->description.len > 0)
-			json_string(json, "description", symbol->description);
+			jsonw_string(json, "description", symbol->description);
 		add_options(json, &bounded, i);
-		json_end(json);
+		jsonw_end(json);
 	}
 }
 
 static void add_judgement(struct json *json, const struct rspamd_result *result)
 {
-	json_bool(json, "is_skipped", false);
-	json_milli(json, "score", result->score);
-	json_milli(json, "required_score", result->required_score);
-	json_cstr(json, "action", result->action);
+	jsonw_bool(json, "is_skipped", false);
+	jsonw_milli(json, "score", result->score);
+	jsonw_milli(json, "required_score", result->required_score);
+	jsonw_cstr(json, "action", result->action);
 	if (result->subject.len > 0)
-		json_string(json, "subject", result->subject);
+		jsonw_string(json, "subject", result->subject);
 }
 
 static void add_strings(struct json *json, const char *key, const struct bytes *strings, size_t n)
 {
 	if (n == 0)
 		return;
-	json_array(json, key);
+	jsonw_array(json, key);
 	for (size_t i = 0; i < n; i++)
-		json_string(json, NULL, strings[i]);
-	json_end(json);
+		jsonw_string(json, NULL, strings[i]);
+	jsonw_end(json);
 }
 
 /* What a milter proxy, Exim or Haraka is to change in the message. */
@@ -208,32 +208,32 @@ static void add_milter_block(struct json *json, const struct rspamd_result *resu
 {
 	if (result->n_add_headers == 0 && result->n_remove_headers == 0)
 		return;
-	json_object(json, "milter");
-	json_object(json, "add_headers");
+	jsonw_object(json, "milter");
+	jsonw_object(json, "add_headers");
 	for (size_t i = 0; i < result->n_add_headers; i++) {
-		json_object(json, result->add_headers[i].name);
-		json_string(json, "value", result->add_headers[i].value);
-		json_int(json, "order", 0);
-		json_end(json);
+		jsonw_object(json, result->add_headers[i].name);
+		jsonw_string(json, "value", result->add_headers[i].value);
+		jsonw_int(json, "order", 0);
+		jsonw_end(json);
 	}
-	json_end(json);
-	json_object(json, "remove_headers");
+	jsonw_end(json);
+	jsonw_object(json, "remove_headers");
 	for (size_t i = 0; i < result->n_remove_headers; i++)
-		json_int(json, result->remove_headers[i], 0);
-	json_end(json);
-	json_end(json);
+		jsonw_int(json, result->remove_headers[i], 0);
+	jsonw_end(json);
+	jsonw_end(json);
 }
 
 static void add_rest(struct json *json, const struct rspamd_result *result)
 {
-	json_object(json, "messages");
+	jsonw_object(json, "messages");
 	if (result->smtp_message.len > 0)
-		json_string(json, "smtp_message", result->smtp_message);
-	json_end(json);
-	json_string(json, "message-id", result->message_id.len > 0 ? result->message_id : BYTES_LIT("undef"));
+		jsonw_string(json, "smtp_message", result->smtp_message);
+	jsonw_end(json);
+	jsonw_string(json, "message-id", result->message_id.len > 0 ? result->message_id : BYTES_LIT("undef"));
 	if (result->queue_id.len > 0)
-		json_string(json, "queue-id", result->queue_id);
-	json_double(json, "time_real", (double)MIN(result->usec, (uint64_t)1 << 50) / 1e6);
+		jsonw_string(json, "queue-id", result->queue_id);
+	jsonw_double(json, "time_real", (double)MIN(result->usec, (uint64_t)1 << 50) / 1e6);
 	add_strings(json, "urls", result->urls, result->n_urls);
 	add_strings(json, "emails", result->emails, result->n_emails);
 	add_milter_block(json, result);
@@ -242,14 +242,14 @@ static void add_rest(struct json *json, const struct rspamd_result *result)
 void rspamd_add_check(struct buf *out, const struct rspamd_result *result)
 {
 	struct json json;
-	json_init(&json, out);
-	json_object(&json, NULL);
+	jsonw_init(&json, out);
+	jsonw_object(&json, NULL);
 	add_judgement(&json, result);
-	json_object(&json, "symbols");
+	jsonw_object(&json, "symbols");
 	add_symbol_list(&json, result);
-	json_end(&json);
+	jsonw_end(&json);
 	add_rest(&json, result);
-	json_end(&json);
+	jsonw_end(&json);
 }
 
 static bool is_spam(const struct rspamd_result *result)
@@ -260,15 +260,15 @@ static bool is_spam(const struct rspamd_result *result)
 void rspamd_add_symbols(struct buf *out, const struct rspamd_result *result)
 {
 	struct json json;
-	json_init(&json, out);
-	json_object(&json, NULL);
-	json_object(&json, "default");
-	json_bool(&json, "is_spam", is_spam(result));
+	jsonw_init(&json, out);
+	jsonw_object(&json, NULL);
+	jsonw_object(&json, "default");
+	jsonw_bool(&json, "is_spam", is_spam(result));
 	add_judgement(&json, result);
 	add_symbol_list(&json, result);
-	json_end(&json);
+	jsonw_end(&json);
 	add_rest(&json, result);
-	json_end(&json);
+	jsonw_end(&json);
 }
 
 /* Foreign text inside a line. */
@@ -322,28 +322,28 @@ void rspamd_respond_ping(struct buf *out, const struct http_request *http)
 void rspamd_add_stat(struct buf *out, const struct rspamd_stat *stat)
 {
 	struct json json;
-	json_init(&json, out);
-	json_object(&json, NULL);
-	json_string(&json, "version", stat->version);
-	json_uint(&json, "uptime", stat->uptime_s);
-	json_bool(&json, "read_only", true);
-	json_uint(&json, "scanned", stat->scanned);
-	json_uint(&json, "learned", 0);
-	json_object(&json, "actions");
-	json_uint(&json, "reject", stat->rejected);
-	json_uint(&json, "quarantine", stat->quarantined);
-	json_uint(&json, "soft reject", stat->deferred);
-	json_uint(&json, "add header", stat->tagged);
-	json_uint(&json, "no action", stat->clean);
-	json_end(&json);
-	json_uint(&json, "spam_count", stat->rejected + stat->quarantined + stat->tagged);
-	json_uint(&json, "ham_count", stat->clean);
-	json_uint(&json, "connections", stat->connections);
-	json_uint(&json, "control_connections", 0);
-	json_uint(&json, "total_learns", 0);
-	json_array(&json, "statfiles");
-	json_end(&json);
-	json_end(&json);
+	jsonw_init(&json, out);
+	jsonw_object(&json, NULL);
+	jsonw_string(&json, "version", stat->version);
+	jsonw_uint(&json, "uptime", stat->uptime_s);
+	jsonw_bool(&json, "read_only", true);
+	jsonw_uint(&json, "scanned", stat->scanned);
+	jsonw_uint(&json, "learned", 0);
+	jsonw_object(&json, "actions");
+	jsonw_uint(&json, "reject", stat->rejected);
+	jsonw_uint(&json, "quarantine", stat->quarantined);
+	jsonw_uint(&json, "soft reject", stat->deferred);
+	jsonw_uint(&json, "add header", stat->tagged);
+	jsonw_uint(&json, "no action", stat->clean);
+	jsonw_end(&json);
+	jsonw_uint(&json, "spam_count", stat->rejected + stat->quarantined + stat->tagged);
+	jsonw_uint(&json, "ham_count", stat->clean);
+	jsonw_uint(&json, "connections", stat->connections);
+	jsonw_uint(&json, "control_connections", 0);
+	jsonw_uint(&json, "total_learns", 0);
+	jsonw_array(&json, "statfiles");
+	jsonw_end(&json);
+	jsonw_end(&json);
 }
 
 int rspamd_score(int log_odds, int tag_at, int act_at)

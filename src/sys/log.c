@@ -88,22 +88,22 @@ void log_format_line(struct buf *buf, enum log_format format, enum log_level lev
 	add_time(time_text, now_ms);
 	if (format == LOG_JSON) {
 		struct json json;
-		json_init(&json, buf);
-		json_object(&json, NULL);
-		json_cstr(&json, "time", time_text);
-		json_cstr(&json, "level", level_names[level]);
-		json_cstr(&json, "process", process);
-		json_int(&json, "pid", pid);
-		json_cstr(&json, "event", event);
+		jsonw_init(&json, buf);
+		jsonw_object(&json, NULL);
+		jsonw_cstr(&json, "time", time_text);
+		jsonw_cstr(&json, "level", level_names[level]);
+		jsonw_cstr(&json, "process", process);
+		jsonw_int(&json, "pid", pid);
+		jsonw_cstr(&json, "event", event);
 		for (; fields->kind != LOG_FIELD_END; fields++) {
 			if (fields->kind == LOG_FIELD_INT)
-				json_int(&json, fields->key, fields->number);
+				jsonw_int(&json, fields->key, fields->number);
 			else
-				json_string(&json, fields->key, utf8_prefix(fields->string, VALUE_MAX));
+				jsonw_string(&json, fields->key, utf8_prefix(fields->string, VALUE_MAX));
 		}
 		if (suppressed > 0)
-			json_uint(&json, "suppressed", suppressed);
-		json_end(&json);
+			jsonw_uint(&json, "suppressed", suppressed);
+		jsonw_end(&json);
 		return;
 	}
 	buf_printf(buf, "time=%s level=%s process=%s pid=%d event=%s", time_text, level_names[level], process, pid,
