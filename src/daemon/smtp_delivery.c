@@ -1,0 +1,302 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * A judged message on its way out of the SMTP proxy. Recipients with one fate are a group and one transaction with the
+ * next hop; where all of them have the same, it is the transaction that is open already.
+ *
+ *   act -> store (those that are held) -> group by group: open -> data -> the next hop's word -> next group -> conclude
+ *
+ * Until one group is delivered the client may be told "no" for all. After that a group that the next hop does not take
+ * is kept in the vault, so that nothing is lost and nothing is delivered twice.
+ */
+#include "base/cursor.h"
+#include "daemon/smtp_session.h"
+#include "sys/log.h"
+#include "sys/stream.h"
+
+#include "base/banned.h"
+
+#define CHUNK ((size_t)64 << 10)
+
+static void next_group(struct session *session);
+
+/* -- The message as it goes on ----------------------------------------------------------------------------------------
+ */
+
+struct output {
+	struct session *session;
+	struct smtp_data_encoder encoder;
+	struct buf buf;
+};
+
+static void put(struct output *output, struct bytes piece)
+{
+	while (piece.len > 0) {
+		struct bytes part = bytes_sub(piece, 0, CHUNK);
+		smtp_data_encode(&output->encoder, &output->buf, part);
+		stream_write(output->session->next, buf_bytes(&output->buf));
+		buf_clear(&output->buf);
+		piece = bytes_from(piece, part.len);
+	}
+}
+
+static void put_subject(struct output *output, struct bytes field)
+{
+	size_t colon = bytes_find_byte(field, ':');
+	struct bytes value = colon == BYTES_NONE ? (struct bytes){0} : bytes_trim(bytes_from(field, colon + 1));
+	put(output, BYTES_LIT("Subject: "));
+	put(output, output->session->gate->settings->subject_tag);
+	put(output, value);
+	put(output, BYTES_LIT("\r\n"));
+}
+
+/* Our field on top, foreign ones of ours out, the subject tagged where it is to be. */
+static void put_message(struct output *output, struct bytes message, bool tag)
+{
+	const struct transaction *transaction = output->session->transaction;
+	const struct wire_verdict *verdict = &transaction->verdict;
+	CLEANUP(buf_done) struct buf field = BUF_INIT(16384);
+	buf_add_cstr(&field, "X-Postern: ");
+	transaction_field(transaction, &field);
+	buf_add_cstr(&field, "\r\n");
+	put(output, buf_bytes(&field));
+	tag = tag && output->session->gate->settings->subject_tag.len > 0;
+	bool subject_waits = tag && verdict->subject_len > 0;
+	if (tag && verdict->subject_len == 0)
+		put_subject(output, (struct bytes){0});
+	struct cursor cuts = cursor_make(verdict->cuts);
+	size_t at = 0;
+	/* Cuts come in the order of the header, and the subject between them. */
+	while (!cursor_end(&cuts) || subject_waits) {
+		struct cursor ahead = cuts;
+		size_t cut_at = cursor_end(&cuts) ? SIZE_MAX : (size_t)cursor_be64(&ahead);
+		size_t cut_len = cursor_end(&cuts) ? 0 : (size_t)cursor_be64(&ahead);
+		bool subject_first = subject_waits && verdict->subject_at < cut_at;
+		size_t edit_at = subject_first ? (size_t)verdict->subject_at : cut_at;
+		size_t edit_len = subject_first ? (size_t)verdict->subject_len : cut_len;
+		if (edit_at < at || edit_at > message.len)
+			break; /* out of order: none of ours; the rest goes as it is */
+		put(output, bytes_sub(message, at, edit_at - at));
+		if (subject_first) {
+			put_subject(output, bytes_sub(message, edit_at, edit_len));
+			subject_waits = false;
+		} else {
+			cuts = ahead;
+		}
+		at = edit_at + bytes_sub(message, edit_at, edit_len).len;
+	}
+	put(output, bytes_from(message, at));
+}
+
+static bool send_message(struct session *session, bool tag)
+{
+	struct output output = {.session = session};
+	struct bytes message;
+	if (transaction_map(session->transaction, &message) != ERR_OK)
+		return false;
+	buf_init(&output.buf, 4 * CHUNK + 1024);
+	/* Bare CR and LF become line ends: nobody behind can take them for the end of the message. */
+	smtp_data_encoder_init(&output.encoder, true);
+	put_message(&output, message, tag);
+	smtp_data_finish(&output.encoder, &output.buf);
+	stream_write(session->next, buf_bytes(&output.buf));
+	buf_done(&output.buf);
+	transaction_unmap(session->transaction, message);
+	return true;
+}
+
+/* -- Groups
+ * ------------------------------------------------------------------------------------------------------------ */
+
+static struct bytes kept_reply(struct session *session, const struct smtp_reply *reply)
+{
+	buf_clear(&session->last_reply);
+	buf_add(&session->last_reply, bytes_sub(reply->text, 0, 300));
+	return buf_bytes(&session->last_reply);
+}
+
+static void finish(struct session *session)
+{
+	struct transaction *transaction = session->transaction;
+	CLEANUP(buf_done) struct buf text = BUF_INIT(512);
+	bool held = transaction_count(transaction, ACTION_QUARANTINE) > 0;
+	bool tagged = transaction_count(transaction, ACTION_TAG) > 0;
+	const char *status = session->any_delivered ? (tagged ? "tagged" : "delivered")
+			     : held                 ? "quarantined"
+						    : "discarded";
+	transaction_trace(transaction, status, (struct bytes){0}, (struct bytes){0});
+	buf_printf(&text, "Ok, %s", transaction->id);
+	smtp_conclude(session, 250, "2.0.0", buf_bytes(&text));
+}
+
+static void on_kept(void *ctx, struct transaction *transaction, bool ok)
+{
+	struct session *session = ctx;
+	for (size_t i = 0; ok && i < transaction->envelope.n_recipients; i++)
+		if (transaction->fates[i] == session->group)
+			transaction->fates[i] = ACTION_QUARANTINE;
+	if (ok) {
+		next_group(session);
+		return;
+	}
+	log_event(LOG_ERROR, "smtp.partly_delivered", log_cstr("id", transaction->id));
+	transaction_trace(transaction, "deferred", BYTES_LIT("The next hop took the message for some recipients only."),
+			  BYTES_LIT("配送先サーバーが一部の宛先についてのみメールを受け付けました。"));
+	smtp_conclude(session, 451, "4.3.0",
+		      BYTES_LIT("The message could be delivered to some of the recipients only"));
+}
+
+/* The next hop does not take the current group. */
+static void group_failed(struct session *session, const struct smtp_reply *reply)
+{
+	struct transaction *transaction = session->transaction;
+	unsigned code = reply ? reply->code : 451;
+	if (session->any_delivered) {
+		transaction_store(transaction, session->group, on_kept, session);
+		return;
+	}
+	struct bytes text = reply ? kept_reply(session, reply) : BYTES_LIT("The next mail server does not answer");
+	transaction_trace(transaction, code >= 500 ? "rejected" : "deferred", text, text);
+	smtp_conclude(session, code >= 400 ? code : 451, code >= 500 ? "5.0.0" : "4.4.2", text);
+}
+
+static void on_message_taken(struct session *session, const struct smtp_reply *reply)
+{
+	session->group_open = false;
+	if (!reply || reply->code / 100 != 2) {
+		group_failed(session, reply);
+		return;
+	}
+	session->any_delivered = true;
+	next_group(session);
+}
+
+static void on_data_allowed(struct session *session, const struct smtp_reply *reply)
+{
+	if (!reply || reply->code != 354) {
+		group_failed(session, reply);
+		return;
+	}
+	session->then = on_message_taken;
+	if (!send_message(session, session->group == ACTION_TAG))
+		stream_finish(session->next); /* an unfinished message is none; its end brings group_failed() */
+}
+
+static void on_recipient_taken(struct session *session, const struct smtp_reply *reply);
+
+/* RCPT for the next recipient of the group, or DATA after the last. */
+static void go_on_with_group(struct session *session)
+{
+	struct transaction *transaction = session->transaction;
+	while (session->next_recipient < transaction->envelope.n_recipients) {
+		size_t i = session->next_recipient++;
+		if (transaction->fates[i] == session->group) {
+			smtp_ask_next(session, session->rcpt_lines[i], on_recipient_taken);
+			return;
+		}
+	}
+	smtp_ask_next(session, BYTES_LIT("DATA"), on_data_allowed);
+}
+
+static void on_recipient_taken(struct session *session, const struct smtp_reply *reply)
+{
+	if (!reply || reply->code / 100 != 2)
+		group_failed(session, reply);
+	else
+		go_on_with_group(session);
+}
+
+static void on_mail_taken(struct session *session, const struct smtp_reply *reply)
+{
+	if (!reply || reply->code / 100 != 2) {
+		group_failed(session, reply);
+		return;
+	}
+	session->next_recipient = 0;
+	go_on_with_group(session);
+}
+
+static void on_reset(struct session *session, const struct smtp_reply *reply)
+{
+	if (!reply)
+		group_failed(session, reply);
+	else
+		smtp_ask_next(session, session->mail_line, on_mail_taken);
+}
+
+static void next_group(struct session *session)
+{
+	static const enum verdict_action order[] = {ACTION_DELIVER, ACTION_TAG};
+	for (size_t i = 0; i < ARRAY_LEN(order); i++) {
+		if (!session->groups[order[i]])
+			continue;
+		session->groups[order[i]] = false;
+		session->group = order[i];
+		if (session->group_open)
+			smtp_ask_next(session, BYTES_LIT("DATA"), on_data_allowed);
+		else
+			smtp_ask_next(session, BYTES_LIT("RSET"), on_reset);
+		return;
+	}
+	finish(session);
+}
+
+static void deliver(struct session *session)
+{
+	struct transaction *transaction = session->transaction;
+	size_t n = transaction->envelope.n_recipients;
+	/* Without a tag for the subject both groups get the same message. */
+	if (session->gate->settings->subject_tag.len == 0 && transaction_count(transaction, ACTION_TAG) > 0 &&
+	    transaction_count(transaction, ACTION_DELIVER) > 0)
+		for (size_t i = 0; i < n; i++)
+			if (transaction->fates[i] == ACTION_DELIVER)
+				transaction->fates[i] = ACTION_TAG;
+	for (enum verdict_action fate = 0; fate < ACTION_COUNT; fate++)
+		session->groups[fate] = transaction_count(transaction, fate) > 0;
+	session->any_delivered = false;
+	session->group_open =
+		transaction_count(transaction, ACTION_DELIVER) == n || transaction_count(transaction, ACTION_TAG) == n;
+	next_group(session);
+}
+
+static void on_held(void *ctx, struct transaction *transaction, bool ok)
+{
+	struct session *session = ctx;
+	if (ok) {
+		deliver(session);
+		return;
+	}
+	transaction_trace(transaction, "deferred",
+			  BYTES_LIT("The quarantine could not keep the message, so it was not accepted."),
+			  BYTES_LIT("隔離領域に保存できなかったため、メールを受け付けませんでした。"));
+	smtp_conclude(session, 451, "4.3.0", BYTES_LIT("Please try again later: the message cannot be kept now"));
+}
+
+void smtp_act(void *ctx, struct transaction *transaction)
+{
+	struct session *session = ctx;
+	size_t n = transaction->envelope.n_recipients;
+	if (!transaction->has_verdict || transaction_count(transaction, ACTION_TEMPFAIL) > 0) {
+		struct bytes none = {0};
+		transaction_trace(
+			transaction, "deferred",
+			transaction->has_verdict ? none : BYTES_LIT("The message could not be examined in time."),
+			transaction->has_verdict ? none : BYTES_LIT("時間内にメールを検査できませんでした。"));
+		smtp_conclude(session, 451, "4.7.1", BYTES_LIT("Please try again later: the mail filter is not ready"));
+		return;
+	}
+	if (transaction_count(transaction, ACTION_REJECT) == n) {
+		CLEANUP(buf_done) struct buf text = BUF_INIT(4096);
+		transaction_reject_text(transaction, &text);
+		transaction_trace(transaction, "rejected", (struct bytes){0}, (struct bytes){0});
+		smtp_conclude(session, 550, "5.7.1", buf_bytes(&text));
+		return;
+	}
+	/* One answer after DATA is for all: a refusal for some becomes quarantine for them. */
+	for (size_t i = 0; i < n; i++)
+		if (transaction->fates[i] == ACTION_REJECT)
+			transaction->fates[i] = ACTION_QUARANTINE;
+	if (transaction_count(transaction, ACTION_QUARANTINE) > 0)
+		transaction_store(transaction, ACTION_QUARANTINE, on_held, session);
+	else
+		deliver(session);
+}
