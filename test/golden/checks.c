@@ -123,21 +123,21 @@ static void write_evidence(struct buf *buf, const struct verdict *verdict, const
 		struct json json;
 		if (evidence->check != check)
 			continue;
-		json_init(&json, buf);
-		json_object(&json, NULL);
-		json_cstr(&json, "id", check->symbol);
-		json_string(&json, "text", evidence->text_en);
-		json_string(&json, "text_ja", evidence->text_ja);
-		json_string_or_null(&json, "part", evidence->part);
+		jsonw_init(&json, buf);
+		jsonw_object(&json, NULL);
+		jsonw_cstr(&json, "id", check->symbol);
+		jsonw_string(&json, "text", evidence->text_en);
+		jsonw_string(&json, "text_ja", evidence->text_ja);
+		jsonw_string_or_null(&json, "part", evidence->part);
 		if (evidence->at == DEFECT_NOWHERE) {
-			json_null(&json, "at");
-			json_null(&json, "len");
+			jsonw_null(&json, "at");
+			jsonw_null(&json, "len");
 		} else {
-			json_uint(&json, "at", evidence->at);
-			json_uint(&json, "len", evidence->len);
+			jsonw_uint(&json, "at", evidence->at);
+			jsonw_uint(&json, "len", evidence->len);
 		}
-		json_string_or_null(&json, "snippet", evidence->snippet);
-		json_end(&json);
+		jsonw_string_or_null(&json, "snippet", evidence->snippet);
+		jsonw_end(&json);
 		buf_add_byte(buf, '\n');
 	}
 }
