@@ -1,0 +1,44 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "checks/common.h"
+
+#include "base/banned.h"
+
+#define HARMLESS                                                                                                       \
+	"pdf doc docx xls xlsx ppt pptx rtf txt csv jpg jpeg png gif bmp tif tiff htm html xml zip mp3 mp4 wav avi "   \
+	"mpg eml msg odt ods jtd"
+
+static enum check_step run(struct scan *scan)
+{
+	const struct mime_tree *tree = &scan_message(scan)->tree;
+	for (size_t i = 0; i < tree->n_parts; i++) {
+		const struct mime_part *part = tree->parts[i];
+		for (size_t n = 0; n < part->n_names; n++) {
+			struct bytes name = part->names[n].text;
+			struct bytes last = file_extension(name);
+			if (!is_active_extension(last))
+				continue;
+			struct bytes before = file_extension(bytes_sub(name, 0, (size_t)(last.ptr - name.ptr) - 1));
+			if (extension_in(before, HARMLESS)) {
+				scan_evidence(scan, where_text(part, name), name, (struct bytes){0});
+				break;
+			}
+		}
+	}
+	return CHECK_DONE;
+}
+
+CHECK_REGISTER(file_double_extension){
+	.symbol = "FILE_DOUBLE_EXTENSION",
+	.family = "file",
+	.stage = STAGE_FILE,
+	.kind = KIND_UNWANTED,
+	.most = 3,
+	.run = run,
+	.summary = "a program that looks like a document",
+	.text_en = "The file {1} looks like a document, but opening it runs a program.",
+	.text_ja = "ファイル {1} は文書に見せかけた実行ファイルです（二重拡張子）。",
+	.manual = "The name ends in an extension that runs a program, and the one before it belongs to a "
+		  "document or picture (invoice.pdf.exe). Windows hides the last one by default. Every name "
+		  "that some mail client would use is looked at. No honest file is named so; archives such as "
+		  ".tar.gz are not concerned.",
+};
