@@ -120,14 +120,18 @@ void smtp_ask_next(struct session *session, struct bytes line,
 		   void (*then)(struct session *session, const struct smtp_reply *reply))
 {
 	CLEANUP(buf_done) struct buf out = BUF_INIT(LINE_MAX);
-	session->then = then;
 	if (!session->next) {
+		/* Nothing can be done any more; and a client that has sent much ahead must not be answered command by command. */
+		session->quitting = true;
 		then(session, NULL);
 		return;
 	}
+	session->then = then;
 	buf_add(&out, line);
 	buf_add_cstr(&out, "\r\n");
 	if (buf_err(&out) != ERR_OK) {
+		session->quitting = true;
+		session->then = NULL;
 		then(session, NULL);
 		return;
 	}
@@ -137,20 +141,18 @@ void smtp_ask_next(struct session *session, struct bytes line,
 static void after_reset(struct session *session, const struct smtp_reply *reply)
 {
 	(void)reply; /* a next hop that is gone is noticed with the next command */
+	session->next_open = false;
 	done(session);
 }
 
 void smtp_conclude(struct session *session, unsigned code, const char *enhanced, struct bytes text)
 {
-	bool delivered_open = session->any_delivered && !session->group_open;
 	reply_client(session, code, enhanced, text);
 	forget_transaction(session);
-	session->any_delivered = false;
-	/* Where the last word was the next hop's 250 to a message, there is nothing to reset. */
-	if (delivered_open && code == 250)
-		done(session);
-	else
+	if (session->next_open)
 		smtp_ask_next(session, BYTES_LIT("RSET"), after_reset);
+	else
+		done(session);
 }
 
 /* -- The next hop
@@ -182,6 +184,8 @@ static void on_next_closed(void *ctx, enum err why)
 	void (*then)(struct session * session, const struct smtp_reply *reply) = session->then;
 	stream_free(&session->next);
 	session->then = NULL;
+	session->next_open = false;
+	session->quitting |= then != NULL;
 	if (then) {
 		log_event(LOG_WARNING, "smtp.next_hop_gone", log_cstr("why", err_name(why)));
 		then(session, NULL);
@@ -282,6 +286,7 @@ static void take_attributes(struct session *session, const struct smtp_event *ev
 
 static void on_relayed(struct session *session, const struct smtp_reply *reply)
 {
+	session->next_open = false; /* of RSET and XFORWARD, which come outside transactions */
 	relay_reply(session, reply);
 	done(session);
 }
@@ -312,9 +317,21 @@ static void on_mail_word(struct session *session, const struct smtp_reply *reply
 		if (session->transaction && reply)
 			session->refusal = transaction_keep(session->transaction, bytes_sub(reply->text, 0, 300));
 		abandon(session);
+	} else {
+		session->next_open = true;
 	}
 	relay_reply(session, reply);
 	done(session);
+}
+
+/* What the client gave up by EHLO is open at the next hop still. */
+static void mail_after_reset(struct session *session, const struct smtp_reply *reply)
+{
+	session->next_open = false;
+	if (reply)
+		smtp_ask_next(session, session->mail_line, on_mail_word);
+	else
+		on_mail_word(session, NULL);
 }
 
 static void on_mail(struct session *session, const struct smtp_event *event)
@@ -349,7 +366,10 @@ static void on_mail(struct session *session, const struct smtp_event *event)
 	}
 	session->mail_given = true;
 	wait(session);
-	smtp_ask_next(session, event->line, on_mail_word);
+	if (session->next_open)
+		smtp_ask_next(session, BYTES_LIT("RSET"), mail_after_reset);
+	else
+		smtp_ask_next(session, session->mail_line, on_mail_word);
 }
 
 static void on_rcpt_word(struct session *session, const struct smtp_reply *reply)

@@ -161,7 +161,7 @@ static void group_failed(struct session *session, const struct smtp_reply *reply
 
 static void on_message_taken(struct session *session, const struct smtp_reply *reply)
 {
-	session->group_open = false;
+	session->group_open = session->next_open = false;
 	if (!reply || reply->code / 100 != 2) {
 		group_failed(session, reply);
 		return;
@@ -211,12 +211,14 @@ static void on_mail_taken(struct session *session, const struct smtp_reply *repl
 		group_failed(session, reply);
 		return;
 	}
+	session->next_open = true;
 	session->next_recipient = 0;
 	go_on_with_group(session);
 }
 
 static void on_reset(struct session *session, const struct smtp_reply *reply)
 {
+	session->next_open = false;
 	if (!reply)
 		group_failed(session, reply);
 	else

@@ -116,7 +116,7 @@ enum err store_quarantine_find(struct store *store, const struct store_query *qu
 	(void)sqlite3_bind_int64(statement, 6, query->limit);
 	store_bind(statement, 7, query->status);
 	store_bind(statement, 8, query->class);
-	int rc;
+	int rc = SQLITE_DONE;
 	bool go_on = true;
 	while (go_on && (rc = sqlite3_step(statement)) == SQLITE_ROW) {
 		struct store_item item;

@@ -235,7 +235,7 @@ enum err store_trace_find(struct store *store, const struct store_query *query,
 	store_bind(statement, 4, query->id);
 	store_bind(statement, 5, query->message_id);
 	(void)sqlite3_bind_int64(statement, 6, query->limit);
-	int rc;
+	int rc = SQLITE_DONE;
 	bool go_on = true;
 	while (go_on && (rc = sqlite3_step(statement)) == SQLITE_ROW) {
 		struct store_trace trace;

@@ -160,7 +160,7 @@ static void gate(struct filter *filter)
 	for (size_t i = 0; i < ARRAY_LEN(families); i++)
 		if (filter->failed == 0)
 			filter->failed = seccomp_rule_add(filter->ctx, SCMP_ACT_ALLOW, CALL(socket), 2,
-							  SCMP_A0_64(SCMP_CMP_EQ, (uint64_t)families[i]),
+							  SCMP_A0_64(SCMP_CMP_EQ, (uint64_t)families[i], 0),
 							  SCMP_A1_64(SCMP_CMP_MASKED_EQ, 0xf, SOCK_STREAM));
 }
 
