@@ -284,7 +284,7 @@ static void test_honest(const struct scan_plan *plan, const char *folder)
 /* -- Counting ----------------------------------------------------------------------------------------------------- */
 
 /* Lines "0 PATH" (wanted) and "1 PATH" (unwanted) on standard input; hits of each check in both on standard output. */
-static int count_hits(const struct scan_plan *plan)
+static void count_hits(const struct scan_plan *plan)
 {
 	static size_t hits[500][2];
 	size_t total[2] = {0, 0};
@@ -305,7 +305,6 @@ static int count_hits(const struct scan_plan *plan)
 		printf("%-28s %6zu %6.2f%% %6zu %6.2f%%\n", plan_check(plan, c)->symbol, hits[c][0],
 		       100.0 * (double)hits[c][0] / (double)MAX(total[0], (size_t)1), hits[c][1],
 		       100.0 * (double)hits[c][1] / (double)MAX(total[1], (size_t)1));
-	return 0;
 }
 
 int main(int argc, char **argv)
@@ -317,8 +316,12 @@ int main(int argc, char **argv)
 		printf("Bail out! usage, or the plan cannot be made\n");
 		return 1;
 	}
-	if (argc > 2 && strcmp(argv[2], "--table") == 0)
-		return count_hits(plan);
+	if (argc > 2 && strcmp(argv[2], "--table") == 0) {
+		count_hits(plan);
+		arena_free(&arena);
+		charset_done();
+		return 0;
+	}
 	bool update = argc > 2 && strcmp(argv[2], "--update") == 0;
 	struct bytes golden = arena_printf(arena, "%s/test/golden/checks", argv[1]);
 	struct bytes sources = arena_printf(arena, "%s/src/checks", argv[1]);
