@@ -25,6 +25,7 @@ CHECK_REGISTER(bulk_list){
 	.family = "bulk",
 	.stage = STAGE_HEADER,
 	.kind = KIND_BULK,
+	.in_favour = true,
 	.run = run,
 	.summary = "the message says that it is bulk mail",
 	.text_en = "The message says itself that it was sent to a list ({1}).",

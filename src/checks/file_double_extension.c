@@ -31,7 +31,7 @@ CHECK_REGISTER(file_double_extension){
 	.symbol = "FILE_DOUBLE_EXTENSION",
 	.family = "file",
 	.stage = STAGE_FILE,
-	.kind = KIND_UNWANTED,
+	.kind = KIND_POLICY,
 	.most = 3,
 	.run = run,
 	.summary = "a program that looks like a document",

@@ -34,7 +34,7 @@ CHECK_REGISTER(file_rtlo){
 	.symbol = "FILE_RTLO",
 	.family = "file",
 	.stage = STAGE_FILE,
-	.kind = KIND_UNWANTED,
+	.kind = KIND_POLICY,
 	.most = 3,
 	.run = run,
 	.summary = "a file name that turns the direction of writing",

@@ -40,7 +40,7 @@ CHECK_REGISTER(file_spaces_in_name){
 	.symbol = "FILE_SPACES_IN_NAME",
 	.family = "file",
 	.stage = STAGE_FILE,
-	.kind = KIND_UNWANTED,
+	.kind = KIND_POLICY,
 	.most = 3,
 	.run = run,
 	.summary = "blanks push the extension out of sight",

@@ -22,6 +22,7 @@ CHECK_REGISTER(reply_thread){
 	.family = "body",
 	.stage = STAGE_CONTENT,
 	.kind = KIND_UNWANTED,
+	.in_favour = true,
 	.run = run,
 	.summary = "a reply that quotes what it answers",
 	.text_en = "The message answers another one and quotes it.",

@@ -23,6 +23,7 @@
 
 #define WEIGHT_MAX 4.0 /* nats; what a corpus shows perfectly it has not seen often enough */
 #define PENALTY    2.0
+#define FAVOUR_MAX 1.0 /* nats that forgeable evidence may speak for a message */
 #define FEWEST     3 /* hits in the training half below which a weight is not fitted */
 
 struct sample {
@@ -181,9 +182,7 @@ static enum err train(struct fit *fit, struct model *model)
 		if (check->fixed_weight || check->kind == KIND_INFO ||
 		    hits(fit, i, false, true) + hits(fit, i, true, true) < FEWEST)
 			continue;
-		/* Bulk mail and threads may speak for either side; what the others find never speaks for a message. */
-		bool either = check->kind == KIND_BULK || strcmp(check->family, "bulk") == 0;
-		lower[model->n_features] = either ? -WEIGHT_MAX : 0;
+		lower[model->n_features] = check->in_favour ? -FAVOUR_MAX : 0;
 		upper[model->n_features] = WEIGHT_MAX;
 		model->checks[model->n_features++] = i;
 	}
@@ -296,10 +295,10 @@ static void write_provenance(const struct fit *fit, struct buf *out)
 		buf_printf(out, "# %s: %zu messages, received %s to %s; fitted on those up to %s\n",
 			   spam ? "spam" : "ham", n, texts[0], texts[2], texts[1]);
 	}
-	buf_printf(
-		out,
-		"# logistic regression, L2 penalty %g, weights up to %g nats, at least %d hits in the earlier half\n",
-		PENALTY, WEIGHT_MAX, FEWEST);
+	buf_printf(out,
+		   "# logistic regression, L2 penalty %g, weights up to %g nats (%g in favour), at least %d hits in "
+		   "the earlier half\n",
+		   PENALTY, WEIGHT_MAX, FAVOUR_MAX, FEWEST);
 }
 
 static enum err write_table(struct fit *fit, const struct model *model, const char *corpus, struct buf *out)

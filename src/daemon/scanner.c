@@ -123,8 +123,7 @@ static void answer(struct task *task)
 	evidence_json(&evidence, verdict);
 	lists(verdict, &ids, &symbols);
 	add_cuts(&cuts, message->header);
-	const struct evidence *first = verdict->n_evidence > 0 ? &verdict->evidence[0] : NULL;
-	bool told = first && (first->weight > 0 || first->check->kind == KIND_MALWARE);
+	const struct evidence *reason = verdict_reason(verdict);
 	bool unexamined = verdict->class == CLASS_UNSCANNABLE;
 	const struct address *author = message->from.count > 0 ? &message->from.items[0] : NULL;
 	struct bytes released = {0};
@@ -147,11 +146,11 @@ static void answer(struct task *task)
 				.message_id = bytes_sub(message->message_id, 0, 998),
 				.ids = buf_bytes(&ids),
 				.reason_en = unexamined ? BYTES_LIT("The message could not be examined whole.")
-					     : told     ? first->text_en
+					     : reason   ? reason->text_en
 							: (struct bytes){0},
 				.reason_ja = unexamined ? BYTES_LIT("メールの全体を検査できませんでした。")
-					     : told ? first->text_ja
-						    : (struct bytes){0},
+					     : reason ? reason->text_ja
+						      : (struct bytes){0},
 				.evidence = buf_bytes(&evidence),
 				.symbols = buf_bytes(&symbols),
 				.cuts = buf_bytes(&cuts),

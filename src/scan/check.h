@@ -63,7 +63,9 @@ struct check {
 	enum check_kind kind;
 	enum check_stage stage;
 	int fixed_weight; /* thousandths of a nat; not 0: never fitted (test strings, signatures) */
-	int most;         /* evidence records kept of one message; 0 means 1. Only the first one is weighed */
+	bool in_favour; /* may speak for a message: its weight may be negative, down to one nat, since senders can forge
+			   it */
+	int most;       /* evidence records kept of one message; 0 means 1. Only the first one is weighed */
 	enum check_step (*run)(struct scan *scan);
 };
 

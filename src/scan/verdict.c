@@ -18,6 +18,24 @@ static unsigned find_name(const char *const *names, unsigned n, struct bytes nam
 	return i;
 }
 
+const struct evidence *verdict_reason(const struct verdict *verdict)
+{
+	const struct evidence *heaviest = NULL;
+	for (size_t i = 0; i < verdict->n_evidence; i++) {
+		const struct evidence *evidence = &verdict->evidence[i];
+		enum check_kind kind = evidence->check->kind;
+		if (evidence->overruled)
+			continue;
+		if ((verdict->class == CLASS_MALWARE && kind == KIND_MALWARE) ||
+		    (verdict->class == CLASS_POLICY && kind == KIND_POLICY) ||
+		    (verdict->class == CLASS_PHISH && kind == KIND_PHISH))
+			return evidence;
+		if (!heaviest && evidence->weight > 0)
+			heaviest = evidence;
+	}
+	return heaviest;
+}
+
 const char *verdict_class_name(enum verdict_class class)
 {
 	return class_names[class];

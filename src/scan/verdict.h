@@ -54,6 +54,10 @@ struct verdict {
 	unsigned evidence_dropped; /* beyond EVIDENCE_MAX */
 };
 
+/* The piece of evidence that says best why the class is what it is; NULL for clean mail, and where only limits speak.
+ */
+const struct evidence *verdict_reason(const struct verdict *verdict);
+
 const char *verdict_class_name(enum verdict_class class);
 bool verdict_class_find(struct bytes name, enum verdict_class *ret);
 const char *verdict_action_name(enum verdict_action action);
