@@ -7,6 +7,8 @@
 
 #include "base/banned.h"
 
+#define TAG_MAX 512 /* bytes of a tag that are told */
+
 /* -- Text --------------------------------------------------------------------------------------------------------- */
 
 static void end_word(struct text_shape *shape, size_t length, size_t capitals)
@@ -253,10 +255,11 @@ bool extension_in(struct bytes extension, const char *list)
 bool is_active_extension(struct bytes extension)
 {
 	return extension.len >= 2 && extension.len <= 11 &&
-	       extension_in(extension,
-			    "exe scr pif com bat cmd vbs vbe js jse wsf wsh wsc hta lnk jar ps1 psm1 msi msp mst cpl dll "
-			    "reg inf sct shb shs chm hlp scf url gadget application appref-ms msc iso img vhd vhdx xll "
-			    "appx appxbundle msix settingcontent-ms library-ms search-ms ade adp mde ws job");
+	       extension_in(
+		       extension,
+		       "exe scr pif com bat cmd vbs vbe js jse wsf wsh wsc hta lnk jar ps1 psm1 msi msp mst cpl dll "
+		       "reg inf sct shb shs chm hlp scf url gadget application appref-ms msc iso img vhd vhdx xll "
+		       "appx appxbundle msix settingcontent-ms library-ms search-ms ade adp mde ws job");
 }
 
 /* -- Links -------------------------------------------------------------------------------------------------------- */
@@ -267,9 +270,31 @@ bool is_web_url(const struct url *url)
 	       bytes_eq(url->scheme, BYTES_LIT("ftp"));
 }
 
+struct where where_source(const struct mime_part *part, size_t at, size_t len)
+{
+	if (part && part->text.len > 0 && part->text.ptr == part->body.ptr)
+		return where_range(part, part->body_at + at, len);
+	return where_text(part, part ? bytes_sub(part->text, at, len) : (struct bytes){0});
+}
+
 struct where where_url(const struct url *url)
 {
-	return where_text(url->part, url->url);
+	struct where where = where_source(url->part, url->at, url->len);
+	if (url->len == 0 || (where.at == DEFECT_NOWHERE && where.snippet.len == 0))
+		where = where_text(url->part, url->url);
+	return where;
+}
+
+struct where where_tag(const struct mime_part *part, const char *needle)
+{
+	size_t at = bytes_find_nocase(part->text, bytes_from_cstr(needle));
+	if (at == BYTES_NONE)
+		return where_part(part);
+	size_t from = bytes_rfind_byte(bytes_sub(part->text, 0, at + 1), '<');
+	if (from == BYTES_NONE || at - from > TAG_MAX)
+		from = at;
+	size_t len = bytes_find_byte(bytes_sub(part->text, from, TAG_MAX), '>');
+	return where_source(part, from, len == BYTES_NONE ? strlen(needle) : len + 1);
 }
 
 void tell_urls(struct scan *scan, unsigned flags)

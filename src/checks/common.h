@@ -74,6 +74,10 @@ bool extension_in(struct bytes extension, const char *list);
 /* Evidence for each URL that has one of `flags` and an http, https or ftp scheme; {1} is the host. */
 void tell_urls(struct scan *scan, unsigned flags);
 struct where where_url(const struct url *url);
+/* A range of a part's text or HTML source: exact in the message where nothing had to be decoded, else as a snippet. */
+struct where where_source(const struct mime_part *part, size_t at, size_t len);
+/* The tag of an HTML part in which `needle` stands first, whatever its case. */
+struct where where_tag(const struct mime_part *part, const char *needle);
 bool is_web_url(const struct url *url);
 
 /* Evidence for each defect that `wanted` accepts; {1} is the defect's sentence. */

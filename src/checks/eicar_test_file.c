@@ -35,14 +35,15 @@ static enum check_step run(struct scan *scan)
 	return CHECK_DONE;
 }
 
-CHECK_REGISTER(eicar_test_file) {
+CHECK_REGISTER(eicar_test_file){
 	.symbol = "EICAR_TEST_FILE",
 	.family = "test",
 	.summary = "the test file for virus scanners",
 	.text_en = "The part \"{1}\" is the EICAR file, which virus scanners are tested with.",
 	.text_ja = "「{1}」はウイルス対策ソフトの試験用ファイル(EICAR)です。",
 	.manual = "The EICAR file is a harmless program of 68 characters that every virus scanner reports, so that an "
-		  "installation can be tested. By its definition it counts only where it is the whole file: at the beginning, "
+		  "installation can be tested. By its definition it counts only where it is the whole file: at the "
+		  "beginning, "
 		  "followed by nothing but white space, at most 128 bytes. A text that quotes it is not the file.",
 	.kind = KIND_MALWARE,
 	.stage = STAGE_FILE,

@@ -17,7 +17,8 @@ static enum check_step run(struct scan *scan)
 		while ((at = bytes_find(text, BYTES_LIT(FIRST_HALF))) != BYTES_NONE) {
 			text = bytes_from(text, at + sizeof(FIRST_HALF) - 1);
 			if (bytes_starts(text, BYTES_LIT(SECOND_HALF))) {
-				scan_evidence(scan, where_text(part, BYTES_LIT(SECOND_HALF)), (struct bytes){0}, (struct bytes){0});
+				scan_evidence(scan, where_text(part, BYTES_LIT(SECOND_HALF)), (struct bytes){0},
+					      (struct bytes){0});
 				return CHECK_DONE;
 			}
 		}
@@ -25,14 +26,16 @@ static enum check_step run(struct scan *scan)
 	return CHECK_DONE;
 }
 
-CHECK_REGISTER(gtube) {
+CHECK_REGISTER(gtube){
 	.symbol = "GTUBE",
 	.family = "test",
 	.summary = "the test string for spam filters",
 	.text_en = "The message holds GTUBE, the string that spam filters are tested with.",
 	.text_ja = "スパムフィルターの試験用文字列(GTUBE)が含まれています。",
-	.manual = "GTUBE is a string of 68 characters that every spam filter takes for spam, so that an installation can be "
-		  "tested with harmless mail. It never stands in real mail by chance. Mail that talks about GTUBE and quotes "
+	.manual = "GTUBE is a string of 68 characters that every spam filter takes for spam, so that an installation "
+		  "can be "
+		  "tested with harmless mail. It never stands in real mail by chance. Mail that talks about GTUBE and "
+		  "quotes "
 		  "the string is caught too, which is what the string is for.",
 	.kind = KIND_UNWANTED,
 	.stage = STAGE_CONTENT,

@@ -1,4 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#include <arpa/inet.h>
+
 #include "checks/common.h"
 
 #include "base/banned.h"
@@ -16,8 +18,14 @@ static enum check_step run(struct scan *scan)
 		      !received_ip_is_local(client.ip);
 	if (!lie && client.rdns.len > 0)
 		lie = is_free_mail(url_registrable(helo)) && !same_site(helo, client.rdns);
-	if (lie)
-		scan_evidence(scan, client.where, helo, client.rdns.len > 0 ? client.rdns : BYTES_LIT("another host"));
+	if (!lie)
+		return CHECK_DONE;
+	char address[INET6_ADDRSTRLEN] = "?";
+	static const uint8_t v4[12] = {[10] = 0xff, [11] = 0xff};
+	bool old = memcmp(client.ip, v4, sizeof(v4)) == 0;
+	if (client.has_ip)
+		(void)inet_ntop(old ? AF_INET : AF_INET6, client.ip + (old ? sizeof(v4) : 0), address, sizeof(address));
+	scan_evidence(scan, client.where, helo, client.rdns.len > 0 ? client.rdns : bytes_from_cstr(address));
 	return CHECK_DONE;
 }
 

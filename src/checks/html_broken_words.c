@@ -13,7 +13,7 @@ static enum check_step run(struct scan *scan)
 	const struct message *message = scan_message(scan);
 	const struct mime_part *part = find_html(message, wanted);
 	if (part)
-		scan_evidence(scan, where_text(part, part->html->visible),
+		scan_evidence(scan, where_tag(part, "<!"),
 			      arena_printf(scan_arena(scan), "%u", part->html->comments_in_words), (struct bytes){0});
 	return CHECK_DONE;
 }

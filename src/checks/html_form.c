@@ -13,7 +13,7 @@ static enum check_step run(struct scan *scan)
 	const struct message *message = scan_message(scan);
 	const struct mime_part *part = find_html(message, wanted);
 	if (part)
-		scan_evidence(scan, where_part(part), (struct bytes){0}, (struct bytes){0});
+		scan_evidence(scan, where_tag(part, "<form"), (struct bytes){0}, (struct bytes){0});
 	return CHECK_DONE;
 }
 

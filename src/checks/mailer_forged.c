@@ -55,21 +55,22 @@ static enum check_step run(struct scan *scan)
 		return CHECK_DONE;
 	if (mailer.len == 0)
 		mailer = bytes_trim(field->value);
-	if (bytes_starts(mailer, BYTES_LIT("Microsoft Outlook Express"))) {
+	if (bytes_starts(mailer, BYTES_LIT("Microsoft Outlook Express")) &&
+	    bytes_find(mailer, BYTES_LIT("Macintosh")) == BYTES_NONE) {
 		if (!mimeole)
-			why = "X-MimeOLE is missing";
+			why = "X-MimeOLE";
 		else if (id.len > 0 && !dollar_id(id) && !server_id(id))
-			why = "its Message-ID has another form";
+			why = "Message-ID";
 	} else if (bytes_starts(mailer, BYTES_LIT("The Bat!"))) {
 		if (mimeole)
-			why = "X-MimeOLE is there";
+			why = "X-MimeOLE";
 		else if (id.len > 0 && !bat_id(id))
-			why = "its Message-ID has another form";
+			why = "Message-ID";
 	} else if (mimeole &&
 		   (bytes_find(mailer, BYTES_LIT("Thunderbird")) != BYTES_NONE ||
 		    bytes_starts(mailer, BYTES_LIT("Mozilla")) || bytes_starts(mailer, BYTES_LIT("Apple Mail")) ||
 		    bytes_starts(mailer, BYTES_LIT("QUALCOMM")))) {
-		why = "X-MimeOLE is there";
+		why = "X-MimeOLE";
 	}
 	if (why)
 		scan_evidence(scan, where_field(field), mailer, bytes_from_cstr(why));
@@ -83,8 +84,8 @@ CHECK_REGISTER(mailer_forged){
 	.kind = KIND_UNWANTED,
 	.run = run,
 	.summary = "the mail program is not the one it claims to be",
-	.text_en = "The message claims to come from {1}, but {2}.",
-	.text_ja = "{1} で作成されたと称していますが、そのソフトの特徴と一致しません（{2}）。",
+	.text_en = "The message claims to be made by {1}, but its {2} does not fit.",
+	.text_ja = "{1} で作成されたと称していますが、{2} がそのソフトのものと一致しません。",
 	.manual = "Mail programs leave marks that fit together: Outlook Express always adds X-MimeOLE and "
 		  "builds its Message-ID of hexadecimal groups with dollar signs, The Bat! builds it of a "
 		  "number and the time, Thunderbird and The Bat! never write X-MimeOLE. Bulk mailers copy one "

@@ -18,7 +18,7 @@ CHECK_REGISTER(mime_ambiguous){
 	.run = run,
 	.summary = "mail clients read the structure differently",
 	.text_en = "Mail clients read this message differently: {1}",
-	.text_ja = "メールソフトによって解釈が異なる構造です: {1}",
+	.text_ja = "メールソフトによって解釈が異なる構造です（{2}）。",
 	.manual = "Fires for each defect of the structure on which mail clients in use differ in what they show"
 		  " or save: two Content-Types, a missing boundary, parts behind the end, data behind base64 "
 		  "padding and the like. Attackers use them so that the filter sees one message and the reader "

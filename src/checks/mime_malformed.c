@@ -34,7 +34,7 @@ CHECK_REGISTER(mime_malformed){
 	.run = run,
 	.summary = "the structure is broken in a way programs do not break it",
 	.text_en = "The message is malformed: {1}",
-	.text_ja = "メールの構造に誤りがあります: {1}",
+	.text_ja = "メールの構造に誤りがあります（{2}）。",
 	.manual = "Fires for defects of the structure that mail programs do not make but scripts do: a Content-"
 		  "Type or transfer encoding of impossible form, NUL bytes, raw 8-bit bytes inside encoded "
 		  "content, damaged base64 or quoted-printable, broken encoded words. All clients read these "

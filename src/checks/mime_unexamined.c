@@ -18,7 +18,7 @@ CHECK_REGISTER(mime_unexamined){
 	.run = run,
 	.summary = "not all of the message was examined",
 	.text_en = "The message was not examined as a whole: {1}",
-	.text_ja = "メールの一部を検査できませんでした: {1}",
+	.text_ja = "メールの一部を検査できませんでした（{2}）。",
 	.manual = "Tells that a limit was met (parts, depth, header size, memory) and that some bytes were "
 		  "therefore not looked at. The message is then never called clean: its class is unscannable, "
 		  "or worse where the rest gives reason. It weighs nothing by itself. The limits are settings; "

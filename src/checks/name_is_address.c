@@ -40,12 +40,14 @@ static enum check_step run(struct scan *scan)
 	const struct address *author = first_address(&scan_message(scan)->from);
 	if (!author || author->name.len == 0 || author->domain.len == 0)
 		return CHECK_DONE;
-	struct bytes rest = bytes_sub(author->name, 0, 512);
+	struct bytes name = bytes_sub(author->name, 0, 512), rest = name;
 	while (rest.len > 0) {
 		struct bytes word = next_word(&rest);
 		size_t at = bytes_rfind_byte(word, '@');
 		struct bytes domain = at == BYTES_NONE ? word : bytes_from(word, at + 1);
-		if (is_domain(domain) && !same_site(domain, author->domain)) {
+		/* A bare domain in the middle is a title ("News.com weekly"); in front it is the name. */
+		bool named = at != BYTES_NONE || (size_t)(word.ptr - name.ptr) <= 2;
+		if (named && is_domain(domain) && !same_site(domain, author->domain)) {
 			scan_evidence(scan, where_field(header_find(scan_message(scan)->header, HEADER_FROM, 0)), word,
 				      author->address);
 			return CHECK_DONE;
@@ -63,8 +65,8 @@ CHECK_REGISTER(name_is_address){
 	.summary = "the name of the sender shows another domain",
 	.text_en = "The name of the sender shows {1}, but the address is {2}.",
 	.text_ja = "差出人名に {1} と表示されますが、実際のアドレスは {2} です。",
-	.manual = "Looks for an address or a domain in the display name of From, and compares its registrable "
-		  "domain with that of the address itself. Phones show the name alone, so this is how a "
+	.manual = "Looks for an address in the display name of From, or for a domain in front of it, and compares its "
+		  "registrable domain with that of the address itself. Phones show the name alone, so this is how a "
 		  "stranger passes for a bank or a shop. Lists and helpdesks that write \"alice@example.com via"
 		  " Helpdesk\" look alike, and so do companies whose name ends in \".com\" and that mail from "
 		  "another domain.",

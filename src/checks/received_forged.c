@@ -7,7 +7,7 @@
 static bool find_impossible(struct bytes value, struct bytes *ret_hit)
 {
 	for (size_t i = 0; i < value.len; i++) {
-		if (value.ptr[i] != '[' && value.ptr[i] != '(')
+		if (value.ptr[i] != '[')
 			continue;
 		struct bytes rest = bytes_from(value, i + 1);
 		unsigned numbers = 0;
@@ -21,7 +21,7 @@ static bool find_impossible(struct bytes value, struct bytes *ret_hit)
 			if (numbers < 4)
 				rest = bytes_from(rest, 1);
 		}
-		if (numbers == 4 && impossible && rest.len > 0 && (rest.ptr[0] == ']' || rest.ptr[0] == ')')) {
+		if (numbers == 4 && impossible && rest.len > 0 && rest.ptr[0] == ']') {
 			*ret_hit = bytes_sub(value, i + 1, value.len - i - 1 - rest.len);
 			return true;
 		}
@@ -52,8 +52,9 @@ CHECK_REGISTER(received_forged){
 	.summary = "a Received field with an impossible address",
 	.text_en = "A Received field names an impossible address: {1}",
 	.text_ja = "Received ヘッダーにあり得ない IP アドレスがあります: {1}",
-	.manual = "Looks in the Received fields for addresses in brackets or parentheses that are four numbers "
-		  "with dots of which one is over 255. Servers write the address of the connection and cannot "
-		  "get it wrong, but forgers make up numbers. Version numbers stand outside of brackets and are"
-		  " not looked at. No honest case is known.",
+	.manual = "Looks in the Received fields for addresses in brackets that are four numbers with dots of which one "
+		  "is "
+		  "over 255. Servers write the address of the connection and cannot get it wrong, but forgers make up "
+		  "numbers. Version numbers of servers stand in parentheses and are not looked at. No honest case is "
+		  "known.",
 };

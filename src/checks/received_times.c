@@ -6,7 +6,7 @@
 
 static enum check_step run(struct scan *scan)
 {
-	enum { SLACK = 6 * 3600 };
+	enum { SLACK = 12 * 3600 };
 	const struct received_list *received = &scan_message(scan)->received;
 	const struct received_hop *above = NULL;
 	for (size_t i = 0; i < received->count; i++) {
@@ -34,8 +34,9 @@ CHECK_REGISTER(received_times){
 	.summary = "the path runs backwards in time",
 	.text_en = "By its Received fields the message arrived before it was sent: {1} is later than {2}.",
 	.text_ja = "Received ヘッダーの時刻が逆転しています（{1} が {2} より後）。",
-	.manual = "Each server puts its Received field with its time on top. Where an older one (below) is more"
-		  " than six hours later than the one above it, a clock is wrong or the field below is forged. "
-		  "Computers with a dead clock battery, and servers with a wrong time zone of more than six "
-		  "hours, do it without intent.",
+	.manual = "Each server puts its Received field with its time on top. Where an older one (below) is more than "
+		  "twelve "
+		  "hours later than the one above it, a clock is wrong or the field below is forged. Computers with a "
+		  "dead "
+		  "clock battery, and servers that write a wrong time zone, do it without intent.",
 };

@@ -8,7 +8,7 @@ static enum check_step run(struct scan *scan)
 	const struct message *message = scan_message(scan);
 	bool reply;
 	subject_core(message->subject, &reply);
-	if (reply && !header_find(message->header, HEADER_IN_REPLY_TO, 0) &&
+	if (reply && !is_list_mail(message) && !header_find(message->header, HEADER_IN_REPLY_TO, 0) &&
 	    !header_find(message->header, HEADER_REFERENCES, 0) &&
 	    !header_find_name(message->header, BYTES_LIT("Thread-Index"), 0))
 		scan_evidence(scan, where_field(header_find(message->header, HEADER_SUBJECT, 0)), message->subject,

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "scan/check.h"
+#include "checks/common.h"
 
 #include "base/banned.h"
 
@@ -13,7 +13,8 @@ static enum check_step run(struct scan *scan)
 			if (link->kind != HTML_LINK_IMAGE && link->kind != HTML_LINK_OTHER &&
 			    bytes_starts_nocase(link->url, BYTES_LIT("data:")) &&
 			    !bytes_starts_nocase(link->url, BYTES_LIT("data:image/"))) {
-				scan_evidence(scan, where_text(part, link->url), (struct bytes){0}, (struct bytes){0});
+				scan_evidence(scan, where_source(part, link->at, link->len), (struct bytes){0},
+					      (struct bytes){0});
 				return CHECK_DONE;
 			}
 		}

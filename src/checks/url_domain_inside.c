@@ -12,13 +12,13 @@ static bool is_top(struct bytes label)
 static bool in_host(struct bytes host, struct bytes *ret_name)
 {
 	struct bytes front = bytes_sub(host, 0, host.len - url_registrable(host).len), rest = front, label;
-	size_t labels = 0;
+	size_t before = 0; /* length of the label before */
 	while (bytes_split(&rest, '.', &label)) {
-		if (labels > 0 && is_top(label)) {
+		if (before >= 3 && is_top(label)) {
 			*ret_name = bytes_sub(front, 0, (size_t)(label.ptr - front.ptr) + label.len);
 			return true;
 		}
-		labels++;
+		before = label.len;
 	}
 	return false;
 }
@@ -41,7 +41,9 @@ static bool in_path(const struct url *url, struct bytes *ret_name)
 
 static bool name_inside(const struct url *url, struct bytes *ret_name)
 {
-	return in_host(url->host, ret_name) || in_path(url, ret_name);
+	/* Pictures are nothing that people read the address of, and caches name the site they stand for. */
+	bool read = (url->flags & URL_FROM_HTML) == 0 || url->text.len > 0;
+	return in_host(url->host, ret_name) || (read && in_path(url, ret_name));
 }
 
 static enum check_step run(struct scan *scan)

@@ -425,7 +425,8 @@ static void conclude(struct scan *scan, struct verdict *verdict)
 	verdict->probability = verdict_probability(sum.total);
 	verdict->class = classify(scan, &sum);
 	verdict->action = verdict_default_action(verdict->class, sum.total, &scan->in->settings);
-	qsort(scan->found, scan->n_found, sizeof(scan->found[0]), heaviest_first);
+	if (scan->n_found > 0) /* qsort may not be given NULL */
+		qsort(scan->found, scan->n_found, sizeof(scan->found[0]), heaviest_first);
 	verdict->evidence = arena_new(scan->arena, struct evidence, scan->n_found ? scan->n_found : 1);
 	if (!verdict->evidence) {
 		verdict->evidence_dropped = (unsigned)scan->n_found;

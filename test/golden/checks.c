@@ -209,8 +209,8 @@ static void test_entry(const struct check *check)
 	report(has_japanese(check->text_ja) && !has_japanese(check->text_en), "speaks both languages", check->symbol);
 	report(sentences(check->manual) >= 3 && sentences(check->manual) <= 9, "has a manual of a few sentences",
 	       check->symbol);
-	report(arguments_of(check->text_en) == arguments_of(check->text_ja), "says the same in both languages",
-	       check->symbol);
+	report((arguments_of(check->text_en) == 0) == (arguments_of(check->text_ja) == 0),
+	       "says the same in both languages", check->symbol);
 	report(!ascii_is_upper((unsigned char)check->summary[0]) || ascii_is_upper((unsigned char)check->summary[1]),
 	       "has a summary in lower case", check->symbol);
 }
@@ -236,10 +236,55 @@ static void test_files(const struct scan_plan *plan, const char *folder, struct 
 	report(known && n == wanted, "holds one entry for each check and nothing else", folder);
 }
 
+/* -- Honest mail -------------------------------------------------------------------------------------------------- */
+
+/* What honest mail may show: that it is bulk or a reply, and that it has no plain text. */
+static bool fits_honest(const char *symbol)
+{
+	static const char *const weak[] = {"BULK_LIST", "REPLY_THREAD", "HTML_ONLY"};
+	for (size_t i = 0; i < sizeof(weak) / sizeof(weak[0]); i++)
+		if (strcmp(symbol, weak[i]) == 0)
+			return true;
+	return false;
+}
+
+static int is_message(const struct dirent *entry)
+{
+	return bytes_ends(bytes_from_cstr(entry->d_name), BYTES_LIT(".eml"));
+}
+
+/* Kinds of mail that filters are known to wrong: invitations, signed mail, bounces, newsletters, Japanese business
+ * mail. */
+static void test_honest(const struct scan_plan *plan, const char *folder)
+{
+	struct dirent **entries = NULL;
+	int n = scandir(folder, &entries, is_message, alphasort);
+	report(n >= 8, "there are honest messages", folder);
+	for (int i = 0; i < n; i++) {
+		struct arena *arena = arena_create(SIZE_MAX);
+		struct bytes message;
+		const struct scan *scan = NULL;
+		if (read_whole(arena, arena_printf(arena, "%s/%s", folder, entries[i]->d_name), &message))
+			scan = judge(arena, plan, message, (struct bytes){0});
+		bool clean = scan != NULL;
+		for (size_t e = 0; scan && e < scan_verdict(scan)->n_evidence; e++) {
+			const struct evidence *evidence = &scan_verdict(scan)->evidence[e];
+			if (!fits_honest(evidence->check->symbol)) {
+				clean = false;
+				printf("# %s: %.*s\n", evidence->check->symbol, BYTES_FMT(evidence->text_en));
+			}
+		}
+		report(clean, "no check speaks against honest mail", entries[i]->d_name);
+		arena_free(&arena);
+		free(entries[i]);
+	}
+	free(entries);
+}
+
 /* -- Counting ----------------------------------------------------------------------------------------------------- */
 
 /* Lines "0 PATH" (wanted) and "1 PATH" (unwanted) on standard input; hits of each check in both on standard output. */
-static int count_hits(const struct scan_plan *plan)
+static void count_hits(const struct scan_plan *plan)
 {
 	static size_t hits[500][2];
 	size_t total[2] = {0, 0};
@@ -260,7 +305,6 @@ static int count_hits(const struct scan_plan *plan)
 		printf("%-28s %6zu %6.2f%% %6zu %6.2f%%\n", plan_check(plan, c)->symbol, hits[c][0],
 		       100.0 * (double)hits[c][0] / (double)MAX(total[0], (size_t)1), hits[c][1],
 		       100.0 * (double)hits[c][1] / (double)MAX(total[1], (size_t)1));
-	return 0;
 }
 
 int main(int argc, char **argv)
@@ -272,8 +316,12 @@ int main(int argc, char **argv)
 		printf("Bail out! usage, or the plan cannot be made\n");
 		return 1;
 	}
-	if (argc > 2 && strcmp(argv[2], "--table") == 0)
-		return count_hits(plan);
+	if (argc > 2 && strcmp(argv[2], "--table") == 0) {
+		count_hits(plan);
+		arena_free(&arena);
+		charset_done();
+		return 0;
+	}
 	bool update = argc > 2 && strcmp(argv[2], "--update") == 0;
 	struct bytes golden = arena_printf(arena, "%s/test/golden/checks", argv[1]);
 	struct bytes sources = arena_printf(arena, "%s/src/checks", argv[1]);
@@ -283,6 +331,7 @@ int main(int argc, char **argv)
 		test_entry(plan_check(plan, i));
 		test_check(plan, arena_cstr(arena, golden), plan_check(plan, i), update);
 	}
+	test_honest(plan, arena_cstr(arena, arena_printf(arena, "%s/test/golden/honest", argv[1])));
 	printf("1..%u\n", n_tests);
 	arena_free(&arena);
 	charset_done();
