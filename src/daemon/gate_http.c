@@ -10,7 +10,7 @@
 #include "base/mem.h"
 #include "base/num.h"
 #include "daemon/gate.h"
-#include "daemon/http_reply.h"
+#include "daemon/gate_reply.h"
 #include "mail/address.h"
 #include "mail/received.h"
 #include "proto/rspamd.h"

@@ -2,7 +2,7 @@
 /*
  * The SMTP proxy's face to the client: a before-queue filter for any mail server. Commands go through to the next hop
  * one by one, so that its word on each recipient is the client's; the message is taken here, judged, and handed on by
- * daemon/smtp_delivery.c.
+ * daemon/gate_delivery.c.
  *
  * States of a session: connecting (no greeting yet), idle, mail (MAIL was accepted: a transaction exists), receiving
  * (after DATA), judging. `busy` holds the client's reader while the next hop, a scanner or the vault has the word.
@@ -11,7 +11,7 @@
 #include <unistd.h>
 
 #include "base/mem.h"
-#include "daemon/smtp_session.h"
+#include "daemon/gate_smtp.h"
 #include "mail/received.h"
 #include "sys/log.h"
 #include "sys/metrics.h"

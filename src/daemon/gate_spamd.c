@@ -8,7 +8,7 @@
 #include "base/cursor.h"
 #include "base/mem.h"
 #include "daemon/gate.h"
-#include "daemon/http_reply.h"
+#include "daemon/gate_reply.h"
 #include "proto/rspamd.h"
 #include "proto/spamd.h"
 #include "sys/log.h"
@@ -50,7 +50,7 @@ static void refuse(struct session *session, enum spamd_code code, struct bytes w
 	finish(session, &out);
 }
 
-/* Our field on top and foreign ones of ours out, as in smtp_delivery.c; the line ends are the message's own. */
+/* Our field on top and foreign ones of ours out, as in gate_delivery.c; the line ends are the message's own. */
 static void add_message(struct session *session, struct buf *out, struct bytes message, bool header_only)
 {
 	struct transaction *transaction = session->transaction;

@@ -9,7 +9,7 @@
  * is kept in the vault, so that nothing is lost and nothing is delivered twice.
  */
 #include "base/cursor.h"
-#include "daemon/smtp_session.h"
+#include "daemon/gate_smtp.h"
 #include "sys/log.h"
 #include "sys/stream.h"
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #pragma once
 /*
- * daemon/http_reply.h: a verdict in the words of rspamd's and of spamd's protocol.
+ * daemon/gate_reply.h: a verdict in the words of rspamd's and of spamd's protocol.
  */
 #include "daemon/transaction.h"
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #pragma once
 /*
- * daemon/smtp_session.h: what the two halves of the SMTP proxy share: gate_smtp.c talks to the client, smtp_delivery.c
+ * daemon/gate_smtp.h: what the two halves of the SMTP proxy share: gate_smtp.c talks to the client, gate_delivery.c
  * hands a judged message to the next hop.
  *
  * One command of the client is under way at a time: what needs the next hop's word holds the client's reader until the
