@@ -22,7 +22,7 @@ static void addresses_are_read_and_written_back_in_one_form(void **state)
 		{"[::1]:25", NULL},
 		{"[::]:25", NULL},
 		{"[2001:DB8:0:0:0:0:0:1]:25", "[2001:db8::1]:25"},
-		{"[::ffff:192.0.2.1]:25", "[192.0.2.1]:25"},
+		{"[::ffff:192.0.2.1]:25", NULL},
 		{"unix:/run/postern/milter", NULL},
 		{"unix:/a b", NULL},
 	};
