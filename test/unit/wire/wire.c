@@ -8,7 +8,8 @@
 static uint8_t next_number(void)
 {
 	static uint8_t counter;
-	return ++counter;
+	counter = (uint8_t)((counter + 1) & 0xff);
+	return counter;
 }
 
 static struct bytes next_text(void)
