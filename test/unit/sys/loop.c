@@ -158,11 +158,12 @@ static void a_freed_descriptor_that_is_open_elsewhere_is_silent(void **state)
 	assert_ok(loop_timer_new(seen.loop, stop, &seen, &seen.timer));
 	loop_io_want(seen.io, LOOP_READ);
 	assert_int_equal(write(ends[1], "x", 1), 1);
-	loop_timer_set(seen.timer, 200);
+	loop_timer_set(seen.timer, 300);
 	uint64_t begin = clock_cpu_usec();
 	loop_run(seen.loop);
 	assert_int_equal(seen.fired, 2);
-	assert_true(clock_cpu_usec() - begin < 100000);
+	assert_true(clock_cpu_usec() - begin <
+		    20000); /* a busy machine may leave little of the 300 ms even to a loop gone wild */
 	loop_timer_free(&seen.timer);
 	loop_free(&seen.loop);
 	(void)close(elsewhere);
