@@ -32,5 +32,5 @@ CHECK_REGISTER(bulk_list){
 	.text_ja = "一斉配信メールであることが明示されています（{1}）。",
 	.manual = "Looks for List-Id, List-Unsubscribe, List-Post and \"Precedence: bulk\" or \"list\". Mailing"
 		  " lists and honest newsletters say so themselves, which lets the class be bulk rather than "
-		  "clean. Spammers copy these fields, so they never speak for a message.",
+		  "clean. Spammers copy these fields, so they may speak for a message only a little.",
 };

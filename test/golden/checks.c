@@ -115,11 +115,27 @@ static const struct scan *judge(struct arena *arena, const struct scan_plan *pla
 	return scan;
 }
 
-/* The evidence of one check, a line each; empty when there is none. */
-static void write_evidence(struct buf *buf, const struct verdict *verdict, const struct check *check)
+static int by_place(const void *left, const void *right)
 {
+	const struct evidence *a = left, *b = right;
+	if (a->at != b->at)
+		return a->at < b->at ? -1 : 1;
+	return bytes_cmp(a->text_en, b->text_en);
+}
+
+/*
+ * The evidence of one check, a line each; empty when there is none. By its place: the order in the verdict follows the
+ * weights, and a golden file must outlive the next fit.
+ */
+static void write_evidence(struct arena *arena, struct buf *buf, const struct verdict *verdict,
+			   const struct check *check)
+{
+	struct evidence *sorted = arena_new(arena, struct evidence, verdict->n_evidence + 1);
+	for (size_t i = 0; i < verdict->n_evidence; i++)
+		sorted[i] = verdict->evidence[i];
+	qsort(sorted, verdict->n_evidence, sizeof(sorted[0]), by_place);
 	for (size_t i = 0; i < verdict->n_evidence; i++) {
-		const struct evidence *evidence = &verdict->evidence[i];
+		const struct evidence *evidence = &sorted[i];
 		struct json json;
 		if (evidence->check != check)
 			continue;
@@ -152,7 +168,7 @@ static bool judge_file(struct arena *arena, const struct scan_plan *plan, const 
 	const struct scan *scan = judge(arena, plan, message, arguments);
 	if (!scan)
 		return false;
-	write_evidence(evidence, scan_verdict(scan), check);
+	write_evidence(arena, evidence, scan_verdict(scan), check);
 	return true;
 }
 
