@@ -15,7 +15,8 @@
 
 #include "base/banned.h"
 
-#define BACKLOG 1024
+#define BACKLOG     1024
+#define SOCKET_MODE 0660
 
 static enum err parse_unix(struct bytes path, struct net_address *ret, struct error *reterr)
 {
@@ -44,7 +45,7 @@ enum err net_parse(struct bytes text, struct net_address *ret_address, struct er
 	bool bracketed = name.len > 2 && name.ptr[0] == '[' && name.ptr[name.len - 1] == ']';
 	if (bracketed)
 		name = bytes_sub(name, 1, name.len - 2);
-	if (name.len == 0 || name.len >= sizeof(host))
+	if (name.len == 0 || name.len >= sizeof(host) || bytes_has(name, '\0'))
 		return error_set(reterr, ERR_SYNTAX, 0, "expected ADDRESS:PORT, [ADDRESS]:PORT or unix:PATH");
 	if (num_parse(bytes_from(text, colon + 1), 10, 65535, &port) != ERR_OK || port == 0)
 		return error_set(reterr, ERR_SYNTAX, colon + 1, "the port must be a number from 1 to 65535");
@@ -120,7 +121,8 @@ static void remove_stale(const struct net_address *address)
 	struct stat st;
 	if (lstat(un->sun_path, &st) != 0 || !S_ISSOCK(st.st_mode))
 		return;
-	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	/* Not blocking: of one that somebody listens on the queue may be full. */
+	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
 	if (fd >= 0 && connect(fd, (const struct sockaddr *)&address->storage, address->len) != 0 &&
 	    errno == ECONNREFUSED)
 		(void)unlink(un->sun_path);
@@ -128,27 +130,44 @@ static void remove_stale(const struct net_address *address)
 		(void)close(fd);
 }
 
+/* So that who may connect is decided by the folder's owner and group, whoever we are when we listen. */
+static bool give_to_folder(const char *path)
+{
+	char folder[sizeof(((struct sockaddr_un *)0)->sun_path)];
+	struct stat st;
+	size_t slash = bytes_rfind_byte(bytes_from_cstr(path), '/');
+	if (geteuid() == 0 && slash != BYTES_NONE) {
+		(void)snprintf(folder, sizeof(folder), "%.*s", slash == 0 ? 1 : (int)slash, path);
+		if (stat(folder, &st) != 0 || lchown(path, st.st_uid, st.st_gid) != 0)
+			return false;
+	}
+	return chmod(path, SOCKET_MODE) == 0;
+}
+
 enum err net_listen(const struct net_address *address, int *ret_fd, struct error *reterr)
 {
+	const struct sockaddr_un *un = (const struct sockaddr_un *)&address->storage;
 	char text[NET_TEXT_MAX];
 	int on = 1;
 	net_format(address, text);
 	int fd = socket(address->storage.ss_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
 	if (fd < 0)
 		return error_set(reterr, ERR_IO, 0, "no socket for %s: %s", text, strerror(errno));
-	if (net_is_unix(address))
+	if (net_is_unix(address)) {
 		remove_stale(address);
-	else
+		(void)fchmod(fd,
+			     SOCKET_MODE); /* of the file that bind() makes: nobody else slips in before the chmod */
+	} else {
 		(void)setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on));
+	}
 	if (address->storage.ss_family == AF_INET6)
 		(void)setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &on, sizeof(on));
-	if (bind(fd, (const struct sockaddr *)&address->storage, address->len) != 0 || listen(fd, BACKLOG) != 0) {
+	if (bind(fd, (const struct sockaddr *)&address->storage, address->len) != 0 ||
+	    (net_is_unix(address) && !give_to_folder(un->sun_path)) || listen(fd, BACKLOG) != 0) {
 		int why = errno;
 		(void)close(fd);
 		return error_set(reterr, ERR_IO, 0, "cannot listen on %.100s: %s", text, strerror(why));
 	}
-	if (net_is_unix(address))
-		(void)chmod(((const struct sockaddr_un *)&address->storage)->sun_path, 0660);
 	*ret_fd = fd;
 	return ERR_OK;
 }

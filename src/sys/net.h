@@ -28,8 +28,8 @@ void net_format_ip(const uint8_t ip[16], char out[static NET_TEXT_MAX]);
 bool net_is_unix(const struct net_address *address);
 
 /*
- * Listens. An old unix socket that nobody listens on is replaced; mode 0660. ERR_IO with the reason in *reterr (address
- * in use, no permission).
+ * Listens. An old unix socket that nobody listens on is replaced; mode 0660, and as root it is given to the owner and
+ * group of its folder. ERR_IO with the reason in *reterr (address in use, no permission).
  */
 NODISCARD enum err net_listen(const struct net_address *address, int *ret_fd, struct error *reterr);
 /* ERR_AGAIN when there is nobody; ERR_LIMIT when descriptors are short; ERR_IO otherwise. Sets TCP_NODELAY. */
