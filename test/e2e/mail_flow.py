@@ -243,8 +243,8 @@ def check_next_hop(tap, house):
             tap.equal(smtp.data(message(subject='one-of-two'))[0], 250, 'the message goes to the one')
         tap.equal(house.delivered('one-of-two')[0]['to'], ['bob@example.org'], 'and to nobody else')
         tap.equal(send(port, message(), recipients=('nobody@example.org',))[0], 550, 'only a refused recipient')
-        row = house.traced(house.strict, '--status', 'refused')[0]
-        tap.has(row['reason'], 'no such user', 'the trace says why it was refused')
+        tap.ok(wait_for(lambda: [r for r in house.strict.trace('--status', 'refused') if 'no such user' in r['reason']], 10,
+                        'its trace'), 'the trace says why it was refused')
         refuse('MAIL', '451 4.7.0 not now', 'grey@')
         tap.equal(send(port, message(), sender='grey@example.com'), (451, '4.7.0 not now'), 'a refused sender is relayed')
         for reply in ('452 4.3.1 no room', '554 5.6.0 not this one'):
@@ -364,11 +364,9 @@ def check_quarantine(tap, house):
         listed = house.main.cli('quarantine', 'list', '--json', '--subject', token).stdout
         tap.has(listed, '"state":"released"', f'{name}: it is marked released')
     # Marks that were not given out, or were for another message.
-    stolen = []
-    house.sink.answer = lambda at, what: None
-    for mark in ('v1 ' + ident + ' ' + '0' * 32, 'v1 0000000000000000 ' + 'f' * 32, 'v1', ident):
-        token = f'forged-{len(stolen)}'
-        stolen.append(send(house.postfix.port, message(subject=token, body=GTUBE + '\n', extra=f'X-Postern-Release: {mark}\n')))
+    for n, mark in enumerate(('v1 ' + ident + ' ' + '0' * 32, 'v1 0000000000000000 ' + 'f' * 32, 'v1', ident)):
+        token = f'forged-{n}'
+        send(house.postfix.port, message(subject=token, body=GTUBE + '\n', extra=f'X-Postern-Release: {mark}\n'))
         row = house.traced(house.main, '--subject', token)[0]
         tap.equal((row['status'], row['release_of']), ('quarantined', ''), f'a forged release mark does not help ({mark[:22]})')
     send(house.postfix.port, message(subject='clean-mark', extra='X-Postern-Release: v1 a b\n'))
@@ -388,10 +386,8 @@ def check_trace(tap, house):
         row = house.traced(house.main, '--sender', f'aborts-{front}@example.com')[0]
         tap.equal((row['status'], row['frontend'], row['recipients'][0]['address']), ('aborted', front, 'bob@example.org'),
                   f'{name}: a session that ended before DATA is traced')
-        send(port, message(), sender=f'refused-{front}@example.com', recipients=('someone@elsewhere.example.net',))
-        if front == 'smtp':  # Postfix's milter asks for nothing when the relay is open to us
-            continue
-    code, _ = send(house.main_proxied, message(subject='=?iso-2022-jp?B?GyRCQGE1YT1xJE43bxsoQg==?='))
+    code, _ = send(house.main_proxied, message(subject='=?iso-2022-jp?B?'
+                                               + base64.b64encode('請求書の件'.encode('iso2022_jp')).decode() + '?='))
     row = house.traced(house.main, '--subject', '請求')[0]
     tap.equal((code, row['subject']), (250, '請求書の件'), 'two Japanese characters find a subject')
     tap.equal(house.main.cli('trace', '--subject', '電気').returncode, 1, 'and others do not')
