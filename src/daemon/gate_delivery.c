@@ -8,6 +8,8 @@
  * Until one group is delivered the client may be told "no" for all. After that a group that the next hop does not take
  * is kept in the vault, so that nothing is lost and nothing is delivered twice.
  */
+#include <stdio.h>
+
 #include "base/cursor.h"
 #include "daemon/gate_smtp.h"
 #include "sys/log.h"
@@ -107,13 +109,6 @@ static bool send_message(struct session *session, bool tag)
 /* -- Groups
  * ------------------------------------------------------------------------------------------------------------ */
 
-static struct bytes kept_reply(struct session *session, const struct smtp_reply *reply)
-{
-	buf_clear(&session->last_reply);
-	buf_add(&session->last_reply, bytes_sub(reply->text, 0, 300));
-	return buf_bytes(&session->last_reply);
-}
-
 static void finish(struct session *session)
 {
 	struct transaction *transaction = session->transaction;
@@ -149,14 +144,18 @@ static void on_kept(void *ctx, struct transaction *transaction, bool ok)
 static void group_failed(struct session *session, const struct smtp_reply *reply)
 {
 	struct transaction *transaction = session->transaction;
-	unsigned code = reply ? reply->code : 451;
 	if (session->any_delivered) {
 		transaction_store(transaction, session->group, on_kept, session);
 		return;
 	}
-	struct bytes text = reply ? kept_reply(session, reply) : BYTES_LIT("The next mail server does not answer");
+	bool refused = reply && reply->code >= 400;
+	unsigned code = refused ? reply->code : 451;
+	char enhanced[12];
+	(void)snprintf(enhanced, sizeof(enhanced), "%.*s", BYTES_FMT(refused ? reply->enhanced : BYTES_LIT("4.4.2")));
+	struct bytes text =
+		refused ? bytes_sub(reply->text, 0, 300) : BYTES_LIT("The next mail server does not answer");
 	transaction_trace(transaction, code >= 500 ? "rejected" : "deferred", text, text);
-	smtp_conclude(session, code >= 400 ? code : 451, code >= 500 ? "5.0.0" : "4.4.2", text);
+	smtp_conclude(session, code, enhanced[0] ? enhanced : NULL, text);
 }
 
 static void on_message_taken(struct session *session, const struct smtp_reply *reply)

@@ -71,7 +71,6 @@ static void session_free(struct session *session)
 	stream_free(&session->next);
 	smtp_done(&session->smtp);
 	smtp_replies_done(&session->replies);
-	buf_done(&session->last_reply);
 	arena_free(&session->arena);
 	mem_free(session);
 	gate_session_end(gate);
@@ -579,7 +578,6 @@ void gate_smtp_accept(struct gate *gate, int fd, const struct net_address *peer)
 		*session = (struct session){.gate = gate, .arena = arena_create((size_t)1 << 20)};
 		smtp_init(&session->smtp, &limits);
 		smtp_replies_init(&session->replies);
-		buf_init(&session->last_reply, 1024);
 		session->who.frontend = BYTES_LIT("smtp");
 		session->who.hostname = gate->hostname;
 		session->who.has_client = net_ip(peer, session->who.client_ip);

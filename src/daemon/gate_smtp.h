@@ -43,7 +43,6 @@ struct session {
 	size_t next_recipient;
 	bool any_delivered;
 	struct bytes edited; /* of the current group, dots stuffed */
-	struct buf last_reply;
 };
 
 /* Sends a line to the next hop; `then` is called with its reply. */

@@ -12,6 +12,7 @@
 #include "daemon/child.h"
 #include "daemon/policy.h"
 #include "mail/charset.h"
+#include "mail/digest.h"
 #include "mail/received.h"
 #include "scan/release.h"
 #include "scan/report.h"
@@ -378,6 +379,9 @@ static enum err prepare(struct child *child, void **ret_state, const char **ret_
 	scanner->child = child;
 	if (charset_init() != ERR_OK)
 		return error_set(reterr, ERR_INTERNAL, 0, "the charset converters of ICU could not be loaded");
+	/* OpenSSL reads its configuration at the first digest, which the sandbox would punish. */
+	uint8_t first[DIGEST_SHA256_LEN];
+	digest_sha256((struct bytes){0}, first);
 	TRY(plan_new(scanner->static_arena, &scanner->plan, reterr));
 	TRY(take_settings(scanner, child_heritage(child)->settings, reterr));
 	*ret_state = scanner;
