@@ -28,20 +28,18 @@ void http_feed(struct http *http, struct bytes data)
 
 void http_hold(struct http *http)
 {
-	enum err err = intake_keep(&http->intake);
-	if (err != ERR_AGAIN && http->err == ERR_OK)
-		http->err = err;
+	(void)intake_keep(&http->intake); /* an error sticks, and http_next() tells */
 }
 
 unsigned http_status(const struct http *http)
 {
-	return http->status ? http->status : http->err == ERR_SYNTAX ? 400 : 503;
+	return http->status ? http->status : 503;
 }
 
 static enum err refuse(struct http *http, enum err err, unsigned status)
 {
 	http->status = status;
-	return http->err = err;
+	return intake_fail(&http->intake, err);
 }
 
 /* -- Head ---------------------------------------------------------------------------------------------------------- */
@@ -336,14 +334,12 @@ static enum err step(struct http *http, struct http_event *event, bool *ret_done
 
 enum err http_next(struct http *http, struct http_event *ret_event)
 {
-	enum err err = http->err != ERR_OK ? http->err : http->intake.err;
+	enum err err = http->intake.err;
 	bool done = false;
 	*ret_event = (struct http_event){0};
 	while (err == ERR_OK && !done)
 		err = step(http, ret_event, &done);
-	if (err != ERR_OK && err != ERR_AGAIN)
-		http->err = err;
-	return err;
+	return err == ERR_OK || err == ERR_AGAIN ? err : intake_fail(&http->intake, err);
 }
 
 /* -- Texts --------------------------------------------------------------------------------------------------------- */

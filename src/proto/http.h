@@ -65,7 +65,6 @@ struct http_event {
 struct http {
 	struct http_limits limits;
 	struct intake intake;
-	enum err err;
 	unsigned status;
 	enum {
 		HTTP_IN_HEAD,

@@ -82,7 +82,7 @@ static enum err add_line(struct smtp_replies *replies, struct bytes line)
 enum err smtp_replies_next(struct smtp_replies *replies, struct smtp_reply *ret_reply)
 {
 	struct bytes line;
-	enum err err = replies->err;
+	enum err err = replies->intake.err;
 	while (err == ERR_OK && (err = intake_line(&replies->intake, SMTP_REPLY_LINE_MAX, &line)) == ERR_OK) {
 		err = add_line(replies, bytes_chomp(line));
 		if (err == ERR_OK) {
@@ -96,9 +96,7 @@ enum err smtp_replies_next(struct smtp_replies *replies, struct smtp_reply *ret_
 		if (err == ERR_AGAIN)
 			err = ERR_OK;
 	}
-	if (err != ERR_AGAIN)
-		replies->err = err;
-	return err;
+	return err == ERR_AGAIN ? err : intake_fail(&replies->intake, err);
 }
 
 /* -- Builder ------------------------------------------------------------------------------------------------------- */

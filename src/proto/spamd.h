@@ -56,7 +56,6 @@ struct spamd_event {
 struct spamd {
 	struct spamd_limits limits;
 	struct intake intake;
-	enum err err;
 	enum { SPAMD_IN_HEAD, SPAMD_IN_BODY, SPAMD_AT_END, SPAMD_OVER } state;
 	bool has_length, eof;
 	uint64_t left; /* of the body: announced, or up to the limit */
