@@ -26,7 +26,8 @@ static void check_built(struct bytes text)
 			     out.ptr[at + 3];
 		ASSERT(len > 0 && len <= out.len - at - 4);
 		if (packets == 0)
-			ASSERT(out.ptr[at + 4] == 'y' && memchr(out.ptr + at + 5, '\0', len - 1) == out.ptr + at + 3 + len);
+			ASSERT(out.ptr[at + 4] == 'y' &&
+			       memchr(out.ptr + at + 5, '\0', len - 1) == out.ptr + at + 3 + len);
 		at += 4 + len;
 	}
 	ASSERT(packets >= 7);

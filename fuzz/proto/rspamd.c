@@ -10,10 +10,11 @@
 static void check_answers(const struct rspamd_request *request, struct bytes text)
 {
 	CLEANUP(buf_done) struct buf out = BUF_INIT((size_t)8 << 20);
-	const struct rspamd_symbol symbols[] = {{.name = text, .description = request->helo, .score = 1234},
-						{.name = BYTES_LIT("B"), .score = -50, .options = &text, .n_options = 1},
-						{.name = request->user, .score = 5},
-						{.name = BYTES_LIT("B"), .score = 7, .options = &text, .n_options = 1}};
+	const struct rspamd_symbol symbols[] = {
+		{.name = text, .description = request->helo, .score = 1234},
+		{.name = BYTES_LIT("B"), .score = -50, .options = &text, .n_options = 1},
+		{.name = request->user, .score = 5},
+		{.name = BYTES_LIT("B"), .score = 7, .options = &text, .n_options = 1}};
 	const struct rspamd_field fields[] = {{"X-A", text}};
 	const char *const removed[] = {"X-B"};
 	const struct rspamd_result result = {.action = "add header",

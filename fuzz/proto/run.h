@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #pragma once
 /*
- * fuzz/proto/run.h: a codec must say the same however its input is cut. The first byte of an input chooses the cuts, the
- * rest is the input: it is run whole and cut, and the logs are compared.
+ * fuzz/proto/run.h: a codec must say the same however its input is cut. The first byte of an input chooses the cuts,
+ * the rest is the input: it is run whole and cut, and the logs are compared.
  */
 #include "fuzz.h"
 #include "log.h"

@@ -28,7 +28,7 @@ void http_feed(struct http *http, struct bytes data)
 
 void http_hold(struct http *http)
 {
-	(void)intake_keep(&http->intake); /* an error sticks, and http_next() tells */
+	intake_keep(&http->intake); /* an error sticks, and http_next() tells */
 }
 
 unsigned http_status(const struct http *http)

@@ -30,7 +30,7 @@ static void keep_more(struct intake *intake, struct bytes data)
 	buf_add(&intake->kept, data);
 	intake->in = buf_bytes(&intake->kept);
 	if (buf_err(&intake->kept) != ERR_OK)
-		(void)intake_fail(intake, buf_err(&intake->kept));
+		intake_fail(intake, buf_err(&intake->kept));
 }
 
 void intake_feed(struct intake *intake, struct bytes data)

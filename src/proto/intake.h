@@ -22,8 +22,8 @@ void intake_done(struct intake *intake);
 void intake_feed(struct intake *intake, struct bytes data);
 /* Sets the error of the codec, which sticks: what is there is dropped, and so is what will be fed. Returns it. */
 enum err intake_fail(struct intake *intake, enum err err);
-/* Keeps what is left for the next feed. ERR_AGAIN, or the error that sticks. */
-NODISCARD enum err intake_keep(struct intake *intake);
+/* Keeps what is left for the next feed. ERR_AGAIN, or the error that sticks (so a caller may look later). */
+enum err intake_keep(struct intake *intake);
 /* Takes `n` bytes, or what is there when that is less. */
 struct bytes intake_take(struct intake *intake, size_t n);
 /*

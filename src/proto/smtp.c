@@ -46,7 +46,7 @@ void smtp_feed(struct smtp *smtp, struct bytes data)
 
 void smtp_hold(struct smtp *smtp)
 {
-	(void)intake_keep(&smtp->intake); /* an error sticks, and smtp_next() tells */
+	intake_keep(&smtp->intake); /* an error sticks, and smtp_next() tells */
 }
 
 void smtp_begin_data(struct smtp *smtp)

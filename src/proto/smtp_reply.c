@@ -129,7 +129,7 @@ static struct bytes take_fitting(struct bytes *text, size_t room)
 			line = bytes_sub(line, 0, blank);
 	}
 	*text = bytes_from(*text, line.len + skip);
-	return bytes_chomp(line);
+	return line.len > 0 && line.ptr[line.len - 1] == '\r' ? bytes_sub(line, 0, line.len - 1) : line;
 }
 
 void smtp_reply_add(struct buf *out, unsigned code, const char *enhanced, struct bytes text, bool utf8)

@@ -4,8 +4,8 @@
  * test/unit/proto/log.h: runs a codec over input that comes in pieces and writes what it says into a log, so that runs
  * over the same input in other pieces can be compared; for unit tests and for fuzz targets.
  *
- * Each piece is fed from a block of its own, which is gone once the codec asked for more or was told to hold: a sanitizer
- * sees a span that was kept too long.
+ * Each piece is fed from a block of its own, which is gone once the codec asked for more or was told to hold: a
+ * sanitizer sees a span that was kept too long.
  */
 #include "base/escape.h"
 #include "base/mem.h"
@@ -56,7 +56,8 @@ static inline void log_end(struct log *log, enum err err)
 	}
 }
 
-/* -- SMTP: every second DATA is refused, AUTH goes on with one line -------------------------------------------------- */
+/* -- SMTP: every second DATA is refused, AUTH goes on with one line --------------------------------------------------
+ */
 
 static inline void log_smtp_event(struct log *log, const struct smtp_event *event)
 {
@@ -86,8 +87,8 @@ static inline void log_smtp_event(struct log *log, const struct smtp_event *even
 	log_word(log, "envid", p->envid);
 	log_word(log, "orcpt", p->orcpt);
 	log_word(log, "auth", p->auth);
-	buf_printf(&log->text, " %u/%llu/%d/%u/%u %llu/%d", p->has_size, (unsigned long long)p->size, (int)p->body, p->utf8,
-		   p->notify, (unsigned long long)event->size, event->last);
+	buf_printf(&log->text, " %u/%llu/%d/%u/%u %llu/%d", p->has_size, (unsigned long long)p->size, (int)p->body,
+		   p->utf8, p->notify, (unsigned long long)event->size, event->last);
 	if (event->fault)
 		return;
 	if (event->verb == SMTP_DATA) {
@@ -152,9 +153,9 @@ static inline void log_http_event(struct log *log, const struct http_event *even
 		buf_add_cstr(&log->text, "\nend");
 		return;
 	}
-	buf_printf(&log->text, "\nhead %d minor=%u rspamc=%d keep=%d expect=%d length=%d/%llu chunked=%d", (int)r->method,
-		   r->minor, r->rspamc, r->keep_alive, r->expects_continue, r->has_length, (unsigned long long)r->length,
-		   r->chunked);
+	buf_printf(&log->text, "\nhead %d minor=%u rspamc=%d keep=%d expect=%d length=%d/%llu chunked=%d",
+		   (int)r->method, r->minor, r->rspamc, r->keep_alive, r->expects_continue, r->has_length,
+		   (unsigned long long)r->length, r->chunked);
 	log_word(log, "path", r->path);
 	log_word(log, "query", r->query);
 	for (size_t i = 0; i < r->n_headers; i++) {
@@ -200,8 +201,8 @@ static inline int log_spamd_events(struct log *log)
 		} else if (event.kind == SPAMD_END) {
 			buf_add_cstr(&log->text, "\nend");
 		} else {
-			buf_printf(&log->text, "\nhead %d minor=%u length=%d/%llu compressed=%d", (int)r->command, r->minor,
-				   r->has_length, (unsigned long long)r->length, r->compressed);
+			buf_printf(&log->text, "\nhead %d minor=%u length=%d/%llu compressed=%d", (int)r->command,
+				   r->minor, r->has_length, (unsigned long long)r->length, r->compressed);
 			log_word(log, "user", r->user);
 			log_word(log, "class", r->message_class);
 			log_word(log, "set", r->set);
