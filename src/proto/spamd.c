@@ -208,11 +208,6 @@ void spamd_add_pong(struct buf *out)
 	buf_add_cstr(out, "SPAMD/1.5 0 PONG\r\n");
 }
 
-void spamd_add_told_nothing(struct buf *out)
-{
-	buf_add_cstr(out, "SPAMD/1.1 0 EX_OK\r\nContent-length: 0\r\n\r\n");
-}
-
 void spamd_add_error(struct buf *out, enum spamd_code code, struct bytes text)
 {
 	text = bytes_sub(text, 0, 400);
