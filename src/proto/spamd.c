@@ -217,6 +217,11 @@ void spamd_add_error(struct buf *out, enum spamd_code code, struct bytes text)
 	buf_add_cstr(out, "\r\n");
 }
 
+void spamd_add_told_nothing(struct buf *out)
+{
+	spamd_add_error(out, SPAMD_UNAVAILABLE, BYTES_LIT("Service Unavailable: nothing is learned from what is told"));
+}
+
 int spamd_score(int log_odds, int spam_at)
 {
 	int64_t score = spam_at > 0 ? (int64_t)log_odds * 5000 / spam_at : (int64_t)log_odds - spam_at + 5000;

@@ -101,9 +101,11 @@ void spamd_add_head(struct buf *out, const struct spamd_request *request, const 
 		    uint64_t body_len);
 void spamd_add_pong(struct buf *out);
 /*
- * A refusal; `text` may be foreign. It is the answer to TELL too while nothing is learned: after EX_OK without DidSet
- * spamc says that the message was learned before, and exits with 0; after this it exits with 74.
+ * TELL, where nothing is learned: a refusal. (After EX_OK without DidSet spamc would say that the message was learned
+ * before, and exit with 0; after this it exits with 74.)
  */
+void spamd_add_told_nothing(struct buf *out);
+/* A refusal; `text` may be foreign. */
 void spamd_add_error(struct buf *out, enum spamd_code code, struct bytes text);
 
 /* Log-odds (thousandths of a nat) on SpamAssassin's scale, in thousandths, monotone: `spam_at` is 5; at most +-100. */

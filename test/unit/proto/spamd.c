@@ -81,6 +81,9 @@ static void answers_as_spamd_does(void **state)
 	buf_clear(&out);
 	spamd_add_error(&out, SPAMD_PROTOCOL, BYTES_LIT("no\r\nSpam: False"));
 	assert_bytes_str(buf_bytes(&out), "SPAMD/1.0 76 no??Spam: False\r\n");
+	buf_clear(&out);
+	spamd_add_told_nothing(&out);
+	assert_memory_equal(out.ptr, "SPAMD/1.0 69 ", 13); /* nothing that spamc takes for success */
 }
 
 static void the_scale_meets_its_mark(void **state)
