@@ -429,8 +429,12 @@ void http_response_head(struct buf *out, const struct http_request *request, con
 {
 	bool close = response->close || !request || !request->keep_alive;
 	/* As is customary, 1.1 is said to clients of 1.0 too. */
-	buf_printf(out, "HTTP/1.1 %u %s\r\nConnection: %s\r\n", response->status, http_reason(response->status),
-		   close ? "close" : "keep-alive");
+	struct bytes reason = response->reason.len > 0 ? bytes_sub(response->reason, 0, 200)
+						       : bytes_from_cstr(http_reason(response->status));
+	buf_printf(out, "HTTP/1.1 %u ", response->status);
+	for (size_t i = 0; i < reason.len; i++)
+		buf_add_byte(out, ascii_is_print(reason.ptr[i]) ? reason.ptr[i] : '?');
+	buf_printf(out, "\r\nConnection: %s\r\n", close ? "close" : "keep-alive");
 	if (response->type)
 		buf_printf(out, "Content-Type: %s\r\n", response->type);
 	if (response->status != 204)
@@ -464,6 +468,8 @@ void http_respond_error(struct buf *out, const struct http_request *request, uns
 	jsonw_object(&json, NULL);
 	jsonw_string(&json, "error", bytes_sub(text, 0, 1000));
 	jsonw_end(&json);
-	http_respond(out, request, &(struct http_response){.status = status, .type = "application/json", .close = true},
-		     buf_bytes(&body));
+	http_respond(
+		out, request,
+		&(struct http_response){.status = status, .reason = text, .type = "application/json", .close = true},
+		buf_bytes(&body));
 }
