@@ -179,10 +179,10 @@ static void builds_responses(void **state)
 	assert_bytes_str(buf_bytes(&out), "HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Type: text/plain\r\n"
 					  "Content-Length: 4\r\nDate: now  X: y\r\n\r\n");
 	buf_clear(&out);
-	http_respond_error(&out, NULL, 413, BYTES_LIT("too \"large\""));
+	http_respond_error(&out, NULL, 413, BYTES_LIT("too \"large\"\n"));
 	assert_bytes_str(buf_bytes(&out),
-			 "HTTP/1.1 413 Content Too Large\r\nConnection: close\r\nContent-Type: application/json\r\n"
-			 "Content-Length: 25\r\n\r\n{\"error\":\"too \\\"large\\\"\"}");
+			 "HTTP/1.1 413 too \"large\"?\r\nConnection: close\r\nContent-Type: application/json\r\n"
+			 "Content-Length: 27\r\n\r\n{\"error\":\"too \\\"large\\\"\\n\"}");
 }
 
 static const struct CMUnitTest tests[] = {

@@ -89,6 +89,7 @@ static const struct rspamd_result result = {.action = "reject",
 					    .symbols = symbols,
 					    .n_symbols = 3,
 					    .message_id = BYTES_INIT("x@y"),
+					    .subject = BYTES_INIT("not rewritten"),
 					    .queue_id = BYTES_INIT("Q"),
 					    .smtp_message = BYTES_INIT("no\r\nthanks"),
 					    .urls = urls,
@@ -141,7 +142,7 @@ static void answers_the_rest_honestly(void **state)
 	assert_true(bytes_ends_nocase(buf_bytes(&out), BYTES_LIT("\r\n\r\npong\r\n")));
 	buf_clear(&out);
 	rspamd_respond_learn(&out, &get, BYTES_LIT("not learned"));
-	assert_memory_equal(out.ptr, "HTTP/1.1 501 ", 13);
+	assert_memory_equal(out.ptr, "HTTP/1.1 501 not learned\r\n", 26);
 	assert_true(bytes_ends_nocase(buf_bytes(&out), BYTES_LIT("{\"error\":\"not learned\"}")));
 	buf_clear(&out);
 	rspamd_add_stat(&out, &(struct rspamd_stat){.version = BYTES_LIT("0.1"),
