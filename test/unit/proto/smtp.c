@@ -220,6 +220,23 @@ static void keeps_no_more_than_its_limit(void **state)
 	smtp_done(&smtp);
 }
 
+static void having_no_memory_is_an_error_that_sticks(void **state)
+{
+	static const struct smtp_limits limits = SMTP_LIMITS_DEFAULT;
+	struct smtp smtp;
+	struct smtp_event event;
+	(void)state;
+	smtp_init(&smtp, &limits);
+	mem_fail_after(1, 1);
+	smtp_feed(&smtp, BYTES_LIT("NOOP\r\nQU"));
+	assert_ok(smtp_next(&smtp, &event)); /* whole commands need none */
+	assert_int_equal(smtp_next(&smtp, &event), ERR_NOMEM);
+	mem_fail_after(0, 0);
+	smtp_feed(&smtp, BYTES_LIT("IT\r\n"));
+	assert_int_equal(smtp_next(&smtp, &event), ERR_NOMEM);
+	smtp_done(&smtp);
+}
+
 static void reads_attributes_and_xtext(void **state)
 {
 	struct bytes rest = BYTES_LIT("NAME=a.example  ADDR=IPV6:::1 X HELO=[UNAVAILABLE]"), key, value;
@@ -255,6 +272,7 @@ static const struct CMUnitTest tests[] = {
 	cmocka_unit_test(says_the_same_however_cut_or_held),
 	cmocka_unit_test(skips_a_line_that_is_too_long),
 	cmocka_unit_test(keeps_no_more_than_its_limit),
+	cmocka_unit_test(having_no_memory_is_an_error_that_sticks),
 	cmocka_unit_test(reads_attributes_and_xtext),
 };
 UNIT_MAIN(tests)
