@@ -224,9 +224,9 @@ enum err store_quarantine_put(struct store *store, const struct store_item *item
 	(void)snprintf(file, sizeof(file), "quarantine/%s/%.*s.zst", day, BYTES_FMT(item->id));
 	(void)snprintf(path, sizeof(path), "%s/%s", store->folder, file);
 	TRY(make_day(store, day, reterr));
+	size_t gone = store->gone.len;
 	TRY(delete_id(store, item->id, &replaced, reterr));
-	if (replaced)
-		buf_clear(&store->gone);
+	store->gone.len = gone; /* its file is written anew; of another day, it is swept */
 	TRY(store_body_write(path, body, &disk, reterr));
 	return insert(store, item, file, body.len, disk, reterr);
 }

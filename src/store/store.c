@@ -259,7 +259,7 @@ enum err store_begin(struct store *store, bool durable, struct error *reterr)
 static void remove_gone(struct store *store)
 {
 	struct bytes rest = buf_bytes(&store->gone), path;
-	while (bytes_split(&rest, '\0', &path))
+	while (rest.len > 0 && bytes_split(&rest, '\0', &path))
 		(void)unlink((const char *)path.ptr);
 	buf_clear(&store->gone);
 }
