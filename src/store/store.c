@@ -188,6 +188,9 @@ static enum err migrate(struct store *store, struct error *reterr)
 	return create(store, reterr);
 }
 
+/* Compiled when a store is opened: undoing needs no memory then. */
+static const char rollback_sql[] = "ROLLBACK";
+
 enum err store_open(const char *folder, bool read_only, struct store **ret_store, struct error *reterr)
 {
 	struct store *store = mem_new(struct store, 1);
@@ -216,6 +219,8 @@ enum err store_open(const char *folder, bool read_only, struct store **ret_store
 		err = configure(store, reterr);
 	if (err == ERR_OK)
 		err = migrate(store, reterr);
+	if (err == ERR_OK && !store_statement(store, rollback_sql, reterr))
+		err = ERR_NOMEM;
 	if (err != ERR_OK) {
 		store_close(&store);
 		return err;
@@ -240,6 +245,9 @@ void store_close(struct store **store)
 
 enum err store_begin(struct store *store, bool durable, struct error *reterr)
 {
+	ASSERT(!store->in_transaction);
+	if (!sqlite3_get_autocommit(store->db)) /* a rollback that had no memory */
+		store_rollback(store);
 	/* In WAL mode FULL (2) syncs the log at each commit, NORMAL (1) at checkpoints only. It cannot change inside a
 	 * transaction. */
 	int synchronous = durable ? 2 : 1;
@@ -277,8 +285,11 @@ enum err store_commit(struct store *store, struct error *reterr)
 
 void store_rollback(struct store *store)
 {
-	if (store->in_transaction || !sqlite3_get_autocommit(store->db))
-		(void)sqlite3_exec(store->db, "ROLLBACK", NULL, NULL, NULL);
+	sqlite3_stmt *statement = store_statement(store, rollback_sql, NULL);
+	if (statement && !sqlite3_get_autocommit(store->db)) {
+		(void)sqlite3_step(statement);
+		(void)sqlite3_reset(statement);
+	}
 	store->in_transaction = false;
 	buf_clear(&store->gone);
 }
