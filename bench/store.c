@@ -225,6 +225,7 @@ static void searches(struct store *store, uint32_t rows)
 		{"recipient", {.recipient = TEXT("karo.rodor@mi.example.com")}},
 		{"sender prefix ver*", {.sender = TEXT("verin*")}},
 		{"inside of a word, *erin*", {.sender = TEXT("*erinpa*")}},
+		{"inside of a word, nobody's", {.sender = TEXT("*nosuchword*")}},
 		{"subject, two Japanese characters", {.subject = TEXT("請求")}},
 		{"subject, two words", {.subject = TEXT("karo mi")}},
 		{"subject, nobody's", {.subject = TEXT("請求 nosuchword")}},

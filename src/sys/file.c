@@ -92,7 +92,7 @@ enum err file_write_all(int fd, struct bytes data)
 	return ERR_OK;
 }
 
-static enum err sync_folder_of(const char *path)
+enum err file_sync_folder_of(const char *path)
 {
 	char folder[4096];
 	size_t slash = bytes_rfind_byte(bytes_from_cstr(path), '/');
@@ -142,7 +142,7 @@ enum err file_write_atomic(const char *path, struct bytes content, unsigned mode
 		errno = kept;
 		return err;
 	}
-	return sync_folder_of(path);
+	return file_sync_folder_of(path);
 }
 
 enum err file_make_folder(const char *path, unsigned mode)

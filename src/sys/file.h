@@ -19,6 +19,8 @@ NODISCARD enum err file_read(struct arena *arena, const char *path, size_t max, 
  * errno.
  */
 NODISCARD enum err file_write_atomic(const char *path, struct bytes content, unsigned mode);
+/* Has the name of that file or folder last: fsync of the folder it is in. ERR_IO with errno. */
+NODISCARD enum err file_sync_folder_of(const char *path);
 /* Makes the folder and those above it; an existing one is fine. ERR_IO with errno. */
 NODISCARD enum err file_make_folder(const char *path, unsigned mode);
 NODISCARD enum err file_write_all(int fd, struct bytes data);
