@@ -36,6 +36,20 @@ static enum err normalize_lines(struct arena *arena, struct bytes in, struct byt
 	return ERR_OK;
 }
 
+/* True when a CR stands alone within the text: neither at its end nor before another one. */
+static bool has_bare_cr(struct bytes text)
+{
+	for (size_t at = 0; at < text.len; at++) {
+		size_t cr = bytes_find_byte(bytes_from(text, at), '\r');
+		if (cr == BYTES_NONE)
+			return false;
+		at += cr;
+		if (at + 1 < text.len && text.ptr[at + 1] != '\n' && text.ptr[at + 1] != '\r')
+			return true;
+	}
+	return false;
+}
+
 static enum err read_html(struct message *message, struct mime_part *part)
 {
 	TRY(html_parse(message->arena, part->text, &part->html));
@@ -63,6 +77,11 @@ static enum err read_text(struct message *message, struct mime_part *part)
 		return ERR_OK;
 	TRY(charset_decode(message->arena, charset_find(part->charset), part->content, &result));
 	TRY(normalize_lines(message->arena, result.text, &part->text));
+	if (has_bare_cr(part->text))
+		defect_add(&message->defects, (struct defect){.id = DEFECT_BODY_BARE_CR,
+							      .part = part,
+							      .at = part->body_at,
+							      .len = part->body.len});
 	if (bytes_has(part->text, 0))
 		defect_add(&message->defects,
 			   (struct defect){
@@ -142,7 +161,7 @@ static enum err read_all(struct message *message, const struct mime_limits *limi
 enum err message_parse(struct arena *arena, struct bytes raw, const struct mime_limits *limits,
 		       struct message **ret_message)
 {
-	static const struct header no_header = {.other_body = HEADER_NONE};
+	static const struct header no_header = {0};
 	struct message *message = arena_new(arena, struct message, 1);
 	if (!message)
 		return ERR_NOMEM;

@@ -228,6 +228,13 @@ static enum err read_leaf(struct walk *walk, struct mime_part *part)
 	TRY(transfer_decode(walk->arena, part->transfer, part->body, &result));
 	part->content = result.content;
 	transfer_defects(walk, part, &result);
+	if (result.name.len > 0 && part->n_names == 0) { /* uuencode and yEnc bring one */
+		part->names = arena_new(walk->arena, struct mime_name, 1);
+		if (!part->names)
+			return ERR_NOMEM;
+		part->names[0].text = result.name;
+		part->n_names = 1;
+	}
 	if (result.inner_padding)
 		TRY(add_twin(walk, part, bytes_sub(result.content, 0, result.first_end), &twin));
 	if (mime_type_is(part, "text/plain"))
@@ -349,7 +356,8 @@ static enum err read_multipart(struct walk *walk, struct split_source *source, s
 	while (first_late > 0 && split.parts[first_late - 1].after_end)
 		first_late--;
 	if (first_late < split.count)
-		mark(walk, DEFECT_BOUNDARY_AFTER_END, part, outer(source, split.parts[first_late].at), 0);
+		mark(walk, DEFECT_BOUNDARY_AFTER_END, part, outer(source, split.parts[first_late].at),
+		     source->decoded ? source->outer_len : end - split.parts[first_late].at);
 	else if (!split.limited)
 		TRY(push_outside(walk, source, part, split.epilogue_at, end, split.count + 2, DEFECT_EPILOGUE_PART));
 	TRY(push_outside(walk, source, part, at, split.preamble_end, split.count + 1, DEFECT_PREAMBLE_PART));
@@ -417,7 +425,7 @@ static enum err read_entity(struct walk *walk, const struct task *task)
 	entity->end = task->end;
 	entity->digest = task->digest;
 	if (task->guess) {
-		entity->header = (struct header){.at = outer(task->source, task->at), .other_body = HEADER_NONE};
+		entity->header = (struct header){.at = outer(task->source, task->at)};
 		entity->variants[0] = (struct entity_variant){
 			.type = BYTES_LIT("multipart/mixed"),
 			.encoding = BYTES_LIT("7bit"),
