@@ -91,7 +91,23 @@ static enum err read_text(struct message *message, struct mime_part *part)
 	return url_find(message->arena, part->text, part, &message->urls);
 }
 
-static enum err read_addresses(struct message *message)
+/*
+ * The charset of raw bytes in the header: that of the first part that declares one which says something. ASCII and
+ * Latin-1 are written by default and say nothing.
+ */
+static const struct charset *raw_charset(const struct message *message)
+{
+	for (size_t i = 0; i < message->tree.n_parts; i++) {
+		const struct charset *charset = charset_find(message->tree.parts[i]->charset);
+		struct bytes name = bytes_from_cstr(charset ? charset_name(charset) : "us-ascii");
+		if (!bytes_eq(name, BYTES_LIT("us-ascii")) && !bytes_eq(name, BYTES_LIT("iso-8859-1")) &&
+		    !bytes_eq(name, BYTES_LIT("windows-1252")) && !charset_is_utf7(charset))
+			return charset;
+	}
+	return NULL;
+}
+
+static enum err read_addresses(struct message *message, const struct charset *raw)
 {
 	const struct {
 		enum header_id id;
@@ -104,7 +120,7 @@ static enum err read_addresses(struct message *message)
 		const struct header_field *field = &message->header->fields[i];
 		for (size_t k = 0; k < ARRAY_LEN(lists); k++)
 			if (field->id == lists[k].id)
-				TRY(address_parse(message->arena, field->value,
+				TRY(address_parse(message->arena, field->value, raw,
 						  field->at + (size_t)(field->value.ptr - field->name.ptr), field->name,
 						  &message->defects, lists[k].list));
 	}
@@ -114,16 +130,17 @@ static enum err read_addresses(struct message *message)
 static enum err read_header(struct message *message)
 {
 	const struct header_field *field = header_find(message->header, HEADER_SUBJECT, 0);
+	const struct charset *raw = raw_charset(message);
 	struct date date;
 	if (field) {
-		message->subject = words_decode(message->arena, field->value,
+		message->subject = words_decode(message->arena, field->value, raw,
 						field->at + (size_t)(field->value.ptr - field->name.ptr), field->name,
 						&message->defects);
 		if (!message->subject.ptr)
 			return ERR_NOMEM;
 		message->subject = bytes_trim(message->subject);
 	}
-	TRY(read_addresses(message));
+	TRY(read_addresses(message, raw));
 	field = header_find(message->header, HEADER_DATE, 0);
 	if (field && date_parse(field->value, &date) == ERR_OK) {
 		message->has_date = true;

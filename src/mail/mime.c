@@ -235,8 +235,13 @@ static enum err read_leaf(struct walk *walk, struct mime_part *part)
 		part->names[0].text = result.name;
 		part->n_names = 1;
 	}
-	if (result.inner_padding)
-		TRY(add_twin(walk, part, bytes_sub(result.content, 0, result.first_end), &twin));
+	if (result.inner_padding) {
+		/* What goes on in form is content; a text that someone hung on is not, though some decode it. */
+		bool hung_on = result.junk || result.truncated;
+		struct bytes first = bytes_sub(result.content, 0, result.first_end);
+		part->content = hung_on ? first : result.content;
+		TRY(add_twin(walk, part, hung_on ? result.content : first, &twin));
+	}
 	if (mime_type_is(part, "text/plain"))
 		return find_inline(walk, part);
 	return ERR_OK;
