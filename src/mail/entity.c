@@ -419,6 +419,12 @@ static enum err add_multipart(struct analysis *a, struct entity_variant variant,
 	if (count > 0 && !blank)
 		mark(a, DEFECT_BOUNDARY_UNUSED, field);
 	add_variant(entity, variant); /* one leaf */
+	if (count == 0 && values.count > 0 &&
+	    split_probe(entity->source, variant.body_at, entity->end, (struct bytes){0}).open > 0) {
+		variant.mode = SPLIT_EMPTY;
+		add_variant(entity, variant);
+		return ERR_OK;
+	}
 	variant.boundary = split_guess(entity->source, variant.body_at, entity->end);
 	if (variant.boundary.len > 0 &&
 	    split_probe(entity->source, variant.body_at, entity->end, variant.boundary).open > 0)

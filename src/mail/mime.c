@@ -319,7 +319,7 @@ static bool boundary_repeats(const struct mime_part *part)
 {
 	size_t steps = 0;
 	for (const struct mime_part *up = part->parent; up && steps < 100; up = up->parent, steps++)
-		if (up->multipart && bytes_eq(up->boundary, part->boundary))
+		if (up->multipart && part->boundary.len > 0 && bytes_eq(up->boundary, part->boundary))
 			return true;
 	return false;
 }
@@ -329,7 +329,7 @@ static enum err read_multipart(struct walk *walk, struct split_source *source, s
 {
 	struct split_result split;
 	part->content = part->body;
-	if (variant->boundary.len == 0) {
+	if (variant->boundary.len == 0 && variant->mode != SPLIT_EMPTY) {
 		struct transfer_result result;
 		TRY(transfer_decode(walk->arena, part->transfer, part->body, &result));
 		part->content = result.content;
