@@ -18,6 +18,7 @@
 struct parser {
 	struct arena *arena;
 	struct bytes value, header;
+	const struct charset *raw;
 	size_t at;
 	struct defect_list *defects;
 	struct address_list *list;
@@ -71,7 +72,7 @@ static void add_unquoted(struct buf *out, struct bytes text)
 
 static struct bytes decode_words(struct parser *p, struct bytes text, size_t where)
 {
-	struct bytes out = words_decode(p->arena, text, p->at + where, p->header, p->defects);
+	struct bytes out = words_decode(p->arena, text, p->raw, p->at + where, p->header, p->defects);
 	if (!out.ptr) {
 		p->err = ERR_NOMEM;
 		return out;
@@ -479,11 +480,12 @@ static void read_list(struct parser *p)
 	flush_held(p);
 }
 
-enum err address_parse(struct arena *arena, struct bytes value, size_t at, struct bytes header,
-		       struct defect_list *defects, struct address_list *list)
+enum err address_parse(struct arena *arena, struct bytes value, const struct charset *raw, size_t at,
+		       struct bytes header, struct defect_list *defects, struct address_list *list)
 {
 	struct parser p = {.arena = arena,
 			   .value = value,
+			   .raw = raw,
 			   .header = header,
 			   .at = at,
 			   .defects = defects,

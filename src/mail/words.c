@@ -26,7 +26,8 @@ struct decoder {
 	struct arena *arena;
 	struct bytes value;
 	struct buf out, pending;
-	const struct charset *charset;
+	const struct charset *charset; /* of what is pending */
+	const struct charset *raw;
 	struct head next_head;
 	size_t next_end;
 	bool loose, unknown;
@@ -97,7 +98,8 @@ static void add_text(struct buf *out, struct bytes text, bool folds)
 static void add_raw(struct decoder *d, struct bytes raw)
 {
 	struct charset_result result = {.text = raw};
-	if ((!utf8_valid(raw) || bytes_has(raw, 0x1b)) && charset_decode(d->arena, NULL, raw, &result) != ERR_OK)
+	bool escape = bytes_has(raw, 0x1b);
+	if ((escape || !utf8_valid(raw)) && charset_decode(d->arena, escape ? NULL : d->raw, raw, &result) != ERR_OK)
 		d->out.err = ERR_NOMEM;
 	add_text(&d->out, result.text, true);
 }
@@ -228,8 +230,8 @@ static void decode_words(struct decoder *d)
 	add_raw(d, bytes_from(d->value, at));
 }
 
-struct bytes words_decode(struct arena *arena, struct bytes value, size_t at, struct bytes header,
-			  struct defect_list *defects)
+struct bytes words_decode(struct arena *arena, struct bytes value, const struct charset *raw, size_t at,
+			  struct bytes header, struct defect_list *defects)
 {
 	value = bytes_trim(value);
 	if (value.len == 0)
@@ -237,8 +239,11 @@ struct bytes words_decode(struct arena *arena, struct bytes value, size_t at, st
 	if (utf8_valid(value) && !bytes_has(value, '\n') && !bytes_has(value, '\r') && !bytes_has(value, 0) &&
 	    !bytes_has(value, 0x1b) && bytes_find(value, BYTES_LIT("=?")) == BYTES_NONE)
 		return value;
-	struct decoder d = {
-		.arena = arena, .value = value, .out = BUF_INIT(SIZE_MAX / 2), .pending = BUF_INIT(SIZE_MAX / 2)};
+	struct decoder d = {.arena = arena,
+			    .raw = raw,
+			    .value = value,
+			    .out = BUF_INIT(SIZE_MAX / 2),
+			    .pending = BUF_INIT(SIZE_MAX / 2)};
 	decode_words(&d);
 	if (defects && d.loose)
 		defect_add(defects, (struct defect){DEFECT_WORD_LOOSE, NULL, header, at, value.len});
