@@ -452,11 +452,13 @@ enum scan_state scan_run(struct scan *scan)
 		if (scan->done[i])
 			continue;
 		size_t found_before = scan->n_found;
+		unsigned dropped_before = scan->dropped;
 		scan->running = i;
 		if (check->run(scan) == CHECK_DONE) {
 			scan->done[i] = true;
 		} else {
 			scan->n_found = found_before; /* it is called again, and will give it again */
+			scan->dropped = dropped_before;
 			waiting = true;
 		}
 	}
