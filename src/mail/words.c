@@ -111,7 +111,8 @@ static void flush(struct decoder *d)
 	if (!d->charset)
 		return;
 	struct charset_result result;
-	if (charset_decode(d->arena, d->charset, buf_bytes(&d->pending), &result) != ERR_OK) {
+	if (buf_err(&d->pending) != ERR_OK ||
+	    charset_decode(d->arena, d->charset, buf_bytes(&d->pending), &result) != ERR_OK) {
 		d->out.err = ERR_NOMEM;
 		return;
 	}
