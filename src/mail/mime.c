@@ -406,11 +406,12 @@ static enum err read_variant(struct walk *walk, struct mime_part *part, struct e
 	else
 		err = ERR_OK;
 	ASSERT(n_before == walk->tree->n_parts);
-	enum err path_err = set_path(walk, part, number);
+	if (set_path(walk, part, number) != ERR_OK)
+		return ERR_NOMEM;
 	link_part(walk, part);
 	if (err == ERR_OK && !part->multipart && !entity_is_message(variant))
 		err = read_leaf(walk, part);
-	return err == ERR_OK ? path_err : err;
+	return err;
 }
 
 static enum err read_entity(struct walk *walk, const struct task *task)
@@ -440,9 +441,10 @@ static enum err read_entity(struct walk *walk, const struct task *task)
 		entity->n_variants = 1;
 	} else {
 		enum err err = entity_parse(walk->arena, &walk->limits->header, part, walk->defects, entity);
-		if (err != ERR_OK) { /* what is known of it stays */
+		if (err != ERR_OK) { /* what is known of the message's own header stays */
 			part->header = entity->header;
-			link_part(walk, part);
+			if (!part->parent)
+				link_part(walk, part);
 			return err;
 		}
 	}

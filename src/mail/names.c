@@ -47,7 +47,7 @@ static enum err add_text(struct names *names, struct bytes text)
 /* RFC 2047 words or raw bytes. */
 static enum err add_plain(struct names *names, struct bytes value)
 {
-	struct bytes text = words_decode(names->arena, value, NULL, DEFECT_NOWHERE, (struct bytes){0}, NULL);
+	struct bytes text = words_decode_name(names->arena, value);
 	return text.ptr ? add_text(names, text) : ERR_NOMEM;
 }
 

@@ -160,6 +160,8 @@ static bool is_declared(const struct split_source *source, size_t at, size_t lin
 {
 	if (bytes_ends(tail, BYTES_LIT("--")))
 		tail.len -= 2;
+	if (tail.len == 0)
+		return false;
 	if (line - at > PREFIX_WINDOW)
 		at = line - PREFIX_WINDOW;
 	struct bytes before = bytes_sub(source->bytes, at, line - at);
