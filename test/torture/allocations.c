@@ -15,7 +15,7 @@
 #include "proto/smtp.h"
 #include "proto/spamd.h"
 #include "scan/release.h"
-#include "scan/report.h"
+#include "scan/scan.h"
 #include "wire/envelope.h"
 #include "wire/wire.h"
 
@@ -135,8 +135,19 @@ static const char phish[] =
 	"Content-Disposition: attachment; filename=\"invoice.txt.exe\"\r\nContent-Transfer-Encoding: base64\r\n\r\n"
 	"TVqQAAMAAAAEAAAA//8AALgAAAAAAAAAQAAAAAAAAAA=\r\n--b--\r\n";
 
+/* With the test string, which is spam by itself, and without. */
+static struct bytes message;
 static struct scan_plan *plan;
 static struct buf expected = BUF_INIT((size_t)1 << 20);
+
+/* Class, sum and what was found: sentences may be shorter when memory is. */
+static void sum_up(struct buf *buf, const struct verdict *verdict)
+{
+	buf_printf(buf, "%s %d", verdict_class_name(verdict->class), verdict->log_odds);
+	for (size_t i = 0; i < verdict->n_evidence; i++)
+		buf_printf(buf, " %s", verdict->evidence[i].check->symbol);
+	assert_ok(buf_err(buf));
+}
 
 /*
  * The verdict is the same, or, when memory was short, one that delivers nothing: what was not looked at for want of
@@ -146,22 +157,21 @@ static void compare_verdict(const struct verdict *verdict, bool may_fail)
 {
 	CLEANUP(buf_done) struct buf got = BUF_INIT((size_t)1 << 20);
 	mem_fail_after(0, 0);
-	report_verdict(&got, verdict);
-	assert_ok(buf_err(&got));
+	sum_up(&got, verdict);
 	if (expected.len == 0)
-		report_verdict(&expected, verdict);
+		sum_up(&expected, verdict);
 	if (bytes_eq(buf_bytes(&got), buf_bytes(&expected)))
 		return;
 	assert_true(may_fail);
 	if (verdict->action != ACTION_QUARANTINE)
-		print_error("%.*s\n", BYTES_FMT(buf_bytes(&got)));
+		print_error("%.*s\n%.*s\n", BYTES_FMT(buf_bytes(&got)), BYTES_FMT(buf_bytes(&expected)));
 	assert_int_equal(verdict->action, ACTION_QUARANTINE);
 }
 
 static void judge(bool may_fail)
 {
 	CLEANUP(arena_free) struct arena *arena = arena_create(SIZE_MAX);
-	struct scan_case scan_case = {.message = bytes_from_cstr(phish), .settings = scan_settings_default};
+	struct scan_case scan_case = {.message = message, .settings = scan_settings_default};
 	struct scan *scan;
 	if (!arena)
 		return;
@@ -185,20 +195,30 @@ static void judge(bool may_fail)
 	compare_verdict(scan_verdict(scan), may_fail);
 }
 
+static struct bytes without_string(struct arena *arena)
+{
+	struct bytes all = bytes_from_cstr(phish);
+	size_t at = bytes_find(all, BYTES_LIT("XJS*C4"));
+	return arena_printf(arena, "%.*s%.*s", BYTES_FMT(bytes_sub(all, 0, at)), BYTES_FMT(bytes_from(all, at + 68)));
+}
+
 static void a_message_judged_short_of_memory_is_never_let_through_for_it(void **state)
 {
 	CLEANUP(arena_free) struct arena *arena = arena_create(SIZE_MAX);
 	(void)state;
 	assert_ok(plan_new(arena, &plan, NULL));
-	torture(judge);
-	buf_done(&expected);
+	for (int with_string = 0; with_string < 2; with_string++) {
+		message = with_string ? bytes_from_cstr(phish) : without_string(arena);
+		torture(judge);
+		buf_done(&expected);
+	}
 }
 
 static void budget_of(size_t budget)
 {
 	CLEANUP(arena_free) struct arena *arena = arena_create(budget);
 	CLEANUP(arena_free) struct arena *facts = arena_create(SIZE_MAX);
-	struct scan_case scan_case = {.message = bytes_from_cstr(phish), .settings = scan_settings_default};
+	struct scan_case scan_case = {.message = message, .settings = scan_settings_default};
 	struct scan *scan;
 	char hash[DIGEST_SHA256_HEX];
 	assert_ok(fact_set(facts, &scan_case.facts, FACT_TIME, (struct bytes){0}, FACT_KNOWN, BYTES_LIT("1795521600")));
@@ -217,10 +237,13 @@ static void nor_is_one_that_uses_up_its_budget(void **state)
 	CLEANUP(arena_free) struct arena *arena = arena_create(SIZE_MAX);
 	(void)state;
 	assert_ok(plan_new(arena, &plan, NULL));
-	budget_of((size_t)64 << 20);
-	for (size_t budget = 0; budget < (size_t)1 << 20; budget += 509)
-		budget_of(budget);
-	buf_done(&expected);
+	for (int with_string = 0; with_string < 2; with_string++) {
+		message = with_string ? bytes_from_cstr(phish) : without_string(arena);
+		budget_of((size_t)64 << 20);
+		for (size_t budget = 0; budget < (size_t)1 << 20; budget += 509)
+			budget_of(budget);
+		buf_done(&expected);
+	}
 }
 
 static void read_case(bool may_fail)
@@ -299,7 +322,7 @@ static void speak_smtp(bool may_fail)
 static void speak_milter(bool may_fail)
 {
 	static const uint8_t packets[] = "\0\0\0\x0dO\0\0\0\x06\0\0\0\xff\0\x1f\xff\xff"
-					 "\0\0\0\x14"
+					 "\0\0\0\x15"
 					 "Cmx.example\0"
 					 "4\0\x19"
 					 "1.2.3\0"
@@ -348,7 +371,7 @@ static void speak_spamd(bool may_fail)
 static void speak_http(bool may_fail)
 {
 	static const char dialog[] = "POST /checkv2?x=1 HTTP/1.1\r\nHost: x\r\nFrom: <a@example.org>\r\n"
-				     "Rcpt: b@example.org, c@example.org\r\nIP: 192.0.2.7\r\nSubject: a%20b\r\n"
+				     "Rcpt: b@example.org\r\nRcpt: c@example.org\r\nIP: 192.0.2.7\r\nSubject: a%20b\r\n"
 				     "Transfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n0\r\n\r\n";
 	CLEANUP(arena_free) struct arena *arena = arena_create(SIZE_MAX);
 	const struct http_limits limits = HTTP_LIMITS_DEFAULT;
