@@ -30,7 +30,7 @@
 
 struct options {
 	bool json, no_dns;
-	const char *config, *ip, *helo, *from, *now, *record, *jobs;
+	const char *config, *dns, *ip, *helo, *from, *now, *record, *jobs;
 	const char *rcpts[OPT_REPEAT_MAX];
 	size_t n_rcpts;
 };
@@ -372,6 +372,10 @@ int cmd_scan(int argc, char **argv)
 		 .help = "write the whole case, for postern replay",
 		 .value = &options.record},
 		{.name = "jobs", .value_name = "N", .help = "processes that judge at once", .value = &options.jobs},
+		{.name = "dns",
+		 .value_name = "ADDR@PORT",
+		 .help = "the DNS server to ask (no check asks one yet)",
+		 .value = &options.dns},
 		{.name = "no-dns", .help = "ask no DNS server (nothing asks one yet)", .given = &options.no_dns},
 	};
 	const struct opt_set set = {
