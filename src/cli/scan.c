@@ -296,17 +296,6 @@ static int take_settings(struct scanner *scanner, struct arena *arena)
 	return 0;
 }
 
-static bool wants_japanese(void)
-{
-	const char *names[] = {"LC_ALL", "LC_MESSAGES", "LANG"};
-	for (size_t i = 0; i < ARRAY_LEN(names); i++) {
-		const char *value = getenv(names[i]);
-		if (value && value[0])
-			return strncmp(value, "ja", 2) == 0;
-	}
-	return false;
-}
-
 static int run(struct scanner *scanner, char **paths, size_t n)
 {
 	CLEANUP(arena_free) struct arena *arena = arena_create(SIZE_MAX);
@@ -393,7 +382,7 @@ int cmd_scan(int argc, char **argv)
 	if (n == 0)
 		return opt_wrong(&set, "which message? (a file, a folder, or \"-\" for standard input)");
 	static struct scanner scanner;
-	scanner = (struct scanner){.set = &set, .options = &options, .japanese = wants_japanese()};
+	scanner = (struct scanner){.set = &set, .options = &options, .japanese = opt_japanese()};
 	buf_init(&scanner.out, OUTPUT_MAX);
 	rc = run(&scanner, argv, (size_t)n);
 	buf_done(&scanner.out);
