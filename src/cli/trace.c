@@ -154,7 +154,7 @@ int cmd_trace(int argc, char **argv)
 		FILTER_OPTIONS(filters),
 		{.name = "status",
 		 .value_name = "STATUS",
-		 .help = "delivered tagged quarantined rejected discarded deferred refused aborted",
+		 .help = "delivered tagged quarantined rejected discarded deferred refused aborted advised",
 		 .value = &filters.status},
 		{.name = "id",
 		 .value_name = "ID",
