@@ -99,6 +99,10 @@ static void judge_file(struct scanner *scanner, const struct source *source)
 	}
 	if (mbox_count(file.content) < 2) {
 		judge_one(scanner, file.content, source->path);
+	} else if (scanner->options->record) {
+		(void)opt_wrong(scanner->set, "--record takes one message, and %.*s holds several",
+				BYTES_FMT(source->path));
+		scanner->failed = true;
 	} else {
 		size_t at = 0, number = 0;
 		struct bytes message;
