@@ -9,9 +9,10 @@
 
 #include "base/banned.h"
 
-#define TYPES_MAX    4  /* Content-Type fields that are looked at: the first three and the last */
-#define BOUNDARY_LEN 70 /* RFC 2046, 5.1.1 */
-#define BOUNDARY_MAX 8
+#define TYPES_MAX     4  /* Content-Type fields that are looked at: the first three and the last */
+#define BOUNDARY_LEN  70 /* RFC 2046, 5.1.1 */
+#define BOUNDARY_MAX  8
+#define ANCESTORS_MAX 100
 
 struct type_choice {
 	struct bytes type;
@@ -390,6 +391,16 @@ static void add_undivided(struct entity *entity, struct entity_variant variant, 
 	add_variant(entity, text);
 }
 
+/* True when a multipart around the part has that boundary: its delimiters then are those of either. */
+static bool is_repeated(const struct mime_part *part, struct bytes boundary)
+{
+	size_t steps = 0;
+	for (const struct mime_part *up = part->parent; up && steps < ANCESTORS_MAX; up = up->parent, steps++)
+		if (up->multipart && bytes_eq(up->boundary, boundary))
+			return true;
+	return false;
+}
+
 /* The readings of a multipart: one for each boundary that has delimiters, and for each way to look for them. */
 static enum err add_multipart(struct analysis *a, struct entity_variant variant, const struct param_list *params)
 {
@@ -417,6 +428,9 @@ static enum err add_multipart(struct analysis *a, struct entity_variant variant,
 	}
 	if (count == 0 && !blank)
 		mark(a, DEFECT_BOUNDARY_MISSING, field);
+	for (size_t i = 0; i < count; i++)
+		if (is_repeated(a->part, list[i]))
+			mark(a, DEFECT_BOUNDARY_REPEATED, field);
 	if (count > 0 && list[0].len > BOUNDARY_LEN)
 		mark(a, DEFECT_BOUNDARY_LONG, field);
 	for (size_t i = 0; i < count; i++) {
