@@ -273,13 +273,13 @@ static void on_store(struct gate_link *from, const struct wire_store *in, int me
 	struct error error;
 	if (!pending)
 		_exit(1); /* the gate asks the next one */
+	/* First, since it may commit what came before, and answer that. */
+	bool well = ready(vault, true);
 	*pending = (struct pending){.next = vault->pending, .from = from, .id = in->id};
 	vault->pending = pending;
-	if (!ready(vault, true)) {
+	if (!well)
 		answer_pending(vault, false);
-		return;
-	}
-	if (put(vault, in, memfd, &error) != ERR_OK)
+	else if (put(vault, in, memfd, &error) != ERR_OK)
 		fall_sick(vault, &error);
 }
 

@@ -34,6 +34,7 @@ struct splitter {
 	struct header *header;
 	size_t capacity;
 	size_t lf;       /* offset of the next LF, found once; the end of the message when there is none */
+	size_t crs;      /* of the CRs before it */
 	bool after_junk; /* the last line was none of ours, and so are its continuations */
 	size_t junk_at, junk_count, junk_others;
 	size_t known_after_junk; /* fields of the mail standards behind the first junk line */
@@ -75,12 +76,13 @@ static struct line next_line(struct splitter *s, size_t at)
 	if (s->lf == HEADER_NONE || s->lf < at) {
 		size_t found = bytes_find_byte(rest, '\n');
 		s->lf = found == BYTES_NONE ? message.len : at + found;
+		s->crs = s->lf;
+		while (s->crs > at && message.ptr[s->crs - 1] == '\r')
+			s->crs--;
 	}
 	size_t lf = s->lf < message.len ? s->lf - at : BYTES_NONE;
 	size_t end = lf == BYTES_NONE ? rest.len : lf;
-	size_t text = end;
-	while (text > 0 && rest.ptr[text - 1] == '\r')
-		text--;
+	size_t text = s->crs > at ? s->crs - at : 0;
 	if (lf == BYTES_NONE && text < end)
 		text++; /* of several CRs at the very end only the first ends this line */
 	for (size_t from = 0; from < text;) {

@@ -47,7 +47,8 @@ struct store_trace {
 	size_t n_recipients;
 	struct bytes from_address, from_name, subject, message_id, queue_id;
 	uint64_t size;
-	struct bytes class, action, status, reason_en, reason_ja, evidence; /* evidence: JSON */
+	struct bytes class, action, status, reason_en, reason_ja,
+		evidence; /* evidence: JSON, kept whole or not at all */
 	int64_t log_odds;
 	uint64_t usec;
 	struct bytes released; /* id of the quarantined message that this one is, when it is one */

@@ -113,6 +113,24 @@ static void limits_leave_a_defect_and_find_the_body(void **state)
 	assert_bytes_str(bytes_from(in, body), "body");
 }
 
+static void a_megabyte_of_bare_crs_takes_linear_time(void **state)
+{
+	CLEANUP(arena_free) struct arena *arena = arena_create(SIZE_MAX);
+	CLEANUP(buf_done) struct buf in = BUF_INIT(1 << 22);
+	const struct header_limits limits = {.bytes = 1 << 21, .fields = 50};
+	struct defect_list defects;
+	struct header header;
+	size_t body;
+	(void)state;
+	buf_add_cstr(&in, "A: b\n");
+	for (size_t i = 0; i < 1u << 20; i++)
+		buf_add_byte(&in, '\r');
+	defect_list_init(&defects, arena);
+	assert_ok(header_parse(arena, buf_bytes(&in), 0, &limits, NULL, &defects, &header, &body));
+	assert_int_equal(header.count, 1);
+	assert_int_equal(header.n_others, HEADER_ENDS);
+}
+
 static void fields_are_found_by_id_and_by_name(void **state)
 {
 	CLEANUP(arena_free) struct arena *arena = arena_create(SIZE_MAX);
@@ -139,6 +157,7 @@ static void fields_are_found_by_id_and_by_name(void **state)
 static const struct CMUnitTest tests[] = {
 	cmocka_unit_test(splits_as_the_table_says),
 	cmocka_unit_test(limits_leave_a_defect_and_find_the_body),
+	cmocka_unit_test(a_megabyte_of_bare_crs_takes_linear_time),
 	cmocka_unit_test(fields_are_found_by_id_and_by_name),
 };
 UNIT_MAIN(tests)
