@@ -166,7 +166,7 @@ static bool take_verdict(struct transaction *transaction, const struct wire_verd
 	struct wire_verdict *kept = &transaction->verdict;
 	struct bytes *const spans[] = {&kept->subject, &kept->from_address, &kept->from_name, &kept->message_id,
 				       &kept->ids,     &kept->reason_en,    &kept->reason_ja, &kept->evidence,
-				       &kept->symbols, &kept->cuts,         &kept->released};
+				       &kept->symbols, &kept->released};
 	*kept = *verdict;
 	for (size_t i = 0; i < ARRAY_LEN(spans); i++)
 		*spans[i] = transaction_keep(transaction, *spans[i]);
