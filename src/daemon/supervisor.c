@@ -482,7 +482,9 @@ static void on_death(struct supervisor *supervisor, struct entry *entry, int sta
 			respawn_later(supervisor, generation, entry->role, entry->index);
 		}
 	} else if (entry->role == ROLE_VAULT && !supervisor->stopping) {
-		respawn_later(supervisor, supervisor->current, ROLE_VAULT, 0);
+		/* As planned, by a reload: that is no death, and mail waits for the next one. */
+		if (!spawn(supervisor, supervisor->current, ROLE_VAULT, 0))
+			respawn_later(supervisor, supervisor->current, ROLE_VAULT, 0);
 	}
 	if (supervisor->stopping) {
 		stop_step(supervisor);
@@ -545,7 +547,7 @@ static void on_reload(void *ctx)
 	struct generation *fresh = read_generation(supervisor->file);
 	if (fresh)
 		fresh->user = old->user;
-	if (!fresh || !open_listeners(fresh, old)) {
+	if (!fresh || !make_folders(fresh) || !open_listeners(fresh, old)) {
 		log_event(LOG_ERROR, "reload.refused",
 			  log_cstr("why", "the configuration has errors; the old one stays in force"));
 		if (fresh) {
