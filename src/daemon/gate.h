@@ -76,7 +76,9 @@ void gate_scan_ask_again(struct gate *gate);
 
 /* -- gate_vault.c -------------------------------------------------------------------------------------------------- */
 void gate_vault_peer(struct gate *gate, int socket);
-/* It did not come back in time. */
+/* A new gate: the vault will say in a moment how it is, and until then mail need not be refused. */
+void gate_vault_expect(struct gate *gate);
+/* It did not come, or not come back, in time. */
 void gate_vault_missed(void *gate);
 /* Asks for a fact: an encoded ASK; when the vault is away the next one is asked by gate_scan_ask_again(). */
 void gate_vault_ask(struct gate *gate, struct bytes question);

@@ -187,6 +187,12 @@ static void set_health(struct gate *gate, bool ok, struct bytes why)
 	log_event(ok ? LOG_NOTICE : LOG_ERROR, ok ? "mail.accepted_again" : "mail.refused", log_str("why", why));
 }
 
+void gate_vault_expect(struct gate *gate)
+{
+	gate->vault_ok = true;
+	loop_timer_set(gate->vault_away, VAULT_AWAY_MS);
+}
+
 void gate_vault_missed(void *ctx)
 {
 	set_health(ctx, false, BYTES_LIT("the vault is away"));
