@@ -10,8 +10,8 @@
  */
 #include <stdio.h>
 
+#include "daemon/gate_rewrite.h"
 #include "daemon/gate_smtp.h"
-#include "daemon/rewrite.h"
 #include "sys/log.h"
 #include "sys/stream.h"
 

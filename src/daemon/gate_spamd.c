@@ -8,7 +8,7 @@
 #include "base/mem.h"
 #include "daemon/gate.h"
 #include "daemon/gate_reply.h"
-#include "daemon/rewrite.h"
+#include "daemon/gate_rewrite.h"
 #include "proto/rspamd.h"
 #include "proto/spamd.h"
 #include "sys/log.h"

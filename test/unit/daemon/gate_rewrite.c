@@ -2,7 +2,7 @@
 #include "unit.h"
 
 #include "base/buf.h"
-#include "daemon/rewrite.h"
+#include "daemon/gate_rewrite.h"
 
 static void put(void *ctx, struct bytes piece)
 {

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #pragma once
 /*
- * daemon/rewrite.h: a message as it goes on from the proxy or back to spamc: our field on top, foreign ones of ours
- * out, the subject tagged. Lines are all that is looked at, for the whole header and however large it is, so that no
- * limit of the scanner, nor its death, lets a forged field through. Pure.
+ * daemon/gate_rewrite.h: a message as it goes on from the proxy or back to spamc: our field on top, foreign ones of
+ * ours out, the subject tagged. Lines are all that is looked at, for the whole header and however large it is, so that
+ * no limit of the scanner, nor its death, lets a forged field through. Pure.
  */
 #include "base/bytes.h"
 

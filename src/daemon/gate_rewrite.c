@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "daemon/rewrite.h"
+#include "daemon/gate_rewrite.h"
 
 #include "base/ascii.h"
 
