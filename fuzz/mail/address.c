@@ -12,7 +12,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	struct address_list list = {0};
 	struct bytes path;
 	defect_list_init(&defects, arena);
-	ASSERT(address_parse(arena, bytes_make(data, size), 0, BYTES_LIT("To"), &defects, &list) == ERR_OK);
+	ASSERT(address_parse(arena, bytes_make(data, size), NULL, 0, BYTES_LIT("To"), &defects, &list) == ERR_OK);
 	ASSERT(list.count <= ADDRESS_MAX);
 	for (size_t i = 0; i < list.count; i++) {
 		const struct address *a = &list.items[i];

@@ -15,7 +15,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	defect_list_init(&defects, arena);
 	ASSERT(header_parse(arena, in, 0, &limits, NULL, &defects, &header, &body) == ERR_OK);
 	ASSERT(body <= size && header.len <= size && header.count <= 50);
-	ASSERT(header.other_body == HEADER_NONE || header.other_body <= size);
+	ASSERT(header.n_others <= HEADER_ENDS);
+	for (size_t i = 0; i < header.n_others; i++)
+		ASSERT(header.others[i].body <= size && header.others[i].count <= 50);
 	for (size_t i = 0; i < header.count; i++) {
 		const struct header_field *field = &header.fields[i];
 		ASSERT(field->at >= last && field->at + field->len <= size);

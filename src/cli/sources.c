@@ -203,9 +203,11 @@ void source_close(struct source_file *file)
 
 /* -- mbox --------------------------------------------------------------------------------------------------------- */
 
+/* Whether `word` is one of the three-letter words that `list` is made of. */
 static bool one_of(struct bytes word, const char *list)
 {
-	return word.len == 3 && bytes_find(bytes_from_cstr(list), word) % 3 == 0;
+	size_t at = word.len == 3 ? bytes_find(bytes_from_cstr(list), word) : BYTES_NONE;
+	return at != BYTES_NONE && at % 3 == 0;
 }
 
 /* "From " SENDER " Tue Aug  6 11:52:20 2002" with anything after it: what mail programs write, and people do not. */
@@ -216,11 +218,11 @@ static bool is_from_line(struct bytes line)
 	static const char months[] = "JanFebMarAprMayJunJulAugSepOctNovDec";
 	if (!bytes_starts(line, BYTES_LIT("From ")))
 		return false;
-	bool day_seen = false;
+	bool after_day = false;
 	while (bytes_split(&rest, ' ', &word)) {
-		if (day_seen)
-			return one_of(word, months);
-		day_seen = one_of(word, days);
+		if (after_day && one_of(word, months))
+			return true;
+		after_day = one_of(word, days);
 	}
 	return false;
 }

@@ -69,7 +69,7 @@ static void print_line(struct view *view, const struct store_trace *trace)
 	history_recipients(out, trace->recipients, trace->n_recipients, 2);
 	buf_add_cstr(out, "  ");
 	history_text(out, trace->subject, 60);
-	buf_add_byte(out, '\n');
+	history_end_line(out);
 }
 
 static void field(struct view *view, const char *name, struct bytes value)

@@ -37,7 +37,7 @@ bool gate_session_begin(struct gate *gate)
 	return true;
 }
 
-static void end_if_drained(struct gate *gate)
+void gate_end_if_drained(struct gate *gate)
 {
 	if (gate->draining && gate->sessions == 0 && (!gate->traces_first || !gate->vault))
 		child_drained(gate->child);
@@ -47,7 +47,7 @@ void gate_session_end(struct gate *gate)
 {
 	gate->sessions--;
 	metrics_set(METRIC_SESSIONS_OPEN, (int64_t)gate->sessions);
-	end_if_drained(gate);
+	gate_end_if_drained(gate);
 }
 
 bool gate_can_take_mail(const struct gate *gate)
@@ -160,7 +160,7 @@ static void drain(void *state)
 	}
 	gate->listeners = NULL;
 	log_event(LOG_INFO, "gate.draining", log_int("sessions", (int64_t)gate->sessions));
-	end_if_drained(gate);
+	gate_end_if_drained(gate);
 }
 
 NORETURN void gate_main(const struct heritage *heritage)

@@ -49,16 +49,19 @@ struct gate {
 /* A session opened or closed: for the limit of connections and for draining. */
 bool gate_session_begin(struct gate *gate);
 void gate_session_end(struct gate *gate);
+/* Ends the process when it drains, nobody is left, and every trace lasts. */
+void gate_end_if_drained(struct gate *gate);
 /* False while the vault cannot commit: then mail is refused for now. */
 bool gate_can_take_mail(const struct gate *gate);
 
 /* -- gate_scan.c --------------------------------------------------------------------------------------------------- */
 /*
- * Has a memory file judged: done() is called later with the verdict, or with NULL when nobody could judge it in time.
- * The job is gone then. A scanner that dies over it is replaced once; after the second death the verdict is
- * "unscannable".
+ * Has a message judged, envelope first: from `whole`, or where that is empty from the memory file; both stay the
+ * caller's until the end. Neither: nothing can be judged. done() is called later with the verdict, or with NULL when
+ * nobody could judge it in time. The job is gone then. A scanner that dies over it is replaced once; after the second
+ * death the verdict is "unscannable".
  */
-NODISCARD enum err gate_scan(struct gate *gate, int memfd, size_t envelope_len, size_t size,
+NODISCARD enum err gate_scan(struct gate *gate, struct bytes whole, int memfd, size_t envelope_len, size_t size,
 			     void (*done)(void *ctx, const struct wire_verdict *verdict), void *ctx,
 			     struct scan_job **ret_job);
 void gate_scan_cancel(struct scan_job **job);

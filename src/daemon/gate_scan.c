@@ -21,7 +21,8 @@ struct scan_job {
 	struct scan_job *next, **link; /* in gate->jobs */
 	struct gate *gate;
 	uint64_t id;
-	int memfd; /* the caller's; -1: there is nothing to judge, end with nothing */
+	struct bytes whole; /* the caller's; empty: */
+	int memfd;          /* the caller's; -1 as well: there is nothing to judge, end with nothing */
 	size_t envelope_len, size;
 	struct scanner_link *scanner; /* NULL: waiting */
 	unsigned attempts;
@@ -29,6 +30,11 @@ struct scan_job {
 	void (*done)(void *ctx, const struct wire_verdict *verdict);
 	void *ctx;
 };
+
+static bool has_message(const struct scan_job *job)
+{
+	return job->whole.len > 0 || job->memfd >= 0;
+}
 
 static void unlink_job(struct scan_job *job)
 {
@@ -80,15 +86,18 @@ static struct scanner_link *least_busy(struct gate *gate)
 static void dispatch(struct scan_job *job)
 {
 	struct scanner_link *scanner = least_busy(job->gate);
-	CLEANUP(buf_done) struct buf buf = BUF_INIT(256);
+	CLEANUP(buf_done) struct buf buf = BUF_INIT(IPC_MAX);
 	if (!scanner) {
 		loop_timer_set(job->timer, WAIT_FOR_SCANNER_MS);
 		return;
 	}
-	wire_encode(&buf,
-		    &(struct wire_any){.type = WIRE_SCAN,
-				       .scan = {.id = job->id, .envelope_len = job->envelope_len, .size = job->size}});
-	if (buf_err(&buf) != ERR_OK || ipc_send(scanner->ipc, buf_bytes(&buf), job->memfd) != ERR_OK) {
+	wire_encode(&buf, &(struct wire_any){.type = WIRE_SCAN,
+					     .scan = {.id = job->id,
+						      .envelope_len = job->envelope_len,
+						      .size = job->size,
+						      .whole = job->whole}});
+	if (buf_err(&buf) != ERR_OK ||
+	    ipc_send(scanner->ipc, buf_bytes(&buf), job->whole.len > 0 ? -1 : job->memfd) != ERR_OK) {
 		loop_timer_set(job->timer, WAIT_FOR_SCANNER_MS); /* its end is being noticed; another will come */
 		return;
 	}
@@ -120,7 +129,7 @@ static void try_again(struct scan_job *job)
 static void on_timer(void *ctx)
 {
 	struct scan_job *job = ctx;
-	if (job->memfd < 0 || !job->scanner) {
+	if (!has_message(job) || !job->scanner) {
 		finish(job, NULL);
 		return;
 	}
@@ -132,7 +141,7 @@ static void on_timer(void *ctx)
 	loop_timer_set(job->timer, job->gate->settings->scan_timeout);
 }
 
-enum err gate_scan(struct gate *gate, int memfd, size_t envelope_len, size_t size,
+enum err gate_scan(struct gate *gate, struct bytes whole, int memfd, size_t envelope_len, size_t size,
 		   void (*done)(void *ctx, const struct wire_verdict *verdict), void *ctx, struct scan_job **ret_job)
 {
 	struct scan_job *job = mem_new(struct scan_job, 1);
@@ -142,6 +151,7 @@ enum err gate_scan(struct gate *gate, int memfd, size_t envelope_len, size_t siz
 				 .link = &gate->jobs,
 				 .gate = gate,
 				 .id = ++gate->next_id,
+				 .whole = whole,
 				 .memfd = memfd,
 				 .envelope_len = envelope_len,
 				 .size = size,
@@ -155,7 +165,7 @@ enum err gate_scan(struct gate *gate, int memfd, size_t envelope_len, size_t siz
 		job->next->link = &job->next;
 	gate->jobs = job;
 	*ret_job = job;
-	if (memfd < 0)
+	if (!has_message(job))
 		loop_timer_set(job->timer, 0);
 	else
 		dispatch(job);
@@ -246,7 +256,7 @@ void gate_scan_peer(struct gate *gate, uint32_t index, uint32_t serial, int sock
 		return;
 	}
 	for (struct scan_job *job = gate->jobs; job; job = job->next)
-		if (!job->scanner && job->memfd >= 0)
+		if (!job->scanner && has_message(job))
 			dispatch(job);
 }
 

@@ -120,7 +120,8 @@ void smtp_ask_next(struct session *session, struct bytes line,
 {
 	CLEANUP(buf_done) struct buf out = BUF_INIT(LINE_MAX);
 	if (!session->next) {
-		/* Nothing can be done any more; and a client that has sent much ahead must not be answered command by command. */
+		/* Nothing can be done any more; and a client that has sent much ahead must not be answered command by
+		 * command. */
 		session->quitting = true;
 		then(session, NULL);
 		return;

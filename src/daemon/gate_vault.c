@@ -86,6 +86,7 @@ static void on_traced(struct gate *gate, uint64_t sequence)
 {
 	while (gate->traces_first && gate->traces_first->sequence <= sequence)
 		drop_oldest_trace(gate);
+	gate_end_if_drained(gate);
 }
 
 /* -- Quarantine -----------------------------------------------------------------------------------------------------

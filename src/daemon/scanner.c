@@ -224,14 +224,21 @@ static enum err begin_task(struct scanner *scanner, struct task *task, const str
 	uint64_t begin = clock_cpu_usec();
 	if (!(task->arena = take_arena(scanner)))
 		return ERR_NOMEM;
-	TRY(memfd_map(memfd, (size_t)scan->size, &task->mapped));
+	struct bytes whole = scan->whole;
+	if (whole.len > 0) {
+		if (whole.len != scan->size || !(whole = arena_copy(task->arena, whole)).ptr)
+			return ERR_NOMEM;
+	} else {
+		TRY(memfd_map(memfd, (size_t)scan->size, &task->mapped));
+		whole = task->mapped;
+	}
 	task->scan_case = (struct scan_case){
-		.message = bytes_from(task->mapped, (size_t)scan->envelope_len),
+		.message = bytes_from(whole, (size_t)scan->envelope_len),
 		.settings = scanner->settings,
 		.definitions = bytes_from_cstr(plan_definitions(scanner->plan)),
 	};
-	TRY(envelope_decode(task->arena, bytes_sub(task->mapped, 0, (size_t)scan->envelope_len),
-			    &task->scan_case.envelope, &now));
+	TRY(envelope_decode(task->arena, bytes_sub(whole, 0, (size_t)scan->envelope_len), &task->scan_case.envelope,
+			    &now));
 	TRY(set_time(task, now));
 	TRY(scan_new(task->arena, scanner->plan, &task->scan_case, &task->scan));
 	TRY(scan_parse(task->scan));
@@ -243,14 +250,13 @@ static void on_scan(struct gate_link *from, const struct wire_scan *scan, int me
 {
 	struct scanner *scanner = from->scanner;
 	struct task *task = mem_new(struct task, 1);
-	if (!task) {
-		(void)close(memfd);
+	if (!task)
 		_exit(1); /* the message is tried on a fresh process */
-	}
 	*task = (struct task){.next = scanner->tasks, .from = from, .id = scan->id};
 	scanner->tasks = task;
 	enum err err = begin_task(scanner, task, scan, memfd);
-	(void)close(memfd);
+	if (memfd >= 0)
+		(void)close(memfd);
 	if (err != ERR_OK) {
 		log_event(LOG_ERROR, "scan.failed", log_cstr("why", err_name(err)),
 			  log_int("size", (int64_t)scan->size));
@@ -308,7 +314,8 @@ static void on_message(void *ctx, struct bytes payload, int fd)
 	struct gate_link *link = ctx;
 	struct wire_any any;
 	enum err err = wire_receive(ROLE_GATE, ROLE_SCANNER, payload, &any);
-	if (err == ERR_OK && any.type == WIRE_SCAN && fd >= 0 && any.scan.envelope_len <= any.scan.size) {
+	if (err == ERR_OK && any.type == WIRE_SCAN && (fd >= 0 || any.scan.whole.len > 0) &&
+	    any.scan.envelope_len <= any.scan.size) {
 		on_scan(link, &any.scan, fd);
 		return;
 	}

@@ -19,6 +19,8 @@
 
 #define ARENA_BUDGET ((size_t)64 << 20)  /* envelope and verdict */
 #define SPOOL_CHUNK  ((size_t)256 << 10) /* kept on the heap before it goes to the memory file */
+#define WHOLE_MAX                                                                                                      \
+	((size_t)64 << 10) /* goes to the scanner as it is: below it a memory file costs more than two copies */
 
 struct store_wait {
 	struct transaction *transaction;
@@ -31,8 +33,12 @@ struct store_wait {
 static void make_id(int64_t now_ms, char out[static TRACE_ID_LEN + 1])
 {
 	static const char alphabet[] = "0123456789abcdefghjkmnpqrstvwxyz";
-	uint64_t chance = 0;
-	if (getrandom(&chance, sizeof(chance), 0) != (ssize_t)sizeof(chance))
+	static uint64_t chances[32]; /* bought by the dozen */
+	static size_t left;
+	if (left == 0 && getrandom(chances, sizeof(chances), 0) == (ssize_t)sizeof(chances))
+		left = ARRAY_LEN(chances);
+	uint64_t chance = left > 0 ? chances[--left] : 0;
+	if (chance == 0)
 		chance = hash_sip((struct hash_key){(uint64_t)now_ms, clock_cpu_usec()}, bytes_make(out, TRACE_ID_LEN));
 	uint64_t time_part = (uint64_t)now_ms;
 	for (int i = 8; i >= 0; i--) {
@@ -120,6 +126,14 @@ static void flush(struct transaction *transaction)
 	buf_clear(&transaction->spool);
 }
 
+/* All of it into the memory file, which nobody changes any more. */
+static void seal(struct transaction *transaction)
+{
+	flush(transaction);
+	if (!transaction->failed && memfd_seal(transaction->memfd) != ERR_OK)
+		transaction->failed = true;
+}
+
 static void begin(struct transaction *transaction)
 {
 	if (transaction->envelope_len > 0)
@@ -198,11 +212,15 @@ void transaction_judge(struct transaction *transaction, void (*judged)(void *ctx
 	transaction->judged = judged;
 	transaction->ctx = ctx;
 	begin(transaction);
-	flush(transaction);
-	if (!transaction->failed && memfd_seal(transaction->memfd) != ERR_OK)
-		transaction->failed = true;
+	struct bytes whole = {0};
+	if (transaction->memfd < 0 && transaction->spool.len <= WHOLE_MAX && buf_err(&transaction->spool) == ERR_OK)
+		whole = buf_bytes(&transaction->spool);
+	else
+		seal(transaction);
+	if (transaction->failed)
+		whole = (struct bytes){0};
 	int memfd = transaction->failed ? -1 : transaction->memfd;
-	if (gate_scan(transaction->gate, memfd, transaction->envelope_len,
+	if (gate_scan(transaction->gate, whole, memfd, transaction->envelope_len,
 		      transaction->envelope_len + transaction->size, on_verdict, transaction,
 		      &transaction->job) != ERR_OK)
 		transaction->failed =
@@ -212,14 +230,19 @@ void transaction_judge(struct transaction *transaction, void (*judged)(void *ctx
 enum err transaction_map(struct transaction *transaction, struct bytes *ret_message)
 {
 	struct bytes all;
-	TRY(memfd_map(transaction->memfd, transaction->envelope_len + transaction->size, &all));
+	if (transaction->memfd < 0)
+		all = buf_bytes(&transaction->spool);
+	else
+		TRY(memfd_map(transaction->memfd, transaction->envelope_len + transaction->size, &all));
 	*ret_message = bytes_from(all, transaction->envelope_len);
 	return ERR_OK;
 }
 
 void transaction_unmap(struct transaction *transaction, struct bytes message)
 {
-	memfd_unmap(bytes_make(message.ptr - transaction->envelope_len, transaction->envelope_len + transaction->size));
+	if (transaction->memfd >= 0)
+		memfd_unmap(bytes_make(message.ptr - transaction->envelope_len,
+				       transaction->envelope_len + transaction->size));
 }
 
 size_t transaction_count(const struct transaction *transaction, enum verdict_action fate)
@@ -321,7 +344,11 @@ void transaction_store(struct transaction *transaction, enum verdict_action fate
 	};
 	if (wait)
 		*wait = (struct store_wait){.transaction = transaction, .stored = stored, .ctx = ctx};
-	if (!wait || buf_err(&recipients) != ERR_OK || arena_defer(transaction->arena, cancel_store, wait) != ERR_OK ||
+	/* The vault takes memory files only. */
+	if (transaction->memfd < 0)
+		seal(transaction);
+	if (!wait || transaction->failed || buf_err(&recipients) != ERR_OK ||
+	    arena_defer(transaction->arena, cancel_store, wait) != ERR_OK ||
 	    gate_store(transaction->gate, transaction->memfd, &store, on_stored, wait, &wait->job) != ERR_OK)
 		stored(ctx, transaction, false);
 }

@@ -29,7 +29,7 @@ struct transaction {
 	size_t recipients_capacity;
 	struct bytes queue_id;
 
-	struct buf spool; /* what is not in the memory file yet */
+	struct buf spool; /* what is not in the memory file yet; a small message stays here whole */
 	int memfd;
 	size_t envelope_len, size; /* `size` is of the message alone */
 	size_t size_max;

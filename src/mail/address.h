@@ -12,6 +12,8 @@
 
 #define ADDRESS_MAX 2000
 
+struct charset;
+
 struct address {
 	struct bytes name;    /* display name, decoded UTF-8; a comment where there is no other; {NULL, 0} when none */
 	struct bytes address; /* local@domain, quotes of the local part removed where they are not needed; {NULL, 0}
@@ -29,10 +31,10 @@ struct address_list {
 
 /*
  * Parses the (still folded) value of one address field and adds to *list. `at` is the offset of the value in the
- * message, for the defects; `header` names the field there.
+ * message, for the defects; `header` names the field there. `raw` as in words_decode().
  */
-NODISCARD enum err address_parse(struct arena *arena, struct bytes value, size_t at, struct bytes header,
-				 struct defect_list *defects, struct address_list *list);
+NODISCARD enum err address_parse(struct arena *arena, struct bytes value, const struct charset *raw, size_t at,
+				 struct bytes header, struct defect_list *defects, struct address_list *list);
 
 /* The address of an SMTP path ("<a@b>", "a@b", "<>", source routes cut): raw slices. False when it is none. */
 bool address_from_path(struct bytes path, struct bytes *ret_address);

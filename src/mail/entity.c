@@ -38,7 +38,8 @@ struct analysis {
 	struct defect_list *defects;
 	struct entity *entity;
 	struct choices choices;
-	bool first_view; /* defects are told once */
+	bool first_view;     /* defects are told once */
+	size_t first_defect; /* of this part */
 };
 
 static void mark(const struct analysis *a, enum defect_id id, const struct header_field *field)
@@ -50,6 +51,11 @@ static void mark(const struct analysis *a, enum defect_id id, const struct heade
 		defect.header = field->name;
 		defect.at = field->at;
 		defect.len = field->len;
+	}
+	for (size_t i = a->first_defect; i < a->defects->count; i++) {
+		const struct defect *told = &a->defects->items[i];
+		if (told->id == id && told->part == a->part && told->at == defect.at)
+			return;
 	}
 	defect_add(a->defects, defect);
 }
@@ -117,7 +123,8 @@ static enum err add_type(struct analysis *a, struct bytes value, const struct he
 	*choice = (struct type_choice){0};
 	bool loose = false;
 	TRY(param_parse(a->arena, value, &choice->params));
-	choice->usable = clean_type(a->arena, choice->params.token, &choice->type, &loose);
+	choice->usable =
+		clean_type(a->arena, entity_without_nul(a->arena, choice->params.token), &choice->type, &loose);
 	if (!choice->usable)
 		mark(a, DEFECT_CONTENT_TYPE_BAD, field);
 	else if (loose)
@@ -145,7 +152,7 @@ static enum err find_types(struct analysis *a, const struct header *view)
 			mark(a, DEFECT_CONTENT_TYPE_DUPLICATE, field);
 		else
 			first = value;
-		TRY(add_type(a, entity_without_nul(a->arena, value), field));
+		TRY(add_type(a, value, field));
 		if (bytes_has(value, 0)) {
 			mark(a, DEFECT_CONTENT_TYPE_UNSURE, field);
 			TRY(add_type(a, entity_until_nul(value), field));
@@ -412,6 +419,12 @@ static enum err add_multipart(struct analysis *a, struct entity_variant variant,
 	if (count > 0 && !blank)
 		mark(a, DEFECT_BOUNDARY_UNUSED, field);
 	add_variant(entity, variant); /* one leaf */
+	if (count == 0 && values.count > 0 &&
+	    split_probe(entity->source, variant.body_at, entity->end, (struct bytes){0}).open > 0) {
+		variant.mode = SPLIT_EMPTY;
+		add_variant(entity, variant);
+		return ERR_OK;
+	}
 	variant.boundary = split_guess(entity->source, variant.body_at, entity->end);
 	if (variant.boundary.len > 0 &&
 	    split_probe(entity->source, variant.body_at, entity->end, variant.boundary).open > 0)
@@ -444,7 +457,8 @@ static enum err add_readings(struct analysis *a, const struct type_choice *choic
 	};
 	TRY(param_values(a->arena, &choice->params, BYTES_LIT("charset"), &charsets));
 	if (charsets.count > 0) {
-		variant.charset = arena_copy_lower(a->arena, bytes_trim(charsets.items[0].text));
+		variant.charset =
+			arena_copy_lower(a->arena, bytes_trim(entity_without_nul(a->arena, charsets.items[0].text)));
 		if (!variant.charset.ptr)
 			return ERR_NOMEM;
 		if (variant.charset.len == 0)
@@ -543,25 +557,30 @@ static void set_outer_offsets(const struct split_source *source, struct header *
 enum err entity_parse(struct arena *arena, const struct header_limits *limits, const struct mime_part *part,
 		      struct defect_list *defects, struct entity *entity)
 {
-	struct analysis a = {.arena = arena, .part = part, .defects = defects, .entity = entity, .first_view = true};
+	struct analysis a = {.arena = arena,
+			     .part = part,
+			     .defects = defects,
+			     .entity = entity,
+			     .first_view = true,
+			     .first_defect = defects->count};
 	struct header *header = &entity->header;
 	struct bytes source = bytes_sub(entity->source->bytes, 0, entity->end);
-	size_t first_defect = defects->count, body;
+	size_t body;
 	TRY(header_parse(arena, source, entity->at, limits, part, defects, header, &body));
-	size_t other = header->other_body, n_fields = header->count;
-	if (other != HEADER_NONE)
-		n_fields = MAX(n_fields, header->other_count);
+	size_t n_fields = header->count;
+	for (size_t i = 0; i < header->n_others; i++)
+		n_fields = MAX(n_fields, header->others[i].count);
 	set_outer_offsets(entity->source, header, n_fields);
 	TRY(find_disposition(&a));
 	TRY(entity_names(arena, part, defects, entity));
 	TRY(add_view(&a, header, body));
-	if (other != HEADER_NONE) {
+	a.first_view = false;
+	for (size_t i = 0; i < header->n_others; i++) {
 		struct header view = *header;
-		view.count = header->other_count;
-		a.first_view = false;
-		TRY(add_view(&a, &view, other));
+		view.count = header->others[i].count;
+		TRY(add_view(&a, &view, header->others[i].body));
 	}
-	for (size_t i = first_defect; entity->source->decoded && i < defects->count; i++) {
+	for (size_t i = a.first_defect; entity->source->decoded && i < defects->count; i++) {
 		if (defects->items[i].at != DEFECT_NOWHERE) {
 			defects->items[i].at = entity->source->outer_at;
 			defects->items[i].len = entity->source->outer_len;

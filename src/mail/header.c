@@ -3,6 +3,7 @@
 
 #include "base/arena.h"
 #include "base/ascii.h"
+#include "base/num.h"
 #include "base/utf8.h"
 
 #include "base/banned.h"
@@ -33,8 +34,9 @@ struct splitter {
 	struct header *header;
 	size_t capacity;
 	size_t lf;       /* offset of the next LF, found once; the end of the message when there is none */
+	size_t crs;      /* of the CRs before it */
 	bool after_junk; /* the last line was none of ours, and so are its continuations */
-	size_t junk_at, junk_count;
+	size_t junk_at, junk_count, junk_others;
 	size_t known_after_junk; /* fields of the mail standards behind the first junk line */
 };
 
@@ -63,8 +65,9 @@ static bool looks_like_line(struct bytes message, size_t at)
 }
 
 /*
- * Lines end in LF with any number of CRs before it. A bare CR ends a line only where what follows makes sense as a line
- * of a header; elsewhere it is a byte of the value, as it is for the clients that know LF alone.
+ * Lines end in LF with any number of CRs before it. A bare CR ends a line only where that line is empty or where what
+ * follows makes sense as a line of a header; elsewhere it is a byte of the value, as it is for the clients that know LF
+ * alone.
  */
 static struct line next_line(struct splitter *s, size_t at)
 {
@@ -73,12 +76,13 @@ static struct line next_line(struct splitter *s, size_t at)
 	if (s->lf == HEADER_NONE || s->lf < at) {
 		size_t found = bytes_find_byte(rest, '\n');
 		s->lf = found == BYTES_NONE ? message.len : at + found;
+		s->crs = s->lf;
+		while (s->crs > at && message.ptr[s->crs - 1] == '\r')
+			s->crs--;
 	}
 	size_t lf = s->lf < message.len ? s->lf - at : BYTES_NONE;
 	size_t end = lf == BYTES_NONE ? rest.len : lf;
-	size_t text = end;
-	while (text > 0 && rest.ptr[text - 1] == '\r')
-		text--;
+	size_t text = s->crs > at ? s->crs - at : 0;
 	if (lf == BYTES_NONE && text < end)
 		text++; /* of several CRs at the very end only the first ends this line */
 	for (size_t from = 0; from < text;) {
@@ -86,7 +90,7 @@ static struct line next_line(struct splitter *s, size_t at)
 		if (cr == BYTES_NONE)
 			break;
 		cr += from;
-		if (looks_like_line(message, at + cr + 1) || cr + 1 == end)
+		if (cr == 0 || looks_like_line(message, at + cr + 1) || cr + 1 == end)
 			return (struct line){.at = at, .len = cr, .next = at + cr + 1, .cr = true};
 		from = cr + 1;
 	}
@@ -183,6 +187,15 @@ static void extend_field(struct splitter *s, const struct line *line)
 	field->len = line->next - field->at;
 }
 
+/* Another client would end the header here. Beyond HEADER_ENDS the last one replaces the one before. */
+static void other_end(struct header *header, size_t body, size_t count)
+{
+	header->others[MIN(header->n_others, (size_t)HEADER_ENDS - 1)] =
+		(struct header_end){.body = body, .count = count};
+	if (header->n_others < HEADER_ENDS)
+		header->n_others++;
+}
+
 static void add_junk(struct splitter *s, const struct line *line)
 {
 	s->after_junk = true;
@@ -190,16 +203,9 @@ static void add_junk(struct splitter *s, const struct line *line)
 		return;
 	s->junk_at = line->at;
 	s->junk_count = s->header->count;
+	s->junk_others = s->header->n_others;
+	other_end(s->header, line->at, s->junk_count);
 	mark(s, DEFECT_HEADER_JUNK, (struct bytes){0}, line->at, line->len);
-}
-
-/* Another client would end the header here. The first such place is kept; junk is weighed at the end. */
-static void other_end(struct splitter *s, size_t body)
-{
-	if (s->header->other_body == HEADER_NONE && s->junk_at == HEADER_NONE) {
-		s->header->other_body = body;
-		s->header->other_count = s->header->count;
-	}
 }
 
 /* Offset behind the empty line that ends a header too large to be split. */
@@ -220,24 +226,19 @@ static size_t skip_header(struct bytes message, size_t at)
 
 /*
  * Behind the first junk line there were fields of the mail standards: then it is the junk that is odd, the header goes
- * on, and another client ends it there. Were there none, the empty line is missing and the body has begun.
+ * on, and another client ends it there. Were there none, the empty line is missing and the body has begun; another
+ * client goes on to the empty line.
  */
 static void weigh_junk(struct splitter *s, size_t *body, size_t *end)
 {
 	struct header *header = s->header;
 	if (s->junk_at == HEADER_NONE)
 		return;
-	if (s->known_after_junk > 0) {
-		if (header->other_body == HEADER_NONE) {
-			header->other_body = s->junk_at;
-			header->other_count = s->junk_count;
-		}
+	if (s->known_after_junk > 0)
 		return;
-	}
-	if (*body < s->message.len) {
-		header->other_body = *body;
-		header->other_count = header->count;
-	}
+	header->n_others = s->junk_others;
+	if (*body < s->message.len)
+		other_end(header, *body, header->count);
 	header->count = s->junk_count;
 	*body = s->junk_at;
 	*end = s->junk_at;
@@ -280,7 +281,7 @@ static enum err take_line(struct splitter *s, const struct line *line, bool afte
 			struct line next = next_line(s, line->next);
 			if (next.len > 0) {
 				mark(s, DEFECT_HEADER_BLANK_LINE, (struct bytes){0}, line->at, line->len);
-				other_end(s, line->next);
+				other_end(header, line->next, header->count);
 			}
 		} else if (at_start) {
 			size_t skip = 0;
@@ -320,7 +321,7 @@ enum err header_parse(struct arena *arena, struct bytes message, size_t at, cons
 	};
 	bool after_cr = false, seen_lf = false;
 	size_t pos = at, body = message.len, end = message.len;
-	*ret_header = (struct header){.at = at, .other_body = HEADER_NONE, .other_count = 0};
+	*ret_header = (struct header){.at = at};
 	while (pos < message.len) {
 		if (pos - at >= limits->bytes || ret_header->count >= limits->fields) {
 			mark(&s, pos - at >= limits->bytes ? DEFECT_LIMIT_HEADER : DEFECT_LIMIT_FIELDS,
@@ -335,7 +336,7 @@ enum err header_parse(struct arena *arena, struct bytes message, size_t at, cons
 		if (line.cr && s.defects->seen[DEFECT_HEADER_BARE_CR] < DEFECT_MAX_EACH)
 			mark(&s, DEFECT_HEADER_BARE_CR, (struct bytes){0}, line.at + line.len, 1);
 		if (empty_by_cr && seen_lf && line.next < message.len) /* the end for those who know bare CR */
-			other_end(&s, line.next);
+			other_end(ret_header, line.next, ret_header->count);
 		else
 			err = take_line(&s, &line, after_cr);
 		if (err == ERR_CLOSED) {

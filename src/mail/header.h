@@ -64,16 +64,21 @@ struct header_field {
 	bool unsure;    /* some clients do not see it as this field: it begins at a bare CR, or behind blanks */
 };
 
+#define HEADER_ENDS 4 /* the first three, and the last */
+
 struct header {
 	struct header_field *fields;
 	size_t count;
 	size_t at, len; /* in the message, without the empty line that ends it */
 	/*
-	 * Where another client ends the header (a line that is no field, a line of blanks): the offset of its first
-	 * body byte, and how many of `fields` it has; HEADER_NONE when all clients agree. It may have more fields than
-	 * `count`: the array holds them all.
+	 * Where other clients end the header (a line that is no field, a line of blanks, an empty line by bare CR), in
+	 * order; none when all agree. One may have more fields than `count`: the array holds them all.
 	 */
-	size_t other_body, other_count;
+	struct header_end {
+		size_t body;  /* offset of its first body byte */
+		size_t count; /* how many of `fields` it has */
+	} others[HEADER_ENDS];
+	size_t n_others;
 };
 #define HEADER_NONE ((size_t)-1)
 

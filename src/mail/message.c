@@ -36,6 +36,20 @@ static enum err normalize_lines(struct arena *arena, struct bytes in, struct byt
 	return ERR_OK;
 }
 
+/* True when a CR stands alone within the text: neither at its end nor before another one. */
+static bool has_bare_cr(struct bytes text)
+{
+	for (size_t at = 0; at < text.len; at++) {
+		size_t cr = bytes_find_byte(bytes_from(text, at), '\r');
+		if (cr == BYTES_NONE)
+			return false;
+		at += cr;
+		if (at + 1 < text.len && text.ptr[at + 1] != '\n' && text.ptr[at + 1] != '\r')
+			return true;
+	}
+	return false;
+}
+
 static enum err read_html(struct message *message, struct mime_part *part)
 {
 	TRY(html_parse(message->arena, part->text, &part->html));
@@ -63,6 +77,11 @@ static enum err read_text(struct message *message, struct mime_part *part)
 		return ERR_OK;
 	TRY(charset_decode(message->arena, charset_find(part->charset), part->content, &result));
 	TRY(normalize_lines(message->arena, result.text, &part->text));
+	if (has_bare_cr(part->text))
+		defect_add(&message->defects, (struct defect){.id = DEFECT_BODY_BARE_CR,
+							      .part = part,
+							      .at = part->body_at,
+							      .len = part->body.len});
 	if (bytes_has(part->text, 0))
 		defect_add(&message->defects,
 			   (struct defect){
@@ -72,7 +91,23 @@ static enum err read_text(struct message *message, struct mime_part *part)
 	return url_find(message->arena, part->text, part, &message->urls);
 }
 
-static enum err read_addresses(struct message *message)
+/*
+ * The charset of raw bytes in the header: that of the first part that declares one which says something. ASCII and
+ * Latin-1 are written by default and say nothing.
+ */
+static const struct charset *raw_charset(const struct message *message)
+{
+	for (size_t i = 0; i < message->tree.n_parts; i++) {
+		const struct charset *charset = charset_find(message->tree.parts[i]->charset);
+		struct bytes name = bytes_from_cstr(charset ? charset_name(charset) : "us-ascii");
+		if (!bytes_eq(name, BYTES_LIT("us-ascii")) && !bytes_eq(name, BYTES_LIT("iso-8859-1")) &&
+		    !bytes_eq(name, BYTES_LIT("windows-1252")) && !charset_is_utf7(charset))
+			return charset;
+	}
+	return NULL;
+}
+
+static enum err read_addresses(struct message *message, const struct charset *raw)
 {
 	const struct {
 		enum header_id id;
@@ -85,7 +120,7 @@ static enum err read_addresses(struct message *message)
 		const struct header_field *field = &message->header->fields[i];
 		for (size_t k = 0; k < ARRAY_LEN(lists); k++)
 			if (field->id == lists[k].id)
-				TRY(address_parse(message->arena, field->value,
+				TRY(address_parse(message->arena, field->value, raw,
 						  field->at + (size_t)(field->value.ptr - field->name.ptr), field->name,
 						  &message->defects, lists[k].list));
 	}
@@ -95,16 +130,17 @@ static enum err read_addresses(struct message *message)
 static enum err read_header(struct message *message)
 {
 	const struct header_field *field = header_find(message->header, HEADER_SUBJECT, 0);
+	const struct charset *raw = raw_charset(message);
 	struct date date;
 	if (field) {
-		message->subject = words_decode(message->arena, field->value,
+		message->subject = words_decode(message->arena, field->value, raw,
 						field->at + (size_t)(field->value.ptr - field->name.ptr), field->name,
 						&message->defects);
 		if (!message->subject.ptr)
 			return ERR_NOMEM;
 		message->subject = bytes_trim(message->subject);
 	}
-	TRY(read_addresses(message));
+	TRY(read_addresses(message, raw));
 	field = header_find(message->header, HEADER_DATE, 0);
 	if (field && date_parse(field->value, &date) == ERR_OK) {
 		message->has_date = true;
@@ -142,7 +178,7 @@ static enum err read_all(struct message *message, const struct mime_limits *limi
 enum err message_parse(struct arena *arena, struct bytes raw, const struct mime_limits *limits,
 		       struct message **ret_message)
 {
-	static const struct header no_header = {.other_body = HEADER_NONE};
+	static const struct header no_header = {0};
 	struct message *message = arena_new(arena, struct message, 1);
 	if (!message)
 		return ERR_NOMEM;

@@ -228,8 +228,20 @@ static enum err read_leaf(struct walk *walk, struct mime_part *part)
 	TRY(transfer_decode(walk->arena, part->transfer, part->body, &result));
 	part->content = result.content;
 	transfer_defects(walk, part, &result);
-	if (result.inner_padding)
-		TRY(add_twin(walk, part, bytes_sub(result.content, 0, result.first_end), &twin));
+	if (result.name.len > 0 && part->n_names == 0) { /* uuencode and yEnc bring one */
+		part->names = arena_new(walk->arena, struct mime_name, 1);
+		if (!part->names)
+			return ERR_NOMEM;
+		part->names[0].text = result.name;
+		part->n_names = 1;
+	}
+	if (result.inner_padding) {
+		/* What goes on in form is content; a text that someone hung on is not, though some decode it. */
+		bool hung_on = result.junk || result.truncated;
+		struct bytes first = bytes_sub(result.content, 0, result.first_end);
+		part->content = hung_on ? first : result.content;
+		TRY(add_twin(walk, part, hung_on ? result.content : first, &twin));
+	}
 	if (mime_type_is(part, "text/plain"))
 		return find_inline(walk, part);
 	return ERR_OK;
@@ -307,7 +319,7 @@ static bool boundary_repeats(const struct mime_part *part)
 {
 	size_t steps = 0;
 	for (const struct mime_part *up = part->parent; up && steps < 100; up = up->parent, steps++)
-		if (up->multipart && bytes_eq(up->boundary, part->boundary))
+		if (up->multipart && part->boundary.len > 0 && bytes_eq(up->boundary, part->boundary))
 			return true;
 	return false;
 }
@@ -317,7 +329,7 @@ static enum err read_multipart(struct walk *walk, struct split_source *source, s
 {
 	struct split_result split;
 	part->content = part->body;
-	if (variant->boundary.len == 0) {
+	if (variant->boundary.len == 0 && variant->mode != SPLIT_EMPTY) {
 		struct transfer_result result;
 		TRY(transfer_decode(walk->arena, part->transfer, part->body, &result));
 		part->content = result.content;
@@ -349,7 +361,8 @@ static enum err read_multipart(struct walk *walk, struct split_source *source, s
 	while (first_late > 0 && split.parts[first_late - 1].after_end)
 		first_late--;
 	if (first_late < split.count)
-		mark(walk, DEFECT_BOUNDARY_AFTER_END, part, outer(source, split.parts[first_late].at), 0);
+		mark(walk, DEFECT_BOUNDARY_AFTER_END, part, outer(source, split.parts[first_late].at),
+		     source->decoded ? source->outer_len : end - split.parts[first_late].at);
 	else if (!split.limited)
 		TRY(push_outside(walk, source, part, split.epilogue_at, end, split.count + 2, DEFECT_EPILOGUE_PART));
 	TRY(push_outside(walk, source, part, at, split.preamble_end, split.count + 1, DEFECT_PREAMBLE_PART));
@@ -393,11 +406,12 @@ static enum err read_variant(struct walk *walk, struct mime_part *part, struct e
 	else
 		err = ERR_OK;
 	ASSERT(n_before == walk->tree->n_parts);
-	enum err path_err = set_path(walk, part, number);
+	if (set_path(walk, part, number) != ERR_OK)
+		return ERR_NOMEM;
 	link_part(walk, part);
 	if (err == ERR_OK && !part->multipart && !entity_is_message(variant))
 		err = read_leaf(walk, part);
-	return err == ERR_OK ? path_err : err;
+	return err;
 }
 
 static enum err read_entity(struct walk *walk, const struct task *task)
@@ -417,7 +431,7 @@ static enum err read_entity(struct walk *walk, const struct task *task)
 	entity->end = task->end;
 	entity->digest = task->digest;
 	if (task->guess) {
-		entity->header = (struct header){.at = outer(task->source, task->at), .other_body = HEADER_NONE};
+		entity->header = (struct header){.at = outer(task->source, task->at)};
 		entity->variants[0] = (struct entity_variant){
 			.type = BYTES_LIT("multipart/mixed"),
 			.encoding = BYTES_LIT("7bit"),
@@ -427,9 +441,10 @@ static enum err read_entity(struct walk *walk, const struct task *task)
 		entity->n_variants = 1;
 	} else {
 		enum err err = entity_parse(walk->arena, &walk->limits->header, part, walk->defects, entity);
-		if (err != ERR_OK) { /* what is known of it stays */
+		if (err != ERR_OK) { /* what is known of the message's own header stays */
 			part->header = entity->header;
-			link_part(walk, part);
+			if (!part->parent)
+				link_part(walk, part);
 			return err;
 		}
 	}

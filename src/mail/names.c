@@ -5,6 +5,7 @@
  * the first. RFC 2047 words inside parameters are forbidden (RFC 2047, 5) and decoded by every client in use.
  */
 #include "base/arena.h"
+#include "base/num.h"
 #include "mail/charset.h"
 #include "mail/entity.h"
 #include "mail/param.h"
@@ -30,18 +31,8 @@ static void add_name(struct names *names, struct bytes text)
 }
 
 /* A name in UTF-8. A NUL ends it for some clients, is dropped by others. */
-static enum err add_decoded(struct names *names, const struct param_value *value)
+static enum err add_text(struct names *names, struct bytes text)
 {
-	struct bytes text;
-	if (value->kind == PARAM_EXTENDED) {
-		struct charset_result result;
-		TRY(charset_decode(names->arena, charset_find(value->charset), value->text, &result));
-		text = result.text;
-	} else {
-		text = words_decode(names->arena, value->text, DEFECT_NOWHERE, (struct bytes){0}, NULL);
-		if (!text.ptr)
-			return ERR_NOMEM;
-	}
 	if (bytes_has(text, 0)) {
 		struct bytes whole = entity_without_nul(names->arena, text);
 		if (!whole.ptr)
@@ -51,6 +42,29 @@ static enum err add_decoded(struct names *names, const struct param_value *value
 	}
 	add_name(names, text);
 	return ERR_OK;
+}
+
+/* RFC 2047 words or raw bytes. */
+static enum err add_plain(struct names *names, struct bytes value)
+{
+	struct bytes text = words_decode_name(names->arena, value);
+	return text.ptr ? add_text(names, text) : ERR_NOMEM;
+}
+
+static enum err add_decoded(struct names *names, const struct param_value *value)
+{
+	if (value->kind == PARAM_EXTENDED) {
+		struct charset_result result;
+		TRY(charset_decode(names->arena, charset_find(value->charset), value->text, &result));
+		return add_text(names, result.text);
+	}
+	if (!bytes_has(value->text, 0))
+		return add_plain(names, value->text);
+	struct bytes whole = entity_without_nul(names->arena, value->text);
+	if (!whole.ptr)
+		return ERR_NOMEM;
+	TRY(add_plain(names, whole));
+	return add_plain(names, entity_until_nul(value->text));
 }
 
 static enum err add_param(struct names *names, const struct param_list *list, struct bytes name)
@@ -91,14 +105,32 @@ static enum err add_fields(struct names *names, const struct header *header, siz
 	return ERR_OK;
 }
 
+/* What is left when a client cuts the path off, as all do on saving. */
+static struct bytes base_name(struct bytes name)
+{
+	size_t slash = bytes_rfind_byte(name, '/'), back = bytes_rfind_byte(name, '\\');
+	if (slash != BYTES_NONE && (back == BYTES_NONE || slash > back))
+		return bytes_from(name, slash + 1);
+	return back == BYTES_NONE ? name : bytes_from(name, back + 1);
+}
+
+/* True when what is saved bears names that differ by more than case. */
+static bool differ(const struct names *names)
+{
+	for (size_t i = 1; i < names->count; i++)
+		if (!bytes_eq_nocase(base_name(names->items[i].text), base_name(names->items[0].text)))
+			return true;
+	return false;
+}
+
 enum err entity_names(struct arena *arena, const struct mime_part *part, struct defect_list *defects,
 		      struct entity *entity)
 {
 	struct names names = {.arena = arena};
 	const struct header *header = &entity->header;
 	size_t count = header->count;
-	if (header->other_body != HEADER_NONE && header->other_count > count)
-		count = header->other_count;
+	for (size_t i = 0; i < header->n_others; i++)
+		count = MAX(count, header->others[i].count);
 	const struct bytes filename = BYTES_LIT("filename"), name = BYTES_LIT("name");
 	TRY(add_fields(&names, header, count, HEADER_CONTENT_DISPOSITION, filename, name));
 	TRY(add_fields(&names, header, count, HEADER_CONTENT_TYPE, name, filename));
@@ -109,7 +141,7 @@ enum err entity_names(struct arena *arena, const struct mime_part *part, struct 
 		return ERR_NOMEM;
 	memcpy(entity->names, names.items, names.count * sizeof(names.items[0]));
 	entity->n_names = names.count;
-	if (names.count > 1)
+	if (differ(&names))
 		defect_add(defects, (struct defect){.id = DEFECT_NAME_AMBIGUOUS, .part = part, .at = DEFECT_NOWHERE});
 	return ERR_OK;
 }

@@ -158,7 +158,7 @@ static void take_token(struct bytes in, size_t *at, struct param *param, bool *l
 	*at = stop;
 }
 
-/* "name*1*" into its three pieces. */
+/* "name*1*" into its three pieces; NULs in the name are dropped. ERR_SYNTAX when nothing else is in it. */
 static enum err set_name(struct arena *arena, struct bytes raw, struct param *param)
 {
 	param->section = -1;
@@ -172,8 +172,15 @@ static enum err set_name(struct arena *arena, struct bytes raw, struct param *pa
 		param->section = (int)section;
 		raw.len = star;
 	}
-	param->name = arena_copy_lower(arena, raw);
-	return param->name.ptr ? ERR_OK : ERR_NOMEM;
+	uint8_t *name = arena_alloc_raw(arena, raw.len);
+	size_t len = 0;
+	if (!name)
+		return ERR_NOMEM;
+	for (size_t i = 0; i < raw.len; i++)
+		if (raw.ptr[i] != 0)
+			name[len++] = ascii_lower(raw.ptr[i]);
+	param->name = bytes_make(name, len);
+	return len > 0 ? ERR_OK : ERR_SYNTAX;
 }
 
 static enum err take_param(struct arena *arena, struct bytes in, size_t *at, struct param *param, bool *loose)

@@ -11,10 +11,11 @@
 #define PREFIX_LOOKS  8 /* lines whose declaration is looked for, a probe */
 #define PREFIX_WINDOW ((size_t)64 * 1024)
 
-/* True when a line that may be a delimiter begins at `at`: "--" and something. */
+/* True when a line that may be a delimiter begins at `at`: "--" and no blank, which is how signatures begin. */
 static bool is_dash_line(struct bytes in, size_t at)
 {
-	return at + 2 < in.len && in.ptr[at] == '-' && in.ptr[at + 1] == '-' && in.ptr[at + 2] > ' ';
+	return at + 2 < in.len && in.ptr[at] == '-' && in.ptr[at + 1] == '-' && in.ptr[at + 2] != ' ' &&
+	       in.ptr[at + 2] != '\t';
 }
 
 /* Counts, or with `out` writes, the offsets. */
@@ -159,6 +160,8 @@ static bool is_declared(const struct split_source *source, size_t at, size_t lin
 {
 	if (bytes_ends(tail, BYTES_LIT("--")))
 		tail.len -= 2;
+	if (tail.len == 0)
+		return false;
 	if (line - at > PREFIX_WINDOW)
 		at = line - PREFIX_WINDOW;
 	struct bytes before = bytes_sub(source->bytes, at, line - at);
@@ -189,7 +192,8 @@ struct split_probe split_probe(struct split_source *source, size_t at, size_t en
 			probe.open_cr += hit.cr;
 		} else if (hit.match == MATCH_CLOSE) {
 			probe.closed = true;
-		} else if (hit.match == MATCH_PREFIX && probe.prefix_at == BYTES_NONE && looks < PREFIX_LOOKS) {
+		} else if (hit.match == MATCH_PREFIX && boundary.len > 0 && probe.prefix_at == BYTES_NONE &&
+			   looks < PREFIX_LOOKS) {
 			if (bytes_eq(hit.tail, last))
 				continue;
 			last = hit.tail;

@@ -16,7 +16,7 @@ struct split_source {
 	struct bytes bytes;
 	bool decoded; /* not the message itself; then offsets told are those of the encoded container: */
 	size_t outer_at, outer_len;
-	uint32_t *dashes; /* offsets of the lines that begin with "--" and go on; ascending */
+	uint32_t *dashes; /* offsets of the lines that begin with "--" and no blank; ascending */
 	size_t n_dashes;
 	size_t looks; /* how many of those lines may yet be compared, all multiparts together: keeps the time linear */
 	bool bare_cr; /* some lines end in a bare CR; those are in `dashes` as well */
@@ -29,6 +29,7 @@ enum split_mode {
 	SPLIT_LINES,   /* a delimiter is a line of its own, lines end in LF */
 	SPLIT_BARE_CR, /* a bare CR ends a line as well */
 	SPLIT_PREFIX,  /* a line that only begins with the delimiter is one (RFC 2046, 5.1.1, to the letter) */
+	SPLIT_EMPTY,   /* as SPLIT_LINES; the boundary is the empty string */
 };
 
 /* What a boundary would find. */

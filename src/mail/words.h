@@ -9,10 +9,15 @@
 #include "base/err.h"
 #include "mail/defect.h"
 
+struct charset;
+
 /*
  * Unfolded, decoded UTF-8 of a field value (unstructured, or a phrase: the caller cut it). Never fails on content: what
  * cannot be decoded stays as it stands. {NULL, 0} only when the arena is out of budget. `at` and `header` as in
- * address_parse(); `defects` may be NULL.
+ * address_parse(); `defects` may be NULL. `raw`: of bytes that are neither ASCII, UTF-8 nor ISO-2022-JP; NULL: guessed.
  */
-struct bytes words_decode(struct arena *arena, struct bytes value, size_t at, struct bytes header,
-			  struct defect_list *defects);
+struct bytes words_decode(struct arena *arena, struct bytes value, const struct charset *raw, size_t at,
+			  struct bytes header, struct defect_list *defects);
+
+/* As above, for a file name: a NUL is kept, since it ends the name for some clients. */
+struct bytes words_decode_name(struct arena *arena, struct bytes value);

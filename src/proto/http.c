@@ -28,20 +28,18 @@ void http_feed(struct http *http, struct bytes data)
 
 void http_hold(struct http *http)
 {
-	enum err err = intake_keep(&http->intake);
-	if (err != ERR_AGAIN && http->err == ERR_OK)
-		http->err = err;
+	intake_keep(&http->intake); /* an error sticks, and http_next() tells */
 }
 
 unsigned http_status(const struct http *http)
 {
-	return http->status ? http->status : http->err == ERR_SYNTAX ? 400 : 503;
+	return http->status ? http->status : 503;
 }
 
 static enum err refuse(struct http *http, enum err err, unsigned status)
 {
 	http->status = status;
-	return http->err = err;
+	return intake_fail(&http->intake, err);
 }
 
 /* -- Head ---------------------------------------------------------------------------------------------------------- */
@@ -336,14 +334,12 @@ static enum err step(struct http *http, struct http_event *event, bool *ret_done
 
 enum err http_next(struct http *http, struct http_event *ret_event)
 {
-	enum err err = http->err != ERR_OK ? http->err : http->intake.err;
+	enum err err = http->intake.err;
 	bool done = false;
 	*ret_event = (struct http_event){0};
 	while (err == ERR_OK && !done)
 		err = step(http, ret_event, &done);
-	if (err != ERR_OK && err != ERR_AGAIN)
-		http->err = err;
-	return err;
+	return err == ERR_OK || err == ERR_AGAIN ? err : intake_fail(&http->intake, err);
 }
 
 /* -- Texts --------------------------------------------------------------------------------------------------------- */
@@ -433,8 +429,12 @@ void http_response_head(struct buf *out, const struct http_request *request, con
 {
 	bool close = response->close || !request || !request->keep_alive;
 	/* As is customary, 1.1 is said to clients of 1.0 too. */
-	buf_printf(out, "HTTP/1.1 %u %s\r\nConnection: %s\r\n", response->status, http_reason(response->status),
-		   close ? "close" : "keep-alive");
+	struct bytes reason = response->reason.len > 0 ? bytes_sub(response->reason, 0, 200)
+						       : bytes_from_cstr(http_reason(response->status));
+	buf_printf(out, "HTTP/1.1 %u ", response->status);
+	for (size_t i = 0; i < reason.len; i++)
+		buf_add_byte(out, ascii_is_print(reason.ptr[i]) ? reason.ptr[i] : '?');
+	buf_printf(out, "\r\nConnection: %s\r\n", close ? "close" : "keep-alive");
 	if (response->type)
 		buf_printf(out, "Content-Type: %s\r\n", response->type);
 	if (response->status != 204)
@@ -468,6 +468,8 @@ void http_respond_error(struct buf *out, const struct http_request *request, uns
 	jsonw_object(&json, NULL);
 	jsonw_string(&json, "error", bytes_sub(text, 0, 1000));
 	jsonw_end(&json);
-	http_respond(out, request, &(struct http_response){.status = status, .type = "application/json", .close = true},
-		     buf_bytes(&body));
+	http_respond(
+		out, request,
+		&(struct http_response){.status = status, .reason = text, .type = "application/json", .close = true},
+		buf_bytes(&body));
 }

@@ -65,7 +65,6 @@ struct http_event {
 struct http {
 	struct http_limits limits;
 	struct intake intake;
-	enum err err;
 	unsigned status;
 	enum {
 		HTTP_IN_HEAD,
@@ -109,6 +108,7 @@ bool http_query_next(struct bytes *query, struct bytes *ret_key, struct bytes *r
 
 struct http_response {
 	unsigned status;
+	struct bytes reason;               /* in place of the usual words; made safe */
 	const char *type;                  /* of the body; NULL: none */
 	const struct http_header *headers; /* more of them; controls in values become blanks */
 	size_t n_headers;
@@ -128,7 +128,10 @@ void http_response_head(struct buf *out, const struct http_request *request, con
 /* Adds a whole response. */
 void http_respond(struct buf *out, const struct http_request *request, const struct http_response *response,
 		  struct bytes body);
-/* A response with {"error": text} as its body, for http_status() and for the caller's refusals; closes. */
+/*
+ * A response with {"error": text} as its body, for http_status() and for the caller's refusals; closes. The text is the
+ * reason phrase as well, which is all that rspamc shows.
+ */
 void http_respond_error(struct buf *out, const struct http_request *request, unsigned status, struct bytes text);
 void http_continue(struct buf *out);
 /* "Not Found"; never NULL. */

@@ -16,13 +16,21 @@ void intake_done(struct intake *intake)
 	buf_done(&intake->kept);
 }
 
+enum err intake_fail(struct intake *intake, enum err err)
+{
+	if (intake->err == ERR_OK)
+		intake->err = err;
+	intake->in = (struct bytes){0};
+	return intake->err;
+}
+
 /* Adds to what is kept; `in` is all of it then. */
 static void keep_more(struct intake *intake, struct bytes data)
 {
 	buf_add(&intake->kept, data);
-	if (intake->err == ERR_OK)
-		intake->err = buf_err(&intake->kept);
-	intake->in = intake->err == ERR_OK ? buf_bytes(&intake->kept) : (struct bytes){0};
+	intake->in = buf_bytes(&intake->kept);
+	if (buf_err(&intake->kept) != ERR_OK)
+		intake_fail(intake, buf_err(&intake->kept));
 }
 
 void intake_feed(struct intake *intake, struct bytes data)
@@ -41,6 +49,8 @@ void intake_feed(struct intake *intake, struct bytes data)
 
 enum err intake_keep(struct intake *intake)
 {
+	if (intake->err != ERR_OK)
+		return intake->err;
 	if (intake->in.len == 0) {
 		buf_clear(&intake->kept);
 		intake->in = (struct bytes){0};

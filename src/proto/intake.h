@@ -6,7 +6,7 @@
  *
  * Owns:   the bytes kept; what is fed stays the caller's and must live until the codec asks for more (ERR_AGAIN) or was
  *         told to hold.
- * Bounds: `max` bytes kept. Errors (ERR_LIMIT, ERR_NOMEM) stick.
+ * Bounds: `max` bytes kept. Errors (ERR_LIMIT, ERR_NOMEM, and those of the codec) stick.
  */
 #include "base/buf.h"
 
@@ -20,8 +20,10 @@ struct intake {
 void intake_init(struct intake *intake, size_t max);
 void intake_done(struct intake *intake);
 void intake_feed(struct intake *intake, struct bytes data);
-/* Keeps what is left for the next feed. ERR_AGAIN, or the error that sticks. */
-NODISCARD enum err intake_keep(struct intake *intake);
+/* Sets the error of the codec, which sticks: what is there is dropped, and so is what will be fed. Returns it. */
+enum err intake_fail(struct intake *intake, enum err err);
+/* Keeps what is left for the next feed. ERR_AGAIN, or the error that sticks (so a caller may look later). */
+enum err intake_keep(struct intake *intake);
 /* Takes `n` bytes, or what is there when that is less. */
 struct bytes intake_take(struct intake *intake, size_t n);
 /*

@@ -199,21 +199,19 @@ static bool in_order(struct milter *milter, enum milter_command command)
 enum err milter_next(struct milter *milter, struct milter_event *ret_event)
 {
 	struct intake *intake = &milter->intake;
-	if (milter->err != ERR_OK)
-		return milter->err;
 	if (intake->in.len < 4)
 		return intake_keep(intake);
 	struct cursor cur = cursor_make(intake->in);
 	uint32_t len = cursor_be32(&cur);
 	if (len == 0 || len > MILTER_PACKET_MAX)
-		return milter->err = len ? ERR_LIMIT : ERR_SYNTAX;
+		return intake_fail(intake, len ? ERR_LIMIT : ERR_SYNTAX);
 	if (intake->in.len - 4 < len)
 		return intake_keep(intake);
 	struct bytes packet = bytes_from(intake_take(intake, len + (size_t)4), 4);
 	*ret_event = (struct milter_event){0};
 	if (!command_of(packet.ptr[0], &ret_event->command) || !parse_data(bytes_from(packet, 1), ret_event) ||
 	    !in_order(milter, ret_event->command))
-		return milter->err = ERR_SYNTAX;
+		return intake_fail(intake, ERR_SYNTAX);
 	return ERR_OK;
 }
 

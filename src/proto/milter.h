@@ -76,7 +76,6 @@ struct milter_event {
 
 struct milter {
 	struct intake intake;
-	enum err err;
 	unsigned state;
 	uint32_t steps; /* agreed on */
 };

@@ -189,7 +189,7 @@ static void add_judgement(struct json *json, const struct rspamd_result *result)
 	jsonw_milli(json, "score", result->score);
 	jsonw_milli(json, "required_score", result->required_score);
 	jsonw_cstr(json, "action", result->action);
-	if (result->subject.len > 0)
+	if (strcmp(result->action, "rewrite subject") == 0)
 		jsonw_string(json, "subject", result->subject);
 }
 

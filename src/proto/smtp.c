@@ -46,9 +46,7 @@ void smtp_feed(struct smtp *smtp, struct bytes data)
 
 void smtp_hold(struct smtp *smtp)
 {
-	enum err err = intake_keep(&smtp->intake);
-	if (err != ERR_AGAIN && smtp->err == ERR_OK)
-		smtp->err = err;
+	intake_keep(&smtp->intake); /* an error sticks, and smtp_next() tells */
 }
 
 void smtp_begin_data(struct smtp *smtp)
@@ -88,7 +86,7 @@ bool smtp_pair_next(struct bytes *rest, struct bytes *ret_key, struct bytes *ret
 
 static bool xtext_byte(uint8_t c)
 {
-	return c - '!' < '~' - '!' + 1 && c != '+' && c != '=';
+	return c > ' ' && c < 0x7f && c != '+' && c != '=';
 }
 
 enum err smtp_xtext_decode(struct buf *out, struct bytes xtext)
@@ -407,7 +405,7 @@ static enum err next_piece(struct smtp *smtp, struct smtp_event *event)
 
 enum err smtp_next(struct smtp *smtp, struct smtp_event *ret_event)
 {
-	enum err err = smtp->err != ERR_OK ? smtp->err : smtp->intake.err;
+	enum err err = smtp->intake.err;
 	*ret_event = (struct smtp_event){0};
 	if (err != ERR_OK)
 		return err;
@@ -424,7 +422,5 @@ enum err smtp_next(struct smtp *smtp, struct smtp_event *ret_event)
 		err = next_piece(smtp, ret_event);
 		break;
 	}
-	if (err != ERR_OK && err != ERR_AGAIN)
-		smtp->err = err;
-	return err;
+	return err == ERR_OK || err == ERR_AGAIN ? err : intake_fail(&smtp->intake, err);
 }

@@ -97,7 +97,6 @@ struct smtp_event {
 struct smtp {
 	struct smtp_limits limits;
 	struct intake intake;
-	enum err err;
 	enum { SMTP_IN_COMMAND, SMTP_IN_ASKED, SMTP_IN_MESSAGE, SMTP_IN_CHUNK, SMTP_IN_TEXT } state;
 	bool skipping;         /* the rest of a line over the limit */
 	uint64_t chunk;        /* octets of it that are to come */

@@ -82,7 +82,7 @@ static enum err add_line(struct smtp_replies *replies, struct bytes line)
 enum err smtp_replies_next(struct smtp_replies *replies, struct smtp_reply *ret_reply)
 {
 	struct bytes line;
-	enum err err = replies->err;
+	enum err err = replies->intake.err;
 	while (err == ERR_OK && (err = intake_line(&replies->intake, SMTP_REPLY_LINE_MAX, &line)) == ERR_OK) {
 		err = add_line(replies, bytes_chomp(line));
 		if (err == ERR_OK) {
@@ -96,9 +96,7 @@ enum err smtp_replies_next(struct smtp_replies *replies, struct smtp_reply *ret_
 		if (err == ERR_AGAIN)
 			err = ERR_OK;
 	}
-	if (err != ERR_AGAIN)
-		replies->err = err;
-	return err;
+	return err == ERR_AGAIN ? err : intake_fail(&replies->intake, err);
 }
 
 /* -- Builder ------------------------------------------------------------------------------------------------------- */
@@ -131,7 +129,7 @@ static struct bytes take_fitting(struct bytes *text, size_t room)
 			line = bytes_sub(line, 0, blank);
 	}
 	*text = bytes_from(*text, line.len + skip);
-	return bytes_chomp(line);
+	return line.len > 0 && line.ptr[line.len - 1] == '\r' ? bytes_sub(line, 0, line.len - 1) : line;
 }
 
 void smtp_reply_add(struct buf *out, unsigned code, const char *enhanced, struct bytes text, bool utf8)

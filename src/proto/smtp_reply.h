@@ -27,7 +27,6 @@ struct smtp_replies {
 	char enhanced[12];
 	size_t enhanced_len;
 	bool complete; /* the reply was given out: the next line begins another */
-	enum err err;
 };
 
 void smtp_replies_init(struct smtp_replies *replies);

@@ -43,7 +43,7 @@ static bool parse_request_line(struct bytes line, struct spamd_request *request)
 {
 	size_t blank = bytes_find_byte(line, ' ');
 	struct bytes word = bytes_sub(line, 0, blank);
-	struct bytes version = bytes_trim(bytes_from(line, word.len));
+	struct bytes version = bytes_from(line, word.len + 1);
 	if (version.len != 9 || !bytes_eq(bytes_sub(version, 0, 8), BYTES_LIT("SPAMC/1.")) ||
 	    !ascii_is_digit(version.ptr[8]))
 		return false;
@@ -106,6 +106,11 @@ static size_t find_head(struct intake *intake, size_t max)
 	return BYTES_NONE;
 }
 
+static struct bytes without_cr(struct bytes line)
+{
+	return line.len > 0 && line.ptr[line.len - 1] == '\r' ? bytes_sub(line, 0, line.len - 1) : line;
+}
+
 static enum err next_head(struct spamd *spamd, struct spamd_event *event)
 {
 	struct intake *intake = &spamd->intake;
@@ -120,10 +125,10 @@ static enum err next_head(struct spamd *spamd, struct spamd_event *event)
 	}
 	struct bytes head = intake_take(intake, len), line;
 	(void)bytes_split(&head, '\n', &line);
-	if (!parse_request_line(bytes_trim(line), request))
+	if (!parse_request_line(without_cr(line), request))
 		return ERR_SYNTAX;
 	while (bytes_split(&head, '\n', &line)) {
-		line = bytes_trim(line);
+		line = without_cr(line);
 		if (line.len > 0)
 			TRY(parse_header(spamd, line, request));
 	}
@@ -153,7 +158,7 @@ static enum err next_body(struct spamd *spamd, struct spamd_event *event)
 
 enum err spamd_next(struct spamd *spamd, struct spamd_event *ret_event)
 {
-	enum err err = spamd->err != ERR_OK ? spamd->err : spamd->intake.err;
+	enum err err = spamd->intake.err;
 	*ret_event = (struct spamd_event){0};
 	if (err != ERR_OK)
 		return err;
@@ -173,9 +178,7 @@ enum err spamd_next(struct spamd *spamd, struct spamd_event *ret_event)
 		err = intake_keep(&spamd->intake);
 		break;
 	}
-	if (err != ERR_OK && err != ERR_AGAIN)
-		spamd->err = err;
-	return err;
+	return err == ERR_OK || err == ERR_AGAIN ? err : intake_fail(&spamd->intake, err);
 }
 
 /* -- Answers ------------------------------------------------------------------------------------------------------- */
@@ -205,11 +208,6 @@ void spamd_add_pong(struct buf *out)
 	buf_add_cstr(out, "SPAMD/1.5 0 PONG\r\n");
 }
 
-void spamd_add_told_nothing(struct buf *out)
-{
-	buf_add_cstr(out, "SPAMD/1.1 0 EX_OK\r\nContent-length: 0\r\n\r\n");
-}
-
 void spamd_add_error(struct buf *out, enum spamd_code code, struct bytes text)
 {
 	text = bytes_sub(text, 0, 400);
@@ -217,6 +215,11 @@ void spamd_add_error(struct buf *out, enum spamd_code code, struct bytes text)
 	for (size_t i = 0; i < text.len; i++)
 		buf_add_byte(out, ascii_is_print(text.ptr[i]) ? text.ptr[i] : '?');
 	buf_add_cstr(out, "\r\n");
+}
+
+void spamd_add_told_nothing(struct buf *out)
+{
+	spamd_add_error(out, SPAMD_UNAVAILABLE, BYTES_LIT("Service Unavailable: nothing is learned from what is told"));
 }
 
 int spamd_score(int log_odds, int spam_at)

@@ -56,7 +56,6 @@ struct spamd_event {
 struct spamd {
 	struct spamd_limits limits;
 	struct intake intake;
-	enum err err;
 	enum { SPAMD_IN_HEAD, SPAMD_IN_BODY, SPAMD_AT_END, SPAMD_OVER } state;
 	bool has_length, eof;
 	uint64_t left; /* of the body: announced, or up to the limit */
@@ -101,7 +100,10 @@ struct spamd_result {
 void spamd_add_head(struct buf *out, const struct spamd_request *request, const struct spamd_result *result,
 		    uint64_t body_len);
 void spamd_add_pong(struct buf *out);
-/* TELL, where nothing was done: spamc says that it was not. */
+/*
+ * TELL, where nothing is learned: a refusal. (After EX_OK without DidSet spamc would say that the message was learned
+ * before, and exit with 0; after this it exits with 74.)
+ */
 void spamd_add_told_nothing(struct buf *out);
 /* A refusal; `text` may be foreign. */
 void spamd_add_error(struct buf *out, enum spamd_code code, struct bytes text);

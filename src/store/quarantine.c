@@ -2,24 +2,39 @@
 /* The quarantine: rows here, bodies as files named after their item (store/body.c). */
 #include <errno.h>
 #include <stdio.h>
-#include <sys/stat.h>
-#include <unistd.h>
+#include <string.h>
 
 #include "base/arena.h"
 #include "base/ascii.h"
-#include "base/buf.h"
+#include "base/num.h"
 #include "store/private.h"
-#include "store/recipients.h"
 #include "sys/clock.h"
+#include "sys/file.h"
 
 #include "base/banned.h"
 
 #define RELEASE_VALID_MS (INT64_C(7) * 24 * 3600 * 1000)
-#define FORGET_STEPS     200
 #define COLUMNS                                                                                                        \
-	"q.id, q.time, q.mail_from, q.recipients, q.from_address, q.subject, q.message_id, q.client_ip, q.class, "     \
-	"q.ids,"                                                                                                       \
-	" q.reason_en, q.reason_ja, q.size, q.state, q.changed"
+	"t.id, t.time, t.mail_from, t.recipients, t.from_address, t.subject, t.message_id, t.client_ip, t.class,"      \
+	" t.ids, t.reason_en, t.reason_ja, t.size, t.state, t.changed"
+#define COLUMN_ROW  15 /* where they are asked for, behind those */
+#define COLUMN_FILE 16
+
+static const struct store_table table = {.name = "quarantine", .columns = COLUMNS, .status_is_state = true};
+
+static struct store_words words_of(const struct store_item *item)
+{
+	return (struct store_words){
+		.mail_from = item->mail_from,
+		.from_address = item->from_address,
+		.subject = item->subject,
+		.client_ip = item->client_ip,
+		.message_id = item->message_id,
+		.class = item->class,
+		.recipients = item->recipients,
+		.n_recipients = item->n_recipients,
+	};
+}
 
 /* Ids become file names: letters, digits and hyphens only. */
 static bool good_id(struct bytes id)
@@ -28,43 +43,6 @@ static bool good_id(struct bytes id)
 		if (!ascii_is_alnum(id.ptr[i]) && id.ptr[i] != '-')
 			return false;
 	return id.len > 0 && id.len <= 40;
-}
-
-enum err store_quarantine_put(struct store *store, const struct store_item *item, struct bytes body,
-			      struct error *reterr)
-{
-	static const char sql[] =
-		"INSERT OR REPLACE INTO quarantine VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 'held', ?, ?, ?)";
-	char folder[4200], name[64], day[24], file[128], path[4400];
-	struct stat st = {0};
-	CLEANUP(buf_done) struct buf packed = BUF_INIT(STORE_TEXT_MAX);
-	if (!good_id(item->id))
-		return error_set(reterr, ERR_SYNTAX, 0, "an item of the quarantine has a bad id");
-	clock_format(item->time_ms / 1000, day);
-	(void)snprintf(folder, sizeof(folder), "%s/quarantine/%.10s", store->folder, day);
-	(void)snprintf(name, sizeof(name), "%.*s.zst", BYTES_FMT(item->id));
-	(void)snprintf(file, sizeof(file), "quarantine/%.10s/%s", day, name);
-	(void)snprintf(path, sizeof(path), "%s/%s", store->folder, file);
-	TRY(store_body_write(folder, name, body, reterr));
-	(void)stat(path, &st);
-	sqlite3_stmt *statement = store_statement(store, sql, reterr);
-	if (!statement)
-		return ERR_IO;
-	const struct bytes texts[] = {item->from_address, item->subject, item->message_id, item->client_ip,
-				      item->class,        item->ids,     item->reason_en,  item->reason_ja};
-	store_recipients_pack(&packed, item->recipients, item->n_recipients);
-	store_bind(statement, 1, item->id);
-	(void)sqlite3_bind_int64(statement, 2, item->time_ms);
-	store_bind(statement, 3, item->mail_from);
-	(void)sqlite3_bind_blob(statement, 4, packed.len ? (const void *)packed.ptr : "", (int)packed.len,
-				SQLITE_STATIC);
-	for (size_t i = 0; i < ARRAY_LEN(texts); i++)
-		store_bind(statement, 5 + (int)i, texts[i]);
-	(void)sqlite3_bind_int64(statement, 13, (sqlite3_int64)body.len);
-	(void)sqlite3_bind_int64(statement, 14, item->time_ms);
-	store_bind(statement, 15, bytes_from_cstr(file));
-	(void)sqlite3_bind_int64(statement, 16, (sqlite3_int64)st.st_size);
-	return store_run(store, statement, "quarantine", reterr);
 }
 
 static bool read_row(struct arena *arena, sqlite3_stmt *statement, struct store_item *item)
@@ -89,48 +67,205 @@ static bool read_row(struct arena *arena, sqlite3_stmt *statement, struct store_
 	       ERR_OK;
 }
 
-enum err store_quarantine_find(struct store *store, const struct store_query *query,
-			       bool (*row)(void *ctx, const struct store_item *item), void *ctx, struct error *reterr)
+/* -- Deleting --------------------------------------------------------------------------------------------------------
+ */
+
+static enum err delete_row(struct store *store, sqlite3_stmt *found, struct arena *arena, struct error *reterr)
 {
-#define CONDITIONS                                                                                                     \
-	" q.time >= ?2 AND q.time < ?3 AND (?4 = '' OR q.id = ?4) AND (?5 = '' OR q.message_id = ?5)"                  \
-	" AND (?7 = '' OR q.state = ?7) AND (?8 = '' OR q.class = ?8) ORDER BY q.time DESC LIMIT ?6"
-	/* The words of an item are those of its trace. */
-	static const char by_words[] = "SELECT " COLUMNS " FROM trace_words w JOIN trace t ON t.row = w.rowid"
-				       " JOIN quarantine q ON q.id = t.id WHERE w.trace_words MATCH ?1 AND" CONDITIONS;
-	static const char by_time[] = "SELECT " COLUMNS " FROM quarantine q WHERE" CONDITIONS;
-	CLEANUP(buf_done) struct buf match = BUF_INIT(4 * STORE_TEXT_MAX);
-	CLEANUP(arena_free) struct arena *arena = arena_create((size_t)64 << 20);
-	struct store_query words = *query;
-	words.status = words.class = (struct bytes){0}; /* of the item, not of its trace */
-	store_match(&match, &words);
-	sqlite3_stmt *statement = store_statement(store, match.len ? by_words : by_time, reterr);
-	if (!statement || !arena)
+	static const char words_sql[] =
+		"INSERT INTO quarantine_words (quarantine_words, rowid, sender, recipient, subject, facts)"
+		" VALUES ('delete', ?, ?, ?, ?, ?)";
+	sqlite3_stmt *forget = store_statement(store, words_sql, reterr);
+	sqlite3_stmt *delete = store_statement(store, "DELETE FROM quarantine WHERE row = ?", reterr);
+	sqlite3_stmt *releases = store_statement(store, "DELETE FROM release WHERE id = ?", reterr);
+	struct store_item item;
+	if (!forget || !delete || !releases)
 		return ERR_IO;
-	if (match.len > 0)
-		store_bind(statement, 1, buf_bytes(&match));
-	(void)sqlite3_bind_int64(statement, 2, query->since_ms);
-	(void)sqlite3_bind_int64(statement, 3, query->until_ms ? query->until_ms : INT64_MAX);
-	store_bind(statement, 4, query->id);
-	store_bind(statement, 5, query->message_id);
-	(void)sqlite3_bind_int64(statement, 6, query->limit);
-	store_bind(statement, 7, query->status);
-	store_bind(statement, 8, query->class);
-	int rc = SQLITE_DONE;
-	bool go_on = true;
-	while (go_on && (rc = sqlite3_step(statement)) == SQLITE_ROW) {
-		struct store_item item;
-		arena_reset(arena);
-		if (read_row(arena, statement, &item))
-			go_on = row(ctx, &item);
-	}
-	enum err err = !go_on || rc == SQLITE_DONE ? ERR_OK : store_failed(store, "search", reterr);
+	if (!read_row(arena, found, &item))
+		return error_set(reterr, ERR_NOMEM, 0, "no memory for the quarantine");
+	struct store_words words = words_of(&item);
+	sqlite3_int64 row = sqlite3_column_int64(found, COLUMN_ROW);
+	TRY(store_words_run(store, forget, row, &words, reterr));
+	store_bind(releases, 1, item.id);
+	TRY(store_run(store, releases, "quarantine", reterr));
+	(void)sqlite3_bind_int64(delete, 1, row);
+	TRY(store_run(store, delete, "quarantine", reterr));
+	/* The row first, the file when that lasts: a file without a row is swept, a row without its file would be a
+	 * promise broken. */
+	buf_printf(&store->gone, "%s/%.*s", store->folder, BYTES_FMT(store_column(found, COLUMN_FILE)));
+	buf_add_byte(&store->gone, '\0');
+	return buf_err(&store->gone) == ERR_OK ? ERR_OK
+					       : error_set(reterr, ERR_NOMEM, 0, "no memory for the quarantine");
+}
+
+/* Deletes the row that `statement` finds, if it does. */
+static enum err delete_found(struct store *store, sqlite3_stmt *statement, bool *ret_deleted, struct error *reterr)
+{
+	CLEANUP(arena_free) struct arena *arena = arena_create((size_t)64 << 20);
+	enum err err = ERR_OK;
+	*ret_deleted = false;
+	if (!arena)
+		return error_set(reterr, ERR_NOMEM, 0, "no memory for the quarantine");
+	int rc = sqlite3_step(statement);
+	if (rc == SQLITE_ROW)
+		err = delete_row(store, statement, arena, reterr);
+	else if (rc != SQLITE_DONE)
+		err = store_failed(store, "quarantine", reterr);
+	*ret_deleted = rc == SQLITE_ROW && err == ERR_OK;
 	(void)sqlite3_reset(statement);
 	return err;
 }
 
+static enum err delete_id(struct store *store, struct bytes id, bool *ret_deleted, struct error *reterr)
+{
+	sqlite3_stmt *statement =
+		store_statement(store, "SELECT " COLUMNS ", t.row, t.file FROM quarantine t WHERE t.id = ?", reterr);
+	if (!statement)
+		return ERR_IO;
+	store_bind(statement, 1, id);
+	return delete_found(store, statement, ret_deleted, reterr);
+}
+
+static enum err no_such(struct bytes id, struct error *reterr)
+{
+	return error_set(reterr, ERR_UNSUPPORTED, 0, "there is no item %.*s in the quarantine",
+			 BYTES_FMT(bytes_sub(id, 0, 40)));
+}
+
+enum err store_quarantine_delete(struct store *store, struct bytes id, struct error *reterr)
+{
+	bool deleted;
+	TRY(delete_id(store, id, &deleted, reterr));
+	return deleted ? ERR_OK : no_such(id, reterr);
+}
+
+enum err store_forget_item(struct store *store, int64_t before_ms, uint64_t bytes_max, bool *ret_deleted,
+			   struct error *reterr)
+{
+	sqlite3_stmt *statement =
+		store_statement(store,
+				"SELECT " COLUMNS ", t.row, t.file FROM quarantine t"
+				" WHERE t.row < ?1 OR (SELECT bytes FROM quarantine_disk) > ?2 ORDER BY t.row LIMIT 1",
+				reterr);
+	if (!statement)
+		return ERR_IO;
+	(void)sqlite3_bind_int64(statement, 1, MIN(MAX(before_ms, 0), TIME_MAX) << ROW_SHIFT);
+	(void)sqlite3_bind_int64(statement, 2, (sqlite3_int64)MIN(bytes_max, (uint64_t)INT64_MAX));
+	return delete_found(store, statement, ret_deleted, reterr);
+}
+
+/* -- Adding ----------------------------------------------------------------------------------------------------------
+ */
+
+/* Makes the folder of a day, and has it last. */
+static enum err make_day(struct store *store, const char *day, struct error *reterr)
+{
+	char folder[PATH_ROOM];
+	(void)snprintf(folder, sizeof(folder), "%s/quarantine/%s", store->folder, day);
+	enum err err = file_make_folder(folder, 0700);
+	if (err == ERR_OK && strcmp(store->synced_day, day) != 0) {
+		err = file_sync_folder_of(folder);
+		(void)snprintf(folder, sizeof(folder), "%s/quarantine", store->folder);
+		if (err == ERR_OK)
+			err = file_sync_folder_of(folder);
+	}
+	if (err != ERR_OK)
+		return error_set(reterr, err, 0, "the folder of the quarantine cannot be made: %s", strerror(errno));
+	(void)snprintf(store->synced_day, sizeof(store->synced_day), "%s", day);
+	return ERR_OK;
+}
+
+static enum err insert(struct store *store, const struct store_item *item, const char *file, uint64_t size,
+		       uint64_t disk, struct error *reterr)
+{
+	static const char sql[] = "INSERT INTO quarantine VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?,"
+				  " 'held', ?3, ?, ?)";
+	static const char words_sql[] =
+		"INSERT INTO quarantine_words (rowid, sender, recipient, subject, facts) VALUES (?, ?, ?, ?, ?)";
+	CLEANUP(buf_done) struct buf packed = BUF_INIT(STORE_TEXT_MAX);
+	const struct bytes texts[] = {item->from_address, item->subject, item->message_id, item->client_ip,
+				      item->class,        item->ids,     item->reason_en,  item->reason_ja};
+	struct store_words words = words_of(item);
+	sqlite3_int64 row;
+	words.n_recipients = store_recipients_pack(&packed, item->recipients, item->n_recipients);
+	TRY(store_new_row(store, "SELECT MAX(row) FROM quarantine WHERE row BETWEEN ?1 AND ?2", item->time_ms, &row,
+			  reterr));
+	sqlite3_stmt *statement = store_statement(store, sql, reterr);
+	sqlite3_stmt *words_statement = store_statement(store, words_sql, reterr);
+	if (!statement || !words_statement)
+		return ERR_IO;
+	if (words.n_recipients < item->n_recipients) /* a release would forget the others */
+		return error_set(reterr, ERR_LIMIT, 0, "a message has too many recipients for the quarantine");
+	(void)sqlite3_bind_int64(statement, 1, row);
+	store_bind(statement, 2, item->id);
+	(void)sqlite3_bind_int64(statement, 3, item->time_ms);
+	store_bind(statement, 4, item->mail_from);
+	(void)sqlite3_bind_blob(statement, 5, packed.len ? (const void *)packed.ptr : "", (int)packed.len,
+				SQLITE_STATIC);
+	for (size_t i = 0; i < ARRAY_LEN(texts); i++)
+		store_bind(statement, 6 + (int)i, texts[i]);
+	(void)sqlite3_bind_int64(statement, 14, (sqlite3_int64)size);
+	store_bind(statement, 15, bytes_from_cstr(file));
+	(void)sqlite3_bind_int64(statement, 16, (sqlite3_int64)disk);
+	TRY(store_run(store, statement, "quarantine", reterr));
+	return store_words_run(store, words_statement, row, &words, reterr);
+}
+
+enum err store_quarantine_put(struct store *store, const struct store_item *item, struct bytes body,
+			      struct error *reterr)
+{
+	char day[24], file[128], path[PATH_ROOM + 128];
+	uint64_t disk;
+	bool replaced;
+	if (!good_id(item->id))
+		return error_set(reterr, ERR_UNSUPPORTED, 0, "an item of the quarantine has a bad id");
+	clock_format(item->time_ms / 1000, day);
+	day[10] = '\0';
+	(void)snprintf(file, sizeof(file), "quarantine/%s/%.*s.zst", day, BYTES_FMT(item->id));
+	(void)snprintf(path, sizeof(path), "%s/%s", store->folder, file);
+	TRY(make_day(store, day, reterr));
+	size_t gone = store->gone.len;
+	TRY(delete_id(store, item->id, &replaced, reterr));
+	store->gone.len = gone; /* its file is written anew; of another day, it is swept */
+	TRY(store_body_write(path, body, &disk, reterr));
+	return insert(store, item, file, body.len, disk, reterr);
+}
+
+/* -- Finding ---------------------------------------------------------------------------------------------------------
+ */
+
+struct find {
+	const struct store_query *query;
+	struct arena *arena; /* of one row */
+	bool (*row)(void *ctx, const struct store_item *item);
+	void *ctx;
+};
+
+static enum store_told on_found(void *ctx, sqlite3_stmt *statement)
+{
+	struct find *find = ctx;
+	struct store_item item;
+	arena_reset(find->arena);
+	if (!read_row(find->arena, statement, &item))
+		return STORE_NOMEM;
+	struct store_words words = words_of(&item);
+	if (!store_words_fit(find->query, &words))
+		return STORE_SKIPPED;
+	return find->row(find->ctx, &item) ? STORE_TOLD : STORE_ENOUGH;
+}
+
+enum err store_quarantine_find(struct store *store, const struct store_query *query,
+			       bool (*row)(void *ctx, const struct store_item *item), void *ctx, struct error *reterr)
+{
+	CLEANUP(arena_free) struct arena *arena = arena_create((size_t)64 << 20);
+	struct find find = {query, arena, row, ctx};
+	if (!arena)
+		return error_set(reterr, ERR_NOMEM, 0, "no memory for the search");
+	return store_find(store, &table, query, on_found, &find, reterr);
+}
+
 /* The file and size of an item; ERR_UNSUPPORTED when there is none such. */
-static enum err find_file(struct store *store, struct bytes id, char path[static 4400], uint64_t *ret_size,
+static enum err find_file(struct store *store, struct bytes id, char path[static PATH_ROOM], uint64_t *ret_size,
 			  struct error *reterr)
 {
 	sqlite3_stmt *statement = store_statement(store, "SELECT file, size FROM quarantine WHERE id = ?", reterr);
@@ -140,11 +275,10 @@ static enum err find_file(struct store *store, struct bytes id, char path[static
 	int rc = sqlite3_step(statement);
 	enum err err = ERR_OK;
 	if (rc == SQLITE_ROW) {
-		(void)snprintf(path, 4400, "%s/%.*s", store->folder, BYTES_FMT(store_column(statement, 0)));
+		(void)snprintf(path, PATH_ROOM, "%s/%.*s", store->folder, BYTES_FMT(store_column(statement, 0)));
 		*ret_size = (uint64_t)sqlite3_column_int64(statement, 1);
 	} else if (rc == SQLITE_DONE) {
-		err = error_set(reterr, ERR_UNSUPPORTED, 0, "there is no item %.*s in the quarantine",
-				BYTES_FMT(bytes_sub(id, 0, 40)));
+		err = no_such(id, reterr);
 	} else {
 		err = store_failed(store, "quarantine", reterr);
 	}
@@ -155,7 +289,7 @@ static enum err find_file(struct store *store, struct bytes id, char path[static
 enum err store_quarantine_body(struct store *store, struct bytes id, uint8_t **ret_body, size_t *ret_len,
 			       struct error *reterr)
 {
-	char path[4400];
+	char path[PATH_ROOM];
 	uint64_t size;
 	TRY(find_file(store, id, path, &size, reterr));
 	return store_body_read(path, size, ret_body, ret_len, reterr);
@@ -170,24 +304,12 @@ enum err store_quarantine_set_state(struct store *store, struct bytes id, const 
 	store_bind(statement, 1, bytes_from_cstr(state));
 	(void)sqlite3_bind_int64(statement, 2, clock_wall_ms());
 	store_bind(statement, 3, id);
-	return store_run(store, statement, "quarantine", reterr);
+	TRY(store_run(store, statement, "quarantine", reterr));
+	return sqlite3_changes(store->db) > 0 ? ERR_OK : no_such(id, reterr);
 }
 
-enum err store_quarantine_delete(struct store *store, struct bytes id, struct error *reterr)
-{
-	char path[4400];
-	uint64_t size;
-	TRY(find_file(store, id, path, &size, reterr));
-	sqlite3_stmt *statement = store_statement(store, "DELETE FROM quarantine WHERE id = ?", reterr);
-	if (!statement)
-		return ERR_IO;
-	store_bind(statement, 1, id);
-	TRY(store_run(store, statement, "quarantine", reterr));
-	/* The row first: a file without a row is swept, a row without its file would be a promise broken. */
-	if (unlink(path) != 0 && errno != ENOENT)
-		return error_set(reterr, ERR_IO, 0, "the body could not be removed: %s", strerror(errno));
-	return ERR_OK;
-}
+/* -- Releases --------------------------------------------------------------------------------------------------------
+ */
 
 enum err store_release_add(struct store *store, struct bytes id, struct bytes token, struct bytes body_hash,
 			   int64_t now_ms, struct error *reterr)
@@ -225,50 +347,17 @@ enum err store_release_find(struct store *store, struct bytes id, struct bytes t
 	return err;
 }
 
-/* -- Upkeep ----------------------------------------------------------------------------------------------------------
- */
-
-static bool oldest_to_go(struct store *store, int64_t before_ms, uint64_t bytes_max, char id[static 64],
-			 struct error *reterr)
+enum err store_knows_file(struct store *store, struct bytes id, struct bytes file, bool *ret_known,
+			  struct error *reterr)
 {
-	sqlite3_stmt *statement = store_statement(store,
-						  "SELECT id FROM quarantine WHERE time < ?1 OR"
-						  " (SELECT SUM(disk) FROM quarantine) > ?2 ORDER BY time LIMIT 1",
-						  reterr);
+	int64_t count;
+	sqlite3_stmt *statement =
+		store_statement(store, "SELECT COUNT(*) FROM quarantine WHERE id = ? AND file = ?", reterr);
 	if (!statement)
-		return false;
-	(void)sqlite3_bind_int64(statement, 1, before_ms);
-	(void)sqlite3_bind_int64(statement, 2, (sqlite3_int64)bytes_max);
-	bool found = sqlite3_step(statement) == SQLITE_ROW;
-	if (found)
-		(void)snprintf(id, 64, "%.*s", BYTES_FMT(store_column(statement, 0)));
-	(void)sqlite3_reset(statement);
-	return found;
-}
-
-static enum err forget(struct store *store, int64_t trace_before_ms, int64_t quarantine_before_ms, uint64_t bytes_max,
-		       bool *ret_more, struct error *reterr)
-{
-	char id[64];
-	TRY(store_forget_traces(store, trace_before_ms, FORGET_STEPS, ret_more, reterr));
-	for (int i = 0; i < FORGET_STEPS / 10; i++) {
-		if (!oldest_to_go(store, quarantine_before_ms, bytes_max, id, reterr))
-			return ERR_OK;
-		TRY(store_quarantine_delete(store, bytes_from_cstr(id), reterr));
-	}
-	*ret_more = true;
+		return ERR_IO;
+	store_bind(statement, 1, id);
+	store_bind(statement, 2, file);
+	TRY(store_number(store, statement, 0, &count, reterr));
+	*ret_known = count > 0;
 	return ERR_OK;
-}
-
-enum err store_forget(struct store *store, int64_t trace_before_ms, int64_t quarantine_before_ms,
-		      uint64_t quarantine_bytes_max, bool *ret_more, struct error *reterr)
-{
-	*ret_more = false;
-	TRY(store_begin(store, false, reterr));
-	enum err err = forget(store, trace_before_ms, quarantine_before_ms, quarantine_bytes_max, ret_more, reterr);
-	if (err == ERR_OK)
-		err = store_commit(store, reterr);
-	if (err != ERR_OK)
-		store_rollback(store);
-	return err;
 }

@@ -1,22 +1,23 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "store/recipients.h"
-
+/* Recipients as one value: u32 length and address, u32 length and fate, for each. */
 #include "base/arena.h"
 #include "base/cursor.h"
+#include "store/private.h"
 
 #include "base/banned.h"
 
-void store_recipients_pack(struct buf *buf, const struct store_recipient *recipients, size_t n)
+size_t store_recipients_pack(struct buf *buf, const struct store_recipient *recipients, size_t n)
 {
 	for (size_t i = 0; i < n; i++) {
 		struct bytes address = recipients[i].address, fate = recipients[i].fate;
-		if (buf->max - buf->len < address.len + fate.len + 8)
-			return;
+		if (address.len > buf->max || fate.len > buf->max || buf->max - buf->len < address.len + fate.len + 8)
+			return i;
 		buf_add_be32(buf, (uint32_t)address.len);
 		buf_add(buf, address);
 		buf_add_be32(buf, (uint32_t)fate.len);
 		buf_add(buf, fate);
 	}
+	return n;
 }
 
 enum err store_recipients_unpack(struct arena *arena, struct bytes packed,

@@ -1,37 +1,43 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include <errno.h>
 #include <stdio.h>
+#include <unistd.h>
 
 #include "base/mem.h"
 #include "base/utf8.h"
 #include "store/private.h"
-#include "sys/file.h"
 
 #include "base/banned.h"
 
 #define BUSY_MS 2000
 
-/* Version 1. Later versions add a function and a number here, and never change an old one. */
+/*
+ * Version 1. Later versions add a function and a number here, and never change an old one. The evidence is the last
+ * column, so that what a search looks at lies before it.
+ */
 static const char schema_1[] =
 	"CREATE TABLE trace ("
-	" row INTEGER PRIMARY KEY, id TEXT NOT NULL UNIQUE, time INTEGER NOT NULL, frontend TEXT, client_ip TEXT, "
-	"client_name TEXT,"
-	" helo TEXT, user TEXT, mail_from TEXT, recipients BLOB, from_address TEXT, from_name TEXT, subject TEXT, "
-	"message_id TEXT,"
-	" queue_id TEXT, size INTEGER, class TEXT, log_odds INTEGER, action TEXT, status TEXT, reason_en TEXT, "
-	"reason_ja TEXT,"
-	" evidence TEXT, usec INTEGER, released TEXT);"
-	"CREATE INDEX trace_time ON trace (time);"
-	"CREATE VIRTUAL TABLE trace_words USING fts5 (sender, recipient, subject, facts, content='', "
-	"tokenize='postern');"
+	" row INTEGER PRIMARY KEY, id TEXT NOT NULL UNIQUE, time INTEGER NOT NULL, frontend TEXT, client_ip TEXT,"
+	" client_name TEXT, helo TEXT, user TEXT, mail_from TEXT, recipients BLOB, from_address TEXT, from_name TEXT,"
+	" subject TEXT, message_id TEXT, queue_id TEXT, size INTEGER, class TEXT, log_odds INTEGER, action TEXT,"
+	" status TEXT, reason_en TEXT, reason_ja TEXT, usec INTEGER, released TEXT, evidence TEXT);"
+	"CREATE VIRTUAL TABLE trace_words USING fts5 (sender, recipient, subject, facts, content='', columnsize=0,"
+	" tokenize='postern');"
 	"CREATE TABLE quarantine ("
-	" id TEXT PRIMARY KEY, time INTEGER NOT NULL, mail_from TEXT, recipients BLOB, from_address TEXT, subject TEXT,"
-	" message_id TEXT, client_ip TEXT, class TEXT, ids TEXT, reason_en TEXT, reason_ja TEXT, size INTEGER, state "
-	"TEXT NOT NULL,"
-	" changed INTEGER, file TEXT NOT NULL, disk INTEGER);"
-	"CREATE INDEX quarantine_time ON quarantine (time);"
+	" row INTEGER PRIMARY KEY, id TEXT NOT NULL UNIQUE, time INTEGER NOT NULL, mail_from TEXT, recipients BLOB,"
+	" from_address TEXT, subject TEXT, message_id TEXT, client_ip TEXT, class TEXT, ids TEXT, reason_en TEXT,"
+	" reason_ja TEXT, size INTEGER, state TEXT NOT NULL, changed INTEGER, file TEXT NOT NULL, disk INTEGER);"
+	"CREATE VIRTUAL TABLE quarantine_words USING fts5 (sender, recipient, subject, facts, content='', columnsize=0,"
+	" tokenize='postern');"
+	"CREATE TABLE quarantine_disk (one INTEGER PRIMARY KEY, bytes INTEGER);"
+	"INSERT INTO quarantine_disk VALUES (1, 0);"
+	"CREATE TRIGGER quarantine_added AFTER INSERT ON quarantine BEGIN"
+	" UPDATE quarantine_disk SET bytes = bytes + new.disk; END;"
+	"CREATE TRIGGER quarantine_deleted AFTER DELETE ON quarantine BEGIN"
+	" UPDATE quarantine_disk SET bytes = bytes - old.disk; END;"
 	"CREATE TABLE release (id TEXT NOT NULL, token TEXT NOT NULL, body TEXT NOT NULL, time INTEGER NOT NULL,"
 	" PRIMARY KEY (id, token));"
+	"CREATE INDEX release_time ON release (time);"
 	"CREATE TABLE probe (one INTEGER PRIMARY KEY, time INTEGER);"
 	"PRAGMA user_version = 1;";
 
@@ -52,6 +58,10 @@ enum err store_failed(struct store *store, const char *what, struct error *reter
 		return error_set(reterr, ERR_IO, 0, "%s: the database cannot be written", what);
 	case SQLITE_NOMEM:
 		return error_set(reterr, ERR_NOMEM, 0, "%s: no memory", what);
+	case SQLITE_IOERR:
+	case SQLITE_CANTOPEN:
+		return error_set(reterr, ERR_IO, 0, "%s: %s (%s)", what, said,
+				 strerror(sqlite3_system_errno(store->db)));
 	default:
 		return error_set(reterr, ERR_IO, 0, "%s: %s", what, said);
 	}
@@ -95,6 +105,19 @@ enum err store_run(struct store *store, sqlite3_stmt *statement, const char *wha
 	return err;
 }
 
+enum err store_number(struct store *store, sqlite3_stmt *statement, int64_t fallback, int64_t *ret,
+		      struct error *reterr)
+{
+	int rc = sqlite3_step(statement);
+	enum err err = rc == SQLITE_ROW || rc == SQLITE_DONE ? ERR_OK : store_failed(store, "database", reterr);
+	if (err == ERR_OK)
+		*ret = rc == SQLITE_ROW && sqlite3_column_type(statement, 0) != SQLITE_NULL
+			       ? sqlite3_column_int64(statement, 0)
+			       : fallback;
+	(void)sqlite3_reset(statement);
+	return err;
+}
+
 void store_bind(sqlite3_stmt *statement, int at, struct bytes text)
 {
 	text = utf8_prefix(text, STORE_TEXT_MAX);
@@ -117,33 +140,33 @@ static enum err configure(struct store *store, struct error *reterr)
 	(void)sqlite3_db_config(store->db, SQLITE_DBCONFIG_TRUSTED_SCHEMA, 0, &on);
 	if (store_tokenizer_register(store->db) != ERR_OK)
 		return error_set(reterr, ERR_UNSUPPORTED, 0, "this SQLite has no full-text search (FTS5)");
+	/* Space can be given back only when the very first page was written so. */
 	return store_exec(store,
-			  store->read_only ? "PRAGMA temp_store = MEMORY; PRAGMA cache_size = -16000;"
-					   : "PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL;"
+			  store->read_only ? "PRAGMA query_only = ON; PRAGMA temp_store = MEMORY;"
+					     "PRAGMA cache_size = -16000;"
+					   : "PRAGMA auto_vacuum = INCREMENTAL; PRAGMA journal_mode = WAL;"
 					     "PRAGMA temp_store = MEMORY; PRAGMA cache_size = -8000;"
 					     "PRAGMA journal_size_limit = 67108864;",
 			  reterr);
 }
 
-static enum err migrate(struct store *store, struct error *reterr)
+static enum err version_of(struct store *store, int64_t *ret_version, struct error *reterr)
 {
 	sqlite3_stmt *statement = NULL;
-	if (sqlite3_prepare_v2(store->db, "PRAGMA user_version", -1, &statement, NULL) != SQLITE_OK ||
-	    sqlite3_step(statement) != SQLITE_ROW) {
-		(void)sqlite3_finalize(statement);
+	if (sqlite3_prepare_v2(store->db, "PRAGMA user_version", -1, &statement, NULL) != SQLITE_OK)
 		return store_failed(store, "database", reterr);
-	}
-	int version = sqlite3_column_int(statement, 0);
+	enum err err = store_number(store, statement, 0, ret_version, reterr);
 	(void)sqlite3_finalize(statement);
-	if (version > 1)
-		return error_set(reterr, ERR_UNSUPPORTED, 0, "the database is of a newer Postern (version %d)",
-				 version);
-	if (version == 1)
-		return ERR_OK;
-	if (store->read_only)
-		return error_set(reterr, ERR_IO, 0, "the database is not there yet: have the daemons been started?");
+	return err;
+}
+
+static enum err create(struct store *store, struct error *reterr)
+{
+	int64_t version;
 	TRY(store_exec(store, "BEGIN IMMEDIATE", reterr));
-	enum err err = store_exec(store, schema_1, reterr);
+	enum err err = version_of(store, &version, reterr); /* another process may have been faster */
+	if (err == ERR_OK && version == 0)
+		err = store_exec(store, schema_1, reterr);
 	if (err == ERR_OK)
 		err = store_exec(store, "COMMIT", reterr);
 	if (err != ERR_OK)
@@ -151,10 +174,27 @@ static enum err migrate(struct store *store, struct error *reterr)
 	return err;
 }
 
+static enum err migrate(struct store *store, struct error *reterr)
+{
+	int64_t version;
+	TRY(version_of(store, &version, reterr));
+	if (version > 1)
+		return error_set(reterr, ERR_UNSUPPORTED, 0, "the database is of a newer Postern (version %d)",
+				 (int)version);
+	if (version == 1)
+		return ERR_OK;
+	if (store->read_only)
+		return error_set(reterr, ERR_IO, 0, "the database is not there yet: have the daemons been started?");
+	return create(store, reterr);
+}
+
+/* Compiled when a store is opened: undoing needs no memory then. */
+static const char rollback_sql[] = "ROLLBACK";
+
 enum err store_open(const char *folder, bool read_only, struct store **ret_store, struct error *reterr)
 {
 	struct store *store = mem_new(struct store, 1);
-	char path[4400];
+	char path[PATH_ROOM];
 	if (!store || strlen(folder) >= sizeof(store->folder)) {
 		mem_free(store);
 		return error_set(reterr, ERR_NOMEM, 0, "no memory for the database");
@@ -162,16 +202,25 @@ enum err store_open(const char *folder, bool read_only, struct store **ret_store
 	(void)snprintf(store->folder, sizeof(store->folder), "%s", folder);
 	(void)snprintf(path, sizeof(path), "%s/postern.db", folder);
 	store->read_only = read_only;
+	buf_init(&store->gone, SIZE_MAX / 2);
+	/* A reader of a database in WAL mode writes too: into the shared memory beside it. */
 	int flags = SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_PRIVATECACHE | SQLITE_OPEN_READWRITE |
 		    (read_only ? 0 : SQLITE_OPEN_CREATE);
 	enum err err = ERR_OK;
-	if (sqlite3_open_v2(path, &store->db, flags, NULL) != SQLITE_OK)
-		err = error_set(reterr, ERR_IO, 0, "%.100s: %s", path,
-				store->db ? sqlite3_errmsg(store->db) : "no memory");
+	if (sqlite3_open_v2(path, &store->db, flags, NULL) != SQLITE_OK) {
+		int why = store->db ? sqlite3_system_errno(store->db) : ENOMEM;
+		if (why == ENOENT && read_only)
+			err = error_set(reterr, ERR_IO, 0, "%.90s is not there: have the daemons been started?", path);
+		else
+			err = error_set(reterr, why == ENOMEM ? ERR_NOMEM : ERR_IO, 0, "%.100s: %s", path,
+					strerror(why));
+	}
 	if (err == ERR_OK)
 		err = configure(store, reterr);
 	if (err == ERR_OK)
 		err = migrate(store, reterr);
+	if (err == ERR_OK && !store_statement(store, rollback_sql, reterr))
+		err = ERR_NOMEM;
 	if (err != ERR_OK) {
 		store_close(&store);
 		return err;
@@ -187,21 +236,40 @@ void store_close(struct store **store)
 	for (size_t i = 0; i < (*store)->n_cached; i++)
 		(void)sqlite3_finalize((*store)->cache[i].statement);
 	(void)sqlite3_close_v2((*store)->db);
+	if ((*store)->sweep)
+		(void)closedir((*store)->sweep);
+	buf_done(&(*store)->gone);
 	mem_free(*store);
 	*store = NULL;
 }
 
 enum err store_begin(struct store *store, bool durable, struct error *reterr)
 {
+	ASSERT(!store->in_transaction);
+	if (!sqlite3_get_autocommit(store->db)) /* a rollback that had no memory */
+		store_rollback(store);
+	/* In WAL mode FULL (2) syncs the log at each commit, NORMAL (1) at checkpoints only. It cannot change inside a
+	 * transaction. */
+	int synchronous = durable ? 2 : 1;
+	if (store->synchronous != synchronous)
+		TRY(store_exec(store, durable ? "PRAGMA synchronous = FULL" : "PRAGMA synchronous = NORMAL", reterr));
+	store->synchronous = synchronous;
 	sqlite3_stmt *statement = store_statement(store, "BEGIN IMMEDIATE", reterr);
 	if (!statement)
 		return ERR_IO;
-	/* In WAL mode FULL syncs the log at each commit, NORMAL at checkpoints only. It cannot change inside a
-	 * transaction. */
-	TRY(store_exec(store, durable ? "PRAGMA synchronous = FULL" : "PRAGMA synchronous = NORMAL", reterr));
 	TRY(store_run(store, statement, "begin", reterr));
+	buf_clear(&store->gone);
 	store->in_transaction = true;
 	return ERR_OK;
+}
+
+/* What was deleted is gone for good now, and so are its files; one that stays is swept later. */
+static void remove_gone(struct store *store)
+{
+	struct bytes rest = buf_bytes(&store->gone), path;
+	while (rest.len > 0 && bytes_split(&rest, '\0', &path))
+		(void)unlink((const char *)path.ptr);
+	buf_clear(&store->gone);
 }
 
 enum err store_commit(struct store *store, struct error *reterr)
@@ -211,14 +279,19 @@ enum err store_commit(struct store *store, struct error *reterr)
 		return ERR_IO;
 	TRY(store_run(store, statement, "commit", reterr));
 	store->in_transaction = false;
+	remove_gone(store);
 	return ERR_OK;
 }
 
 void store_rollback(struct store *store)
 {
-	if (store->in_transaction || !sqlite3_get_autocommit(store->db))
-		(void)sqlite3_exec(store->db, "ROLLBACK", NULL, NULL, NULL);
+	sqlite3_stmt *statement = store_statement(store, rollback_sql, NULL);
+	if (statement && !sqlite3_get_autocommit(store->db)) {
+		(void)sqlite3_step(statement);
+		(void)sqlite3_reset(statement);
+	}
 	store->in_transaction = false;
+	buf_clear(&store->gone);
 }
 
 enum err store_probe(struct store *store, struct error *reterr)
@@ -231,5 +304,18 @@ enum err store_probe(struct store *store, struct error *reterr)
 		err = store_commit(store, reterr);
 	if (err != ERR_OK)
 		store_rollback(store);
+	return err;
+}
+
+enum err store_check(struct store *store, struct error *reterr)
+{
+	sqlite3_stmt *statement = NULL;
+	if (sqlite3_prepare_v2(store->db, "PRAGMA quick_check(1)", -1, &statement, NULL) != SQLITE_OK)
+		return store_failed(store, "check", reterr);
+	enum err err = sqlite3_step(statement) == SQLITE_ROW ? ERR_OK : store_failed(store, "check", reterr);
+	if (err == ERR_OK && !bytes_eq(store_column(statement, 0), BYTES_LIT("ok")))
+		err = error_set(reterr, ERR_SYNTAX, 0, "the database is damaged (%.*s)",
+				BYTES_FMT(bytes_sub(store_column(statement, 0), 0, 100)));
+	(void)sqlite3_finalize(statement);
 	return err;
 }

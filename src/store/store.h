@@ -4,11 +4,14 @@
  * store/store.h: the trace of every session and the quarantine, on one machine: SQLite in WAL mode and message bodies
  * as compressed files. No name of SQLite appears here: another database goes behind the same calls.
  *
- * Who:      the vault writes; the command line reads, and writes for a release. Any number of processes, one writer at
- * a time; a second one waits two seconds for the first. Bounds:   texts are cut at STORE_TEXT_MAX bytes; a query gives
- * at most its limit. Fails:    ERR_IO (disk full, read only, locked, not there: *reterr says which), ERR_SYNTAX (the
- * database or a body is damaged), ERR_NOMEM, ERR_UNSUPPORTED (a query that cannot be answered, no such item, a newer
- * database). After a failed call in a transaction the whole transaction is to be rolled back: nothing is half done.
+ * Who:    the vault writes; the command line reads, and writes for a release. Any number of processes, one writer at a
+ *         time; a second one waits two seconds for the first.
+ *
+ * Bounds: texts are cut at STORE_TEXT_MAX bytes; a query gives at most its limit.
+ *
+ * Fails:  ERR_IO (disk full, read only, locked, not there: *reterr says which), ERR_SYNTAX (the database or a body is
+ *         damaged), ERR_NOMEM, ERR_UNSUPPORTED (a query that cannot be answered, no such item, a newer database). After
+ *         a failed call in a transaction the whole transaction is to be rolled back: nothing is half done.
  */
 #include "base/bytes.h"
 #include "base/err.h"
@@ -44,7 +47,8 @@ struct store_trace {
 	size_t n_recipients;
 	struct bytes from_address, from_name, subject, message_id, queue_id;
 	uint64_t size;
-	struct bytes class, action, status, reason_en, reason_ja, evidence; /* evidence: JSON */
+	struct bytes class, action, status, reason_en, reason_ja,
+		evidence; /* evidence: JSON, kept whole or not at all */
 	int64_t log_odds;
 	uint64_t usec;
 	struct bytes released; /* id of the quarantined message that this one is, when it is one */

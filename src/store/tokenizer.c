@@ -98,30 +98,40 @@ static void tokenize_ascii(struct state *state, struct bytes text)
 		on_code(state, ascii_lower(text.ptr[i]));
 }
 
-/* NFKC_Casefold over UTF-16, which is what ICU folds. */
+static void tell_wide(struct state *state, const UChar *text, int32_t n)
+{
+	for (int32_t i = 0; i < n && state->rc == 0;) {
+		uint32_t code = text[i++];
+		if (U16_IS_LEAD(code) && i < n && U16_IS_TRAIL(text[i]))
+			code = (uint32_t)U16_GET_SUPPLEMENTARY(code, text[i++]);
+		on_code(state, code);
+	}
+}
+
+/* NFKC_Casefold over UTF-16, which is what ICU folds. One character may become 18 (U+FDFA): so it is asked how many. */
 static bool tokenize_folded(struct state *state, struct bytes text)
 {
 	UErrorCode status = U_ZERO_ERROR;
 	const UNormalizer2 *folder = unorm2_getNFKCCasefoldInstance(&status);
-	int32_t room = (int32_t)text.len + 1, len = 0;
+	int32_t room = (int32_t)text.len + 1, len = 0, folded_room = 2 * room;
 	UChar *wide = mem_calloc((size_t)room, sizeof(UChar));
-	/* One character may fold to 18 (U+FDFA): room for that in the middle, an overflow in the worst case is cut. */
-	int32_t folded_room = room * 4 + 64;
 	UChar *folded = mem_calloc((size_t)folded_room, sizeof(UChar));
-	if (wide && folded) {
+	bool good = wide && folded && U_SUCCESS(status);
+	if (good) {
 		(void)u_strFromUTF8WithSub(wide, room, &len, (const char *)text.ptr, (int32_t)text.len, 0xfffd, NULL,
 					   &status);
 		int32_t n = unorm2_normalize(folder, wide, len, folded, folded_room, &status);
-		if (U_FAILURE(status))
-			n = 0;
-		for (int32_t i = 0; i < n && state->rc == 0;) {
-			uint32_t code = folded[i++];
-			if (U16_IS_LEAD(code) && i < n && U16_IS_TRAIL(folded[i]))
-				code = (uint32_t)U16_GET_SUPPLEMENTARY(code, folded[i++]);
-			on_code(state, code);
+		if (status == U_BUFFER_OVERFLOW_ERROR) {
+			status = U_ZERO_ERROR;
+			folded_room = n + 1;
+			mem_free(folded);
+			folded = mem_calloc((size_t)folded_room, sizeof(UChar));
+			n = folded ? unorm2_normalize(folder, wide, len, folded, folded_room, &status) : 0;
 		}
+		good = folded && U_SUCCESS(status);
+		if (good)
+			tell_wide(state, folded, n);
 	}
-	bool good = wide && folded;
 	mem_free(wide);
 	mem_free(folded);
 	return good;

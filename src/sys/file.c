@@ -9,16 +9,44 @@
 #include <unistd.h>
 
 #include "base/arena.h"
+#include "base/buf.h"
 
 #include "base/banned.h"
 
 #define SEALS (F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_WRITE)
+
+/* A pipe or device says no size: what comes, to its end. */
+static enum err read_unsized(struct arena *arena, int fd, size_t max, struct bytes *ret_content)
+{
+	CLEANUP(buf_done) struct buf buf = BUF_INIT(max);
+	for (;;) {
+		uint8_t piece[4096];
+		ssize_t n = read(fd, piece, sizeof(piece));
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n < 0)
+			return ERR_IO;
+		if (n == 0)
+			break;
+		buf_add(&buf, bytes_make(piece, (size_t)n));
+		TRY(buf_err(&buf));
+	}
+	uint8_t *data = arena_alloc_raw(arena, buf.len + 1);
+	if (!data)
+		return ERR_NOMEM;
+	if (buf.len > 0)
+		memcpy(data, buf.ptr, buf.len);
+	*ret_content = bytes_make(data, buf.len);
+	return ERR_OK;
+}
 
 static enum err read_up_to(struct arena *arena, int fd, size_t max, struct bytes *ret_content)
 {
 	struct stat st;
 	if (fstat(fd, &st) != 0)
 		return ERR_IO;
+	if (!S_ISREG(st.st_mode))
+		return read_unsized(arena, fd, max, ret_content);
 	if (st.st_size < 0 || (uint64_t)st.st_size > max)
 		return ERR_LIMIT;
 	size_t size = (size_t)st.st_size, got = 0;
@@ -57,14 +85,14 @@ enum err file_write_all(int fd, struct bytes data)
 		ssize_t n = write(fd, data.ptr, data.len);
 		if (n < 0 && errno == EINTR)
 			continue;
-		if (n < 0)
+		if (n <= 0)
 			return ERR_IO;
 		data = bytes_from(data, (size_t)n);
 	}
 	return ERR_OK;
 }
 
-static enum err sync_folder_of(const char *path)
+enum err file_sync_folder_of(const char *path)
 {
 	char folder[4096];
 	size_t slash = bytes_rfind_byte(bytes_from_cstr(path), '/');
@@ -89,10 +117,19 @@ enum err file_write_atomic(const char *path, struct bytes content, unsigned mode
 		errno = ENAMETOOLONG;
 		return ERR_IO;
 	}
-	int fd = open(temporary, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, (mode_t)mode);
+	/*
+	 * Root writes into folders of the user that the daemons are: what lies there under this name already may be a
+	 * link to anywhere, so it is removed and never opened.
+	 */
+	const int how = O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC;
+	int fd = open(temporary, how, (mode_t)mode);
+	if (fd < 0 && errno == EEXIST && unlink(temporary) == 0)
+		fd = open(temporary, how, (mode_t)mode);
 	if (fd < 0)
 		return ERR_IO;
 	enum err err = file_write_all(fd, content);
+	if (err == ERR_OK && fchmod(fd, (mode_t)mode) != 0)
+		err = ERR_IO;
 	if (err == ERR_OK && fsync(fd) != 0)
 		err = ERR_IO;
 	if (close(fd) != 0 && err == ERR_OK)
@@ -105,12 +142,13 @@ enum err file_write_atomic(const char *path, struct bytes content, unsigned mode
 		errno = kept;
 		return err;
 	}
-	return sync_folder_of(path);
+	return file_sync_folder_of(path);
 }
 
 enum err file_make_folder(const char *path, unsigned mode)
 {
 	char part[4096];
+	struct stat st;
 	size_t len = strlen(path);
 	if (len == 0 || len >= sizeof(part)) {
 		errno = ENAMETOOLONG;
@@ -123,6 +161,12 @@ enum err file_make_folder(const char *path, unsigned mode)
 		part[i] = '\0';
 		if (mkdir(part, i == len ? (mode_t)mode : 0755) != 0 && errno != EEXIST)
 			return ERR_IO;
+	}
+	if (stat(path, &st) != 0)
+		return ERR_IO;
+	if (!S_ISDIR(st.st_mode)) {
+		errno = ENOTDIR;
+		return ERR_IO;
 	}
 	return ERR_OK;
 }

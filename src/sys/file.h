@@ -9,10 +9,18 @@
 
 struct arena;
 
-/* All of a file of at most `max` bytes, into the arena. ERR_IO (errno is set), ERR_LIMIT, ERR_NOMEM. */
+/*
+ * All of a file of at most `max` bytes, into the arena; of a pipe or device what comes up to its end. ERR_IO (errno is
+ * set), ERR_LIMIT, ERR_NOMEM.
+ */
 NODISCARD enum err file_read(struct arena *arena, const char *path, size_t max, struct bytes *ret_content);
-/* Temporary file beside it, fsync, rename, fsync of the folder. ERR_IO with errno. */
+/*
+ * Temporary file beside it, fsync, rename, fsync of the folder. The mode is exact, whatever the umask. ERR_IO with
+ * errno.
+ */
 NODISCARD enum err file_write_atomic(const char *path, struct bytes content, unsigned mode);
+/* Has the name of that file or folder last: fsync of the folder it is in. ERR_IO with errno. */
+NODISCARD enum err file_sync_folder_of(const char *path);
 /* Makes the folder and those above it; an existing one is fine. ERR_IO with errno. */
 NODISCARD enum err file_make_folder(const char *path, unsigned mode);
 NODISCARD enum err file_write_all(int fd, struct bytes data);

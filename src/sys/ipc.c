@@ -41,12 +41,29 @@ union control {
 
 enum err ipc_pair(int ret_fds[2])
 {
-	int size = (int)(2 * IPC_MAX);
+	const int wanted = (int)(2 * IPC_MAX);
 	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_NONBLOCK | SOCK_CLOEXEC, 0, ret_fds) != 0)
 		return ERR_IO;
-	for (int i = 0; i < 2; i++)
-		(void)setsockopt(ret_fds[i], SOL_SOCKET, SO_SNDBUF, &size, sizeof(size));
+	for (int i = 0; i < 2; i++) {
+		int got = 0;
+		socklen_t len = sizeof(got);
+		/* Root may go beyond net.core.wmem_max. The kernel keeps 32 bytes of the buffer for itself. */
+		if (setsockopt(ret_fds[i], SOL_SOCKET, SO_SNDBUFFORCE, &wanted, sizeof(wanted)) != 0)
+			(void)setsockopt(ret_fds[i], SOL_SOCKET, SO_SNDBUF, &wanted, sizeof(wanted));
+		if (getsockopt(ret_fds[i], SOL_SOCKET, SO_SNDBUF, &got, &len) != 0 || got < (int)IPC_MAX + 64) {
+			(void)close(ret_fds[0]);
+			(void)close(ret_fds[1]);
+			errno = ENOBUFS;
+			return ERR_LIMIT;
+		}
+	}
 	return ERR_OK;
+}
+
+/* The other end has not read enough yet: bytes, or descriptors in flight. */
+static bool must_wait(void)
+{
+	return errno == EAGAIN || errno == ENOBUFS || errno == ETOOMANYREFS;
 }
 
 static ssize_t send_once(int socket, struct bytes payload, int fd)
@@ -74,7 +91,33 @@ static ssize_t send_once(int socket, struct bytes payload, int fd)
 	return n;
 }
 
-/* Length, 0 at the end, -1 with errno. *ret_fd is -1 when none came; surplus descriptors are closed. */
+/*
+ * The first descriptor that came, or -1; false when there were more: CMSG_SPACE() of one has room for two, and the
+ * second would stay open for ever.
+ */
+static bool take_descriptors(struct msghdr *message, int *ret_fd)
+{
+	bool one = true;
+	*ret_fd = -1;
+	for (struct cmsghdr *header = CMSG_FIRSTHDR(message); header; header = CMSG_NXTHDR(message, header)) {
+		if (header->cmsg_level != SOL_SOCKET || header->cmsg_type != SCM_RIGHTS)
+			continue;
+		size_t n = (header->cmsg_len - CMSG_LEN(0)) / sizeof(int);
+		for (size_t i = 0; i < n; i++) {
+			int fd;
+			memcpy(&fd, CMSG_DATA(header) + i * sizeof(int), sizeof(fd));
+			if (*ret_fd < 0) {
+				*ret_fd = fd;
+				continue;
+			}
+			(void)close(fd);
+			one = false;
+		}
+	}
+	return one;
+}
+
+/* Length, 0 at the end, -1 with errno. *ret_fd is -1 when none came. What none of ours sends is an end, too. */
 static ssize_t receive_once(int socket, uint8_t *buffer, size_t size, int *ret_fd)
 {
 	struct iovec iov = {.iov_base = buffer, .iov_len = size};
@@ -90,11 +133,8 @@ static ssize_t receive_once(int socket, uint8_t *buffer, size_t size, int *ret_f
 	while (n < 0 && errno == EINTR);
 	if (n < 0)
 		return n;
-	for (struct cmsghdr *header = CMSG_FIRSTHDR(&message); header; header = CMSG_NXTHDR(&message, header))
-		if (header->cmsg_level == SOL_SOCKET && header->cmsg_type == SCM_RIGHTS && *ret_fd < 0)
-			memcpy(ret_fd, CMSG_DATA(header), sizeof(int));
-	if (message.msg_flags & (MSG_TRUNC | MSG_CTRUNC)) {
-		/* None of ours sends so much: the other end is broken. */
+	bool one = take_descriptors(&message, ret_fd);
+	if (!one || n == 0 || (message.msg_flags & (MSG_TRUNC | MSG_CTRUNC))) {
 		if (*ret_fd >= 0)
 			(void)close(*ret_fd);
 		*ret_fd = -1;
@@ -128,7 +168,7 @@ static void on_writable(struct ipc *ipc)
 {
 	while (ipc->first) {
 		ssize_t n = send_once(ipc->socket, bytes_make(ipc->first->payload, ipc->first->len), ipc->first->fd);
-		if (n < 0 && (errno == EAGAIN || errno == ENOBUFS))
+		if (n < 0 && must_wait())
 			return;
 		if (n < 0) {
 			end(ipc);
@@ -223,7 +263,7 @@ enum err ipc_send(struct ipc *ipc, struct bytes payload, int fd)
 		return enqueue(ipc, payload, fd);
 	if (send_once(ipc->socket, payload, fd) >= 0)
 		return ERR_OK;
-	if (errno == EAGAIN || errno == ENOBUFS)
+	if (must_wait())
 		return enqueue(ipc, payload, fd);
 	return ERR_CLOSED; /* the loop reads the end and calls back */
 }
@@ -257,7 +297,7 @@ enum err ipc_receive_blocking(int socket, uint8_t *buffer, size_t size, size_t *
 enum err ipc_send_blocking(int socket, struct bytes payload, int fd)
 {
 	while (send_once(socket, payload, fd) < 0) {
-		if (errno != EAGAIN && errno != ENOBUFS)
+		if (!must_wait())
 			return ERR_CLOSED;
 		TRY(wait_for(socket, POLLOUT));
 	}

@@ -6,7 +6,8 @@
  *
  * Owns:   the socket. A descriptor that comes in belongs to the receiver; one that is sent is duplicated by the kernel
  * and stays the sender's. Bounds: IPC_MAX bytes a message; IPC_QUEUE_MAX bytes may wait when the other end is slow,
- * more is ERR_LIMIT.
+ * more is ERR_LIMIT. A peer that sends what ipc_send() cannot (an empty message, one too long, two descriptors) is
+ * closed.
  */
 #include <stdbool.h>
 
@@ -26,7 +27,10 @@ struct ipc_ops {
 	void (*closed)(void *ctx);
 };
 
-/* Both ends of a new pair: non-blocking, close-on-exec, with buffers large enough for IPC_MAX. */
+/*
+ * Both ends of a new pair: non-blocking, close-on-exec, with buffers large enough for IPC_MAX. ERR_IO with errno;
+ * ERR_LIMIT where the kernel gives smaller buffers (net.core.wmem_max).
+ */
 NODISCARD enum err ipc_pair(int ret_fds[2]);
 
 NODISCARD enum err ipc_new(struct loop *loop, int fd, const struct ipc_ops *ops, void *ctx, struct ipc **ret_ipc);

@@ -142,6 +142,16 @@ static bool within_rate(const char *event, uint64_t *ret_suppressed)
 	return false;
 }
 
+static void add_line(struct buf *buf, enum log_level level, const char *event, const struct log_field *fields,
+		     uint64_t suppressed)
+{
+	if (logger.journal)
+		buf_printf(buf, "<%d>", level_priorities[level]);
+	log_format_line(buf, logger.format, level, logger.process, (int)getpid(), clock_wall_ms(), event, fields,
+			suppressed);
+	buf_add_byte(buf, '\n');
+}
+
 void log_fields(enum log_level level, const char *event, const struct log_field *fields)
 {
 	uint64_t suppressed = 0;
@@ -151,18 +161,13 @@ void log_fields(enum log_level level, const char *event, const struct log_field 
 	if (level != LOG_NOTICE && level != LOG_INFO && !within_rate(event, &suppressed))
 		return;
 	CLEANUP(buf_done) struct buf buf = BUF_INIT(LOG_LINE_MAX);
-	if (logger.journal)
-		buf_printf(&buf, "<%d>", level_priorities[level]);
-	log_format_line(&buf, logger.format, level, logger.process, (int)getpid(), clock_wall_ms(), event, fields,
-			suppressed);
-	/* A line that is too long for one event is told by its name. */
+	add_line(&buf, level, event, fields, suppressed);
 	if (buf_err(&buf) != ERR_OK) {
+		/* What is too long for one line is told by its name. */
 		const struct log_field none = {0};
 		buf_clear(&buf);
-		log_format_line(&buf, logger.format, level, logger.process, (int)getpid(), clock_wall_ms(), event,
-				&none, 0);
+		add_line(&buf, level, event, &none, suppressed);
 	}
-	buf_add_byte(&buf, '\n');
 	if (write(STDERR_FILENO, buf.ptr, buf.len) < 0)
 		return; /* nobody is left to tell */
 }

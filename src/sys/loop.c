@@ -37,8 +37,12 @@ enum err loop_new(struct loop **ret_loop)
 	struct loop *loop = mem_new(struct loop, 1);
 	struct event_config *config = loop ? event_config_new() : NULL;
 	if (config) {
-		/* Interest is switched often within a turn: only the difference goes to the kernel. */
-		(void)event_config_set_flag(config, EVENT_BASE_FLAG_EPOLL_USE_CHANGELIST | EVENT_BASE_FLAG_NOLOCK);
+		/*
+		 * No changelist: it would tell the kernel of an end of interest in the next turn only, when the
+		 * descriptor may be closed here and still be open in another process (a listener); then the kernel goes
+		 * on waking us, and nothing can stop it.
+		 */
+		(void)event_config_set_flag(config, EVENT_BASE_FLAG_NOLOCK);
 		loop->base = event_base_new_with_config(config);
 		event_config_free(config);
 	}

@@ -25,7 +25,7 @@ void loop_free(struct loop **loop);
 /* Returns when loop_stop() was called. */
 void loop_run(struct loop *loop);
 void loop_stop(struct loop *loop);
-/* Monotonic milliseconds, as of the beginning of this turn of the loop. */
+/* Monotonic milliseconds, exact to a tick of the kernel (4 ms at most). */
 int64_t loop_now_ms(struct loop *loop);
 
 /* Watches `fd`, which stays the caller's. Nothing is wanted at first. */
@@ -35,7 +35,10 @@ NODISCARD enum err loop_io_new(struct loop *loop, int fd, void (*ready)(void *ct
 void loop_io_want(struct loop_io *io, unsigned events);
 void loop_io_free(struct loop_io **io);
 
-/* Fires once, `ms` after loop_timer_set(); setting it again moves it. */
+/*
+ * Fires once, `ms` after loop_timer_set(); setting it again moves it; 0 is a deferred call, in the next turn. What is
+ * periodic sets it again when it fires.
+ */
 NODISCARD enum err loop_timer_new(struct loop *loop, void (*fire)(void *ctx), void *ctx, struct loop_timer **ret_timer);
 void loop_timer_set(struct loop_timer *timer, int64_t ms);
 void loop_timer_stop(struct loop_timer *timer);

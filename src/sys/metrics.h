@@ -19,7 +19,7 @@ enum metric {
 
 #define METRICS_ROWS 128
 
-/* In the supervisor, before the first fork. Without it metrics go nowhere. */
+/* In the supervisor, before the first fork; row 0 is its own. Without it metrics go nowhere. ERR_NOMEM. */
 NODISCARD enum err metrics_init(void);
 /* Which row is this process's; a new process on an old row goes on counting there. Gauges of the row begin at 0. */
 void metrics_use_row(unsigned row);

@@ -98,20 +98,19 @@ void net_format_ip(const uint8_t ip[16], char out[static NET_TEXT_MAX])
 
 void net_format(const struct net_address *address, char out[static NET_TEXT_MAX])
 {
-	char host[NET_TEXT_MAX];
-	uint8_t ip[16];
-	if (!net_ip(address, ip)) {
-		const struct sockaddr_un *un = (const struct sockaddr_un *)&address->storage;
+	const struct sockaddr_un *un = (const struct sockaddr_un *)&address->storage;
+	const struct sockaddr_in *in = (const struct sockaddr_in *)&address->storage;
+	const struct sockaddr_in6 *in6 = (const struct sockaddr_in6 *)&address->storage;
+	char host[INET6_ADDRSTRLEN] = "";
+	if (address->storage.ss_family == AF_INET) {
+		(void)inet_ntop(AF_INET, &in->sin_addr, host, sizeof(host));
+		(void)snprintf(out, NET_TEXT_MAX, "%s:%u", host, (unsigned)ntohs(in->sin_port));
+	} else if (address->storage.ss_family == AF_INET6) {
+		(void)inet_ntop(AF_INET6, &in6->sin6_addr, host, sizeof(host));
+		(void)snprintf(out, NET_TEXT_MAX, "[%s]:%u", host, (unsigned)ntohs(in6->sin6_port));
+	} else {
 		(void)snprintf(out, NET_TEXT_MAX, "unix:%.*s", (int)sizeof(un->sun_path), un->sun_path);
-		return;
 	}
-	net_format_ip(ip, host);
-	if (address->storage.ss_family == AF_INET)
-		(void)snprintf(out, NET_TEXT_MAX, "%.100s:%u", host,
-			       (unsigned)ntohs(((const struct sockaddr_in *)&address->storage)->sin_port));
-	else
-		(void)snprintf(out, NET_TEXT_MAX, "[%.100s]:%u", host,
-			       (unsigned)ntohs(((const struct sockaddr_in6 *)&address->storage)->sin6_port));
 }
 
 /* Removes a socket file that nobody listens on any more. */

@@ -20,6 +20,7 @@ struct net_address {
 
 /* "127.0.0.1:25", "[::1]:25", "unix:/run/x". ERR_SYNTAX with a text that says what is wrong. Pure. */
 NODISCARD enum err net_parse(struct bytes text, struct net_address *ret_address, struct error *reterr);
+/* The form that net_parse() reads. */
 void net_format(const struct net_address *address, char out[static NET_TEXT_MAX]);
 /* The 16-byte form (IPv4 mapped); false for unix sockets. */
 bool net_ip(const struct net_address *address, uint8_t ret_ip[16]);

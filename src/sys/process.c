@@ -26,6 +26,17 @@ static int ascending(const void *left, const void *right)
 	return (a > b) - (a < b);
 }
 
+/* Where close_range(2) is missing or forbidden (old container rules), one by one. */
+static void close_between(unsigned first, unsigned last)
+{
+	struct rlimit limit;
+	if (syscall(SYS_close_range, first, last, 0) == 0)
+		return;
+	rlim_t end = getrlimit(RLIMIT_NOFILE, &limit) == 0 && limit.rlim_max < (1u << 20) ? limit.rlim_max : 1u << 20;
+	for (unsigned fd = first; fd <= last && fd < end; fd++)
+		(void)close((int)fd);
+}
+
 static void close_all_but(const int *keep, size_t n_keep)
 {
 	int sorted[KEEP_MAX];
@@ -36,10 +47,10 @@ static void close_all_but(const int *keep, size_t n_keep)
 		if (sorted[i] < (int)next)
 			continue;
 		if ((unsigned)sorted[i] > next)
-			(void)syscall(SYS_close_range, next, (unsigned)sorted[i] - 1, 0);
+			close_between(next, (unsigned)sorted[i] - 1);
 		next = (unsigned)sorted[i] + 1;
 	}
-	(void)syscall(SYS_close_range, next, ~0u, 0);
+	close_between(next, ~0u);
 }
 
 static void reset_signals(void)
@@ -60,11 +71,16 @@ enum err process_spawn(const char *name, const int *keep, size_t n_keep, NORETUR
 		       pid_t *ret_pid)
 {
 	pid_t parent = getpid();
+	sigset_t all, before;
 	ASSERT(n_keep <= KEEP_MAX);
+	/* No handler of the parent's may run in the child: it would write into the parent's loop. */
+	(void)sigfillset(&all);
+	(void)sigprocmask(SIG_SETMASK, &all, &before);
 	pid_t pid = fork();
-	if (pid < 0)
-		return ERR_LIMIT;
-	if (pid > 0) {
+	if (pid != 0) {
+		(void)sigprocmask(SIG_SETMASK, &before, NULL);
+		if (pid < 0)
+			return ERR_LIMIT;
 		*ret_pid = pid;
 		return ERR_OK;
 	}

@@ -177,6 +177,8 @@ static enum err enter_seccomp(enum sandbox_profile profile, struct error *reterr
 	struct filter filter = {.ctx = seccomp_init(SCMP_ACT_KILL_PROCESS)};
 	if (!filter.ctx)
 		return error_set(reterr, ERR_NOMEM, 0, "seccomp: no memory for the filter");
+	/* Calls of another architecture (32 bit) are not in the tables. */
+	(void)seccomp_attr_set(filter.ctx, SCMP_FLTATR_ACT_BADARCH, SCMP_ACT_KILL_PROCESS);
 	/* A binary tree: calls late in the table cost no more than early ones. */
 	(void)seccomp_attr_set(filter.ctx, SCMP_FLTATR_CTL_OPTIMIZE, 2);
 	common(&filter);
@@ -245,6 +247,7 @@ static enum err enter_landlock(const char *folder, struct error *reterr)
 
 enum err sandbox_enter(enum sandbox_profile profile, const char *folder, struct error *reterr)
 {
-	TRY(enter_landlock(profile == SANDBOX_VAULT ? folder : NULL, reterr));
-	return enter_seccomp(profile, reterr);
+	enum err files = enter_landlock(profile == SANDBOX_VAULT ? folder : NULL, reterr);
+	enum err calls = enter_seccomp(profile, files == ERR_OK ? reterr : NULL);
+	return files != ERR_OK ? files : calls;
 }

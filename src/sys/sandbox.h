@@ -7,7 +7,7 @@
  *
  * Files:   none; SANDBOX_VAULT: below `folder`. Where the kernel has no Landlock the profiles without file calls lose
  * nothing. Fails:   ERR_UNSUPPORTED when the kernel cannot; start-up must refuse to go on then, unless told to in so
- * many words.
+ * many words. What the kernel can do of the two is in force even so.
  */
 #include "base/err.h"
 

@@ -19,18 +19,23 @@ struct stream {
 	const struct stream_ops *ops;
 	void *ctx;
 	int fd;
-	bool tcp, connecting, paused, finishing, over;
+	bool tcp, connecting, paused, ended, finishing, over;
 	unsigned corks;
 	bool ending; /* ends in the next turn of the loop, with ending_why */
 	enum err ending_why;
 	bool busy, dead; /* in a call-back; freed by the owner inside it: the memory goes when it returns */
 	struct buf out;
 	size_t out_at;
-	int64_t timeout_ms, last_ms;
+	int64_t timeout_ms, last_ms, deadline_ms;
 };
 
 /* One read buffer a process: a stream hands it on before the next one is read. */
 static uint8_t read_buffer[STREAM_READ_SIZE];
+
+static unsigned wants_read(const struct stream *stream)
+{
+	return stream->connecting || stream->paused || stream->ended || stream->finishing ? 0 : LOOP_READ;
+}
 
 static void update_interest(struct stream *stream)
 {
@@ -39,8 +44,7 @@ static void update_interest(struct stream *stream)
 		loop_io_want(stream->io, 0);
 		return;
 	}
-	if (!stream->connecting && !stream->paused && !stream->finishing)
-		want |= LOOP_READ;
+	want |= wants_read(stream);
 	if (stream->connecting || (stream->out.len > stream->out_at && stream->corks == 0))
 		want |= LOOP_WRITE;
 	loop_io_want(stream->io, want);
@@ -106,6 +110,12 @@ static void on_readable(struct stream *stream)
 	ssize_t n = recv(stream->fd, read_buffer, sizeof(read_buffer), 0);
 	if (n < 0 && (errno == EAGAIN || errno == EINTR))
 		return;
+	if (n == 0 && stream->ops->ended) {
+		stream->ended = true;
+		update_interest(stream);
+		stream->ops->ended(stream->ctx);
+		return;
+	}
 	if (n <= 0) {
 		end(stream, n == 0 || errno == ECONNRESET ? ERR_CLOSED : ERR_IO);
 		return;
@@ -148,20 +158,35 @@ static void on_ready(void *ctx, unsigned events)
 		mem_free(stream);
 }
 
+/* When the stream times out, if nothing happens until then; INT64_MAX: never. */
+static int64_t times_out_at(const struct stream *stream)
+{
+	int64_t at = stream->deadline_ms > 0 ? stream->deadline_ms : INT64_MAX;
+	if (stream->timeout_ms > 0 && stream->last_ms + stream->timeout_ms < at)
+		at = stream->last_ms + stream->timeout_ms;
+	return at;
+}
+
+static void arm(struct stream *stream)
+{
+	int64_t at = times_out_at(stream), now = loop_now_ms(stream->loop);
+	if (stream->over || stream->ending)
+		return; /* an end that is on its way keeps the timer */
+	if (at == INT64_MAX)
+		loop_timer_stop(stream->timer);
+	else
+		loop_timer_set(stream->timer, at > now ? at - now + 1 : 0);
+}
+
 static void on_timer(void *ctx)
 {
 	struct stream *stream = ctx;
-	int64_t idle = loop_now_ms(stream->loop) - stream->last_ms;
-	if (stream->ending) {
+	if (stream->ending)
 		end(stream, stream->ending_why);
-		return;
-	}
-	if (stream->timeout_ms == 0 || stream->over)
-		return;
-	if (idle >= stream->timeout_ms)
+	else if (loop_now_ms(stream->loop) >= times_out_at(stream))
 		end(stream, ERR_TIMEOUT);
 	else
-		loop_timer_set(stream->timer, stream->timeout_ms - idle + 1);
+		arm(stream);
 }
 
 static enum err make(struct loop *loop, int fd, bool tcp, bool connecting, const struct stream_ops *ops, void *ctx,
@@ -214,9 +239,13 @@ void stream_free(struct stream **stream)
 
 void stream_write(struct stream *stream, struct bytes data)
 {
-	if (stream->over || data.len == 0)
+	if (stream->over || stream->ending || data.len == 0)
 		return;
 	bool idle = stream->out.len == 0;
+	if (stream->out_at > STREAM_READ_SIZE && stream->out_at > stream->out.len / 2) {
+		buf_consume(&stream->out, stream->out_at); /* only what is not yet written counts */
+		stream->out_at = 0;
+	}
 	buf_add(&stream->out, data);
 	if (buf_err(&stream->out) != ERR_OK) {
 		end_soon(stream, ERR_LIMIT);
@@ -237,7 +266,7 @@ void stream_write(struct stream *stream, struct bytes data)
 	if (n > 0)
 		stream->out_at = (size_t)n;
 	/* The rest, an error, and `drained` are the loop's business. */
-	loop_io_want(stream->io, (stream->paused || stream->finishing ? 0 : LOOP_READ) | LOOP_WRITE);
+	loop_io_want(stream->io, wants_read(stream) | LOOP_WRITE);
 }
 
 void stream_cork(struct stream *stream)
@@ -263,7 +292,7 @@ void stream_uncork(struct stream *stream)
 	}
 	if (n > 0)
 		stream->out_at += (size_t)n;
-	loop_io_want(stream->io, (stream->paused || stream->finishing ? 0 : LOOP_READ) | LOOP_WRITE);
+	loop_io_want(stream->io, wants_read(stream) | LOOP_WRITE);
 }
 
 void stream_finish(struct stream *stream)
@@ -287,10 +316,13 @@ void stream_timeout(struct stream *stream, int64_t ms)
 {
 	stream->timeout_ms = ms;
 	stream->last_ms = loop_now_ms(stream->loop);
-	if (ms > 0 && !stream->over)
-		loop_timer_set(stream->timer, ms + 1);
-	else
-		loop_timer_stop(stream->timer);
+	arm(stream);
+}
+
+void stream_deadline(struct stream *stream, int64_t ms)
+{
+	stream->deadline_ms = ms > 0 ? loop_now_ms(stream->loop) + ms : 0;
+	arm(stream);
 }
 
 size_t stream_unwritten(const struct stream *stream)

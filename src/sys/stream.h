@@ -24,6 +24,8 @@ struct stream_ops {
 	void (*closed)(void *ctx, enum err why);    /* ERR_CLOSED: by the peer; ERR_TIMEOUT, ERR_IO, ERR_LIMIT */
 	void (*connected)(void *ctx);               /* of stream_connect(); may be NULL */
 	void (*drained)(void *ctx);                 /* all that was written is out; may be NULL */
+	/* The peer sends no more but may still read (it shut down its side). When NULL, that is ERR_CLOSED. */
+	void (*ended)(void *ctx);
 };
 
 NODISCARD enum err stream_new(struct loop *loop, int fd, bool tcp, const struct stream_ops *ops, void *ctx,
@@ -43,4 +45,6 @@ void stream_finish(struct stream *stream);
 void stream_pause(struct stream *stream, bool paused);
 /* Closes with ERR_TIMEOUT when nothing was read or written for so long; 0: never. */
 void stream_timeout(struct stream *stream, int64_t ms);
+/* Closes with ERR_TIMEOUT after so long, whatever flows; 0: no more. Against peers that send a byte now and then. */
+void stream_deadline(struct stream *stream, int64_t ms);
 size_t stream_unwritten(const struct stream *stream);

@@ -51,7 +51,7 @@ static void reads_lists_as_clients_do(void **state)
 		CLEANUP(arena_free) struct arena *arena = arena_create(SIZE_MAX);
 		CLEANUP(buf_done) struct buf got = BUF_INIT(4000);
 		struct address_list list = {0};
-		assert_ok(address_parse(arena, rows[i].in, 0, BYTES_LIT("To"), NULL, &list));
+		assert_ok(address_parse(arena, rows[i].in, NULL, 0, BYTES_LIT("To"), NULL, &list));
 		for (size_t k = 0; k < list.count; k++) {
 			buf_add_cstr(&got, k ? ";" : "");
 			buf_add(&got, list.items[k].name);
@@ -71,7 +71,7 @@ static void survives_every_failed_allocation(void **state)
 			CLEANUP(arena_free) struct arena *arena = arena_create(SIZE_MAX);
 			struct address_list list = {0};
 			mem_fail_after(n, 1);
-			enum err err = address_parse(arena, rows[i].in, 0, BYTES_LIT("To"), NULL, &list);
+			enum err err = address_parse(arena, rows[i].in, NULL, 0, BYTES_LIT("To"), NULL, &list);
 			mem_fail_after(0, 0);
 			assert_true(err == ERR_OK || err == ERR_NOMEM);
 		}
@@ -90,7 +90,7 @@ static void time_is_linear(void **state)
 		struct address_list list = {0};
 		for (size_t i = 0; i < sizeof(raw); i++)
 			raw[i] = (uint8_t)units[u][i % strlen(units[u])];
-		assert_ok(address_parse(arena, bytes_make(raw, sizeof(raw)), 0, BYTES_LIT("To"), NULL, &list));
+		assert_ok(address_parse(arena, bytes_make(raw, sizeof(raw)), NULL, 0, BYTES_LIT("To"), NULL, &list));
 		assert_true(list.count <= ADDRESS_MAX);
 	}
 }

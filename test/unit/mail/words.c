@@ -46,7 +46,7 @@ static void decodes_as_clients_do(void **state)
 	(void)state;
 	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
 		CLEANUP(arena_free) struct arena *arena = arena_create(SIZE_MAX);
-		assert_bytes_str(words_decode(arena, rows[i].in, 0, BYTES_LIT("Subject"), NULL), rows[i].want);
+		assert_bytes_str(words_decode(arena, rows[i].in, NULL, 0, BYTES_LIT("Subject"), NULL), rows[i].want);
 	}
 }
 
@@ -57,7 +57,7 @@ static void survives_every_failed_allocation(void **state)
 		for (uint64_t n = 1; n < 20; n++) {
 			CLEANUP(arena_free) struct arena *arena = arena_create(SIZE_MAX);
 			mem_fail_after(n, 1);
-			struct bytes got = words_decode(arena, rows[i].in, 0, BYTES_LIT("Subject"), NULL);
+			struct bytes got = words_decode(arena, rows[i].in, NULL, 0, BYTES_LIT("Subject"), NULL);
 			mem_fail_after(0, 0);
 			if (got.ptr)
 				assert_bytes_str(got, rows[i].want);
