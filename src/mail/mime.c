@@ -315,15 +315,6 @@ static enum err push_outside(struct walk *walk, struct split_source *source, str
 			.parent = part, .source = source, .at = from, .end = end, .number = number, .guess = guess});
 }
 
-static bool boundary_repeats(const struct mime_part *part)
-{
-	size_t steps = 0;
-	for (const struct mime_part *up = part->parent; up && steps < 100; up = up->parent, steps++)
-		if (up->multipart && part->boundary.len > 0 && bytes_eq(up->boundary, part->boundary))
-			return true;
-	return false;
-}
-
 static enum err read_multipart(struct walk *walk, struct split_source *source, struct mime_part *part,
 			       const struct entity *entity, const struct entity_variant *variant)
 {
@@ -339,8 +330,6 @@ static enum err read_multipart(struct walk *walk, struct split_source *source, s
 		mark(walk, DEFECT_LIMIT_DEPTH, part, part->body_at, part->body.len);
 		return ERR_OK;
 	}
-	if (boundary_repeats(part))
-		mark(walk, DEFECT_BOUNDARY_REPEATED, part, part->body_at, 0);
 	size_t at = variant->body_at, end = entity->end;
 	if (variant->inner) {
 		source = variant->inner;
