@@ -34,12 +34,12 @@ static void print_help(void)
 		     "Example: postern scan message.eml\n");
 }
 
-/* What could not be written was not said: a full disk or a closed terminal is a failure like any other. */
-static int finish(int rc)
+/* What could not be written was not said: a full disk must not look like success. */
+static int finish(int status)
 {
 	if (fflush(stdout) == 0 && !ferror(stdout))
-		return rc;
-	(void)fprintf(stderr, "postern: standard output: %s\n", strerror(errno));
+		return status;
+	(void)fprintf(stderr, "postern: standard output: %s\n", strerror(errno ? errno : EIO));
 	return 2;
 }
 

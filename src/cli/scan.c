@@ -30,7 +30,7 @@
 
 struct options {
 	bool json, no_dns;
-	const char *config, *ip, *helo, *from, *now, *record, *jobs;
+	const char *config, *dns, *ip, *helo, *from, *now, *record, *jobs;
 	const char *rcpts[OPT_REPEAT_MAX];
 	size_t n_rcpts;
 };
@@ -95,6 +95,13 @@ static void judge_file(struct scanner *scanner, const struct source *source)
 		(void)opt_wrong(scanner->set, "%.*s: %s", BYTES_FMT(source->path),
 				errno ? strerror(errno) : err_name(err));
 		scanner->failed = true;
+		return;
+	}
+	if (scanner->options->record && mbox_count(file.content) > 1) {
+		(void)opt_wrong(scanner->set, "--record takes one message, and %.*s holds several",
+				BYTES_FMT(source->path));
+		scanner->failed = true;
+		source_close(&file);
 		return;
 	}
 	struct source_walk walk;
@@ -289,17 +296,6 @@ static int take_settings(struct scanner *scanner, struct arena *arena)
 	return 0;
 }
 
-static bool wants_japanese(void)
-{
-	const char *names[] = {"LC_ALL", "LC_MESSAGES", "LANG"};
-	for (size_t i = 0; i < ARRAY_LEN(names); i++) {
-		const char *value = getenv(names[i]);
-		if (value && value[0])
-			return strncmp(value, "ja", 2) == 0;
-	}
-	return false;
-}
-
 static int run(struct scanner *scanner, char **paths, size_t n)
 {
 	CLEANUP(arena_free) struct arena *arena = arena_create(SIZE_MAX);
@@ -365,6 +361,10 @@ int cmd_scan(int argc, char **argv)
 		 .help = "write the whole case, for postern replay",
 		 .value = &options.record},
 		{.name = "jobs", .value_name = "N", .help = "processes that judge at once", .value = &options.jobs},
+		{.name = "dns",
+		 .value_name = "ADDR@PORT",
+		 .help = "the DNS server to ask (no check asks one yet)",
+		 .value = &options.dns},
 		{.name = "no-dns", .help = "ask no DNS server (nothing asks one yet)", .given = &options.no_dns},
 	};
 	const struct opt_set set = {
@@ -382,7 +382,7 @@ int cmd_scan(int argc, char **argv)
 	if (n == 0)
 		return opt_wrong(&set, "which message? (a file, a folder, or \"-\" for standard input)");
 	static struct scanner scanner;
-	scanner = (struct scanner){.set = &set, .options = &options, .japanese = wants_japanese()};
+	scanner = (struct scanner){.set = &set, .options = &options, .japanese = opt_japanese()};
 	buf_init(&scanner.out, OUTPUT_MAX);
 	rc = run(&scanner, argv, (size_t)n);
 	buf_done(&scanner.out);

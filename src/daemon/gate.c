@@ -121,6 +121,8 @@ static enum err prepare(struct child *child, void **ret_state, const char **ret_
 	policy_init(&gate->policy, gate->settings);
 	if (gate->settings->smtp_next_hop.len > 0)
 		TRY(net_parse(gate->settings->smtp_next_hop, &gate->next_hop, reterr));
+	TRY(loop_timer_new(gate->loop, gate_vault_missed, gate, &gate->vault_away));
+	gate_vault_expect(gate);
 	*ret_state = gate;
 	*ret_folder = NULL;
 	return ERR_OK;

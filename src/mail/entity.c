@@ -6,6 +6,7 @@
 #include "base/num.h"
 #include "mail/param.h"
 #include "mail/transfer.h"
+#include "mail/words.h"
 
 #include "base/banned.h"
 
@@ -153,6 +154,12 @@ static enum err add_type(struct analysis *a, struct bytes value, const struct he
 	return ERR_OK;
 }
 
+/* Encoded words have no place in these fields (RFC 2047, 5); some clients decode them nevertheless. */
+static struct bytes without_words(struct arena *arena, struct bytes value)
+{
+	return bytes_find(value, BYTES_LIT("=?")) == BYTES_NONE ? value : words_decode_name(arena, value);
+}
+
 static enum err find_types(struct analysis *a, const struct header *view)
 {
 	struct bytes first = {0};
@@ -173,6 +180,14 @@ static enum err find_types(struct analysis *a, const struct header *view)
 		if (bytes_has(value, 0)) {
 			mark(a, DEFECT_CONTENT_TYPE_UNSURE, field);
 			TRY(add_type(a, entity_until_nul(value), field));
+		}
+		if (!a->choices.types[a->choices.n_types - 1].usable &&
+		    bytes_find(value, BYTES_LIT("=?")) != BYTES_NONE) {
+			struct bytes decoded = without_words(a->arena, value);
+			if (!decoded.ptr)
+				return ERR_NOMEM;
+			mark(a, DEFECT_CONTENT_TYPE_UNSURE, field);
+			TRY(add_type(a, decoded, field));
 		}
 		if (field->unsure)
 			add_default_type(a, field);
@@ -269,7 +284,7 @@ static enum err one_encoding(struct analysis *a, const struct header_field *fiel
 		return ERR_NOMEM;
 	TRY(param_parse(a->arena, value, &list));
 	struct bytes token = arena_copy_lower(a->arena, list.token);
-	struct bytes plain = plain_token(a->arena, value);
+	struct bytes plain = plain_token(a->arena, without_words(a->arena, value));
 	if (!token.ptr || !plain.ptr)
 		return ERR_NOMEM;
 	bool exact = lookup_encoding(token, &transfer) && list.count == 0;
@@ -433,9 +448,14 @@ static enum err add_multipart(struct analysis *a, struct entity_variant variant,
 				continue;
 			if (bytes_has(text, 0))
 				mark(a, DEFECT_BOUNDARY_NUL, field);
+			struct bytes whole = entity_without_nul(a->arena, text);
+			struct bytes decoded = without_words(a->arena, text);
+			if (text.ptr && (!whole.ptr || !decoded.ptr))
+				return ERR_NOMEM;
 			add_boundary(list, &count, text);
-			add_boundary(list, &count, entity_without_nul(a->arena, text));
+			add_boundary(list, &count, whole);
 			add_boundary(list, &count, entity_until_nul(text));
+			add_boundary(list, &count, decoded);
 		}
 	}
 	if (count == 0 && !blank)

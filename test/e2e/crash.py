@@ -226,9 +226,12 @@ def sick(tap, house, what, make_sick, make_well, said):
     make_sick()
     for name, port in (('proxy', house.proxy), ('milter', house.postfix.port)):
         tap.ok(refused(port), f'{what}: mail is refused for now ({name})')
-    log = house.postern.log()[offset:]
-    tap.ok(re.search('event=(mail.refused|quarantine.refused|process.cannot_start)', log), f'{what}: the log says so', log[-1500:])
-    tap.ok(re.search(said, log), f'{what}: the log says why', log[-1500:])
+    try:
+        wait_for(lambda: all(re.search(word, house.postern.log()[offset:]) for word in
+                             ('event=(mail.refused|quarantine.refused|process.cannot_start)', said)), 15, 'the reason')
+        tap.ok(refused(house.proxy), f'{what}: the log says so, and why')
+    except TimeoutError:
+        tap.ok(False, f'{what}: the log says so, and why', house.postern.log()[offset:][-1500:])
     tap.ok(house.postern.process.poll() is None, f'{what}: the daemons run on')
     make_well()
     took = accepted(house.proxy)

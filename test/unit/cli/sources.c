@@ -100,7 +100,7 @@ static void a_file_that_is_one_message_is_no_mbox(void **state)
 
 static void splitting_takes_time_in_proportion_to_the_file(void **state)
 {
-	enum { N = 400000 };
+	enum { N = 100000 };
 	static const char line[] = "\nFrom a Tue Nov 24\n";
 	char *file = malloc(N * (sizeof(line) - 1));
 	struct bytes message;
