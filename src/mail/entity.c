@@ -229,6 +229,17 @@ static bool lookup_encoding(struct bytes token, enum transfer_encoding *ret)
 	return false;
 }
 
+/* As far as a token goes: none holds a blank (RFC 2045, 5.1). Quotes around it are cut. */
+static struct bytes one_word(struct bytes text)
+{
+	size_t len = 0;
+	while (text.len > 0 && text.ptr[0] == '"')
+		text = bytes_from(text, 1);
+	while (len < text.len && text.ptr[len] > ' ' && text.ptr[len] != '"')
+		len++;
+	return bytes_sub(text, 0, len);
+}
+
 static void add_encoding(struct analysis *a, struct bytes token, enum transfer_encoding transfer)
 {
 	struct choices *c = &a->choices;
@@ -286,8 +297,9 @@ static enum err one_encoding(struct analysis *a, const struct header_field *fiel
 			add_encoding(a, BYTES_LIT("7bit"), TRANSFER_IDENTITY);
 		}
 	} else {
-		add_encoding(a, token.len > 0 ? token : BYTES_LIT("7bit"), TRANSFER_IDENTITY);
-		if (token.len > 0)
+		struct bytes word = one_word(token);
+		add_encoding(a, word.len > 0 ? word : BYTES_LIT("7bit"), TRANSFER_IDENTITY);
+		if (token.len > 0 || list.count > 0)
 			mark(a, DEFECT_ENCODING_UNKNOWN, field);
 	}
 	if (exact && field->unsure && transfer != TRANSFER_IDENTITY) {
@@ -593,11 +605,7 @@ static enum err find_disposition(struct analysis *a)
 	if (!value.ptr)
 		return ERR_NOMEM;
 	TRY(param_parse(a->arena, entity_without_nul(a->arena, value), &list));
-	struct bytes token = list.token;
-	size_t blank = 0;
-	while (blank < token.len && !ascii_is_space(token.ptr[blank]))
-		blank++;
-	token.len = blank;
+	struct bytes token = one_word(list.token);
 	if (token.len > 0)
 		a->entity->disposition = arena_copy_lower(a->arena, token);
 	return token.len > 0 && !a->entity->disposition.ptr ? ERR_NOMEM : ERR_OK;

@@ -343,8 +343,7 @@ static enum err read_multipart(struct walk *walk, struct split_source *source, s
 	part->leaf = false;
 	if (split.limited)
 		mark(walk, DEFECT_LIMIT_PARTS, part, part->body_at, part->body.len);
-	else if (split.epilogue_at == end &&
-		 !bytes_ends(bytes_trim(bytes_sub(source->bytes, at, end - at)), BYTES_LIT("--")))
+	else if (!split.closed)
 		mark(walk, DEFECT_BOUNDARY_UNCLOSED, part, part->body_at, part->body.len);
 	size_t first_late = split.count;
 	while (first_late > 0 && split.parts[first_late - 1].after_end)

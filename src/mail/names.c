@@ -100,7 +100,9 @@ static enum err add_fields(struct names *names, const struct header *header, siz
 			return ERR_NOMEM;
 		TRY(param_parse(names->arena, value, &list));
 		TRY(add_param(names, &list, own));
-		TRY(add_param(names, &list, other));
+		/* The name of a form's field is no file's (RFC 7578, 4.2). */
+		if (!bytes_eq_nocase(list.token, BYTES_LIT("form-data")))
+			TRY(add_param(names, &list, other));
 	}
 	return ERR_OK;
 }

@@ -227,6 +227,12 @@ enum err param_parse(struct arena *arena, struct bytes value, struct param_list 
 		i = next - at - 1;
 	}
 	ret_list->token = bytes_trim(token);
+	/* "filename=x" and nothing before it: some clients take it for a parameter all the same. */
+	if (name_follows(value, at)) {
+		ret_list->loose = true;
+		ret_list->token = (struct bytes){0};
+		stop = at;
+	}
 	for (at = skip_cfws(value, stop); at < value.len; at = skip_cfws(value, at)) {
 		struct param param = {0};
 		if (value.ptr[at] == ';') {

@@ -219,6 +219,12 @@ static size_t before_break(struct bytes in, size_t from, size_t at)
 	return at;
 }
 
+/* For those who compare the beginning of a line only, "--" behind the boundary or at the line's end closes. */
+static bool ends_by_prefix(struct bytes tail, struct bytes boundary)
+{
+	return bytes_starts(bytes_from(tail, boundary.len), BYTES_LIT("--")) || bytes_ends(tail, BYTES_LIT("--"));
+}
+
 enum err split_parts(struct arena *arena, const struct split_source *source, size_t at, size_t end,
 		     struct bytes boundary, enum split_mode mode, size_t max, struct split_result *ret)
 {
@@ -234,7 +240,7 @@ enum err split_parts(struct arena *arena, const struct split_source *source, siz
 				continue;
 			hit = match_line(source, line, end, boundary);
 			if (hit.match == MATCH_PREFIX && mode == SPLIT_PREFIX)
-				hit.match = bytes_ends(hit.tail, BYTES_LIT("--")) ? MATCH_CLOSE : MATCH_OPEN;
+				hit.match = ends_by_prefix(hit.tail, boundary) ? MATCH_CLOSE : MATCH_OPEN;
 			if (hit.match == MATCH_NO || hit.match == MATCH_PREFIX || (hit.cr && mode != SPLIT_BARE_CR))
 				continue;
 		}
@@ -258,7 +264,7 @@ enum err split_parts(struct arena *arena, const struct split_source *source, siz
 		open = hit.match == MATCH_OPEN ? hit.next : BYTES_NONE;
 		late = ended;
 		if (hit.match == MATCH_CLOSE && !ended) {
-			ended = true;
+			ended = ret->closed = true;
 			ret->epilogue_at = hit.next;
 		}
 	}

@@ -66,7 +66,32 @@ static void text_is_told_of_text_leaves_alone(void **state)
 	assert_true(bytes_find(buf_bytes(&out), BYTES_LIT("\"text\":\"")) == BYTES_NONE);
 }
 
+static void what_two_readings_share_is_told_once(void **state)
+{
+	static const char mark[] = "\"id\":\"body_nul\"";
+	CLEANUP(arena_free) struct arena *arena = arena_create(SIZE_MAX);
+	CLEANUP(buf_done) struct buf out = BUF_INIT(1 << 16);
+	(void)state;
+	describe(arena, BYTES_LIT("Content-Type: text/plain\nContent-Type: text/html\n\na\0b\n"), false, &out);
+	size_t first = bytes_find(buf_bytes(&out), bytes_from_cstr(mark));
+	assert_true(first != BYTES_NONE);
+	assert_true(bytes_find(bytes_from(buf_bytes(&out), first + 1), bytes_from_cstr(mark)) == BYTES_NONE);
+}
+
+static void words_of_a_header_are_told_without_dress(void **state)
+{
+	CLEANUP(arena_free) struct arena *arena = arena_create(SIZE_MAX);
+	CLEANUP(buf_done) struct buf out = BUF_INIT(1 << 16);
+	(void)state;
+	describe(arena, BYTES_LIT("Content-Disposition: \"Attachment\"\nContent-Transfer-Encoding: X-None at all\n\nx"),
+		 false, &out);
+	assert_true(bytes_find(buf_bytes(&out), BYTES_LIT("\"disposition\":\"attachment\",\"encoding\":\"x-none\"")) !=
+		    BYTES_NONE);
+}
+
 static const struct CMUnitTest tests[] = {
+	cmocka_unit_test(what_two_readings_share_is_told_once),
+	cmocka_unit_test(words_of_a_header_are_told_without_dress),
 	cmocka_unit_test(what_is_missing_is_null_or_empty),
 	cmocka_unit_test(every_key_is_told_in_its_place),
 	cmocka_unit_test(text_is_told_of_text_leaves_alone),

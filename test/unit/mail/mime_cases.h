@@ -27,6 +27,11 @@
  "1/1 multipart/mixed, 0/2 multipart/mixed+, 1/2 text/html 'x', 1/3 text/plain; boundary_missing"},
 {"parts behind the end are another reading", MIXED "--b\n\nx\n--b--\n--b\n\ny\n--b--\n",
  "0/1 multipart/mixed+, 1/1 text/plain 'x', 2/2 text/plain 'y'; boundary_after_end"},
+{"a last boundary with something behind it ends it for some", MIXED "--b\n\nx\n--b--</html>\n",
+ "0/1 multipart/mixed+, 1/1 text/plain, 0/2 multipart/mixed+, 1/2 text/plain 'x'; "
+ "boundary_prefix boundary_unclosed"},
+{"a text that ends in dashes closes nothing", MIXED "--b\n\nx--",
+ "0/1 multipart/mixed+, 1/1 text/plain 'x--'; boundary_unclosed"},
 {"inner padding ends the content for some", "Content-Transfer-Encoding: base64\n\naGVsbG8=aGk=\n",
  "1/1 text/plain 'hellohi', 1/2 text/plain 'hello'; base64_inner_padding"},
 {"names of RFC 2231 with mixed sections",
