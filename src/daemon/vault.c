@@ -273,9 +273,11 @@ static void on_store(struct gate_link *from, const struct wire_store *in, int me
 	struct error error;
 	if (!pending)
 		_exit(1); /* the gate asks the next one */
+	/* First of all: it may commit what came before, which answers all that is pending. */
+	bool well = ready(vault, true);
 	*pending = (struct pending){.next = vault->pending, .from = from, .id = in->id};
 	vault->pending = pending;
-	if (!ready(vault, true)) {
+	if (!well) {
 		answer_pending(vault, false);
 		return;
 	}
