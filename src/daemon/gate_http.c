@@ -29,6 +29,7 @@ struct session {
 	struct http http;
 	bool busy, closing;
 	enum rspamd_command command;
+	bool metrics; /* a command that rspamd does not have */
 	struct http_request request; /* of the one being answered; without its spans */
 	struct transaction *transaction;
 };
@@ -261,7 +262,9 @@ static void answer_stat(struct session *session)
 static void on_head(struct session *session, const struct http_request *http)
 {
 	session->request = *http;
+	session->request.path = (struct bytes){0}; /* its bytes are not there any more when the body has come */
 	session->command = rspamd_command_of(http->path);
+	session->metrics = bytes_eq(http->path, BYTES_LIT("/metrics"));
 	if (session->command != RSPAMD_CHECK && session->command != RSPAMD_SYMBOLS)
 		return; /* answered when its body, if it has one, is over */
 	if (http->method != HTTP_POST && http->method != HTTP_PUT && !http->rspamc) {
@@ -307,7 +310,7 @@ static void on_end(struct session *session)
 	case RSPAMD_SYMBOLS:
 		break; /* refused at its head */
 	case RSPAMD_OTHER:
-		if (bytes_eq(session->request.path, BYTES_LIT("/metrics"))) {
+		if (session->metrics) {
 			metrics_render(&out);
 			CLEANUP(buf_done) struct buf body = out;
 			out = (struct buf)BUF_INIT(ANSWER_MAX);

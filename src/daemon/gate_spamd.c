@@ -216,7 +216,19 @@ static void on_data(void *ctx, struct bytes data)
 	read_on(session);
 }
 
-/* spamc shuts its side down after the message where it announced no length: that is its end. */
+/* Clients that announced no length, such as Exim, shut their side down after the message: that is its end. */
+static void on_ended(void *ctx)
+{
+	struct session *session = ctx;
+	bool silent = session->spamd.state == SPAMD_IN_HEAD && spamd_pending(&session->spamd) == 0;
+	if (silent) {
+		session_free(session);
+		return;
+	}
+	spamd_eof(&session->spamd);
+	read_on(session);
+}
+
 static void on_closed(void *ctx, enum err why)
 {
 	struct session *session = ctx;
@@ -225,7 +237,7 @@ static void on_closed(void *ctx, enum err why)
 	session_free(session);
 }
 
-static const struct stream_ops ops = {.data = on_data, .closed = on_closed};
+static const struct stream_ops ops = {.data = on_data, .closed = on_closed, .ended = on_ended};
 
 void gate_spamd_accept(struct gate *gate, int fd, const struct net_address *peer)
 {

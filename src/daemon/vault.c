@@ -8,6 +8,7 @@
  */
 #include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/arena.h"
@@ -395,6 +396,7 @@ static enum err prepare(struct child *child, void **ret_state, const char **ret_
 	struct vault *vault = mem_new(struct vault, 1);
 	if (!vault || !(vault->arena = arena_create((size_t)64 << 20)))
 		return error_set(reterr, ERR_NOMEM, 0, "no memory");
+	(void)umask(077); /* whatever the folder allows: who wrote to whom is nobody's business */
 	vault->child = child;
 	vault->loop = child_loop(child);
 	vault->settings = child_heritage(child)->settings;
