@@ -481,7 +481,8 @@ static void on_death(struct supervisor *supervisor, struct entry *entry, int sta
 		} else {
 			respawn_later(supervisor, generation, entry->role, entry->index);
 		}
-	} else if (entry->role == ROLE_VAULT && !supervisor->stopping) {
+	} else if (entry->role == ROLE_VAULT && !supervisor->stopping &&
+		   !spawn(supervisor, supervisor->current, ROLE_VAULT, 0)) {
 		respawn_later(supervisor, supervisor->current, ROLE_VAULT, 0);
 	}
 	if (supervisor->stopping) {
@@ -526,6 +527,7 @@ static void on_stop(void *ctx)
 	log_event(LOG_NOTICE, "postern.stopping");
 	net_notify("STOPPING=1");
 	supervisor->stopping = true;
+	close_listeners(supervisor->current); /* or the kernel would still take connections that nobody serves */
 	drain_role(supervisor, NULL, ROLE_GATE);
 	loop_timer_set(supervisor->patience, STOP_PATIENCE_MS);
 	stop_step(supervisor);
