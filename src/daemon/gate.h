@@ -36,7 +36,9 @@ struct gate {
 	uint64_t next_id;
 
 	struct ipc *vault;
-	bool vault_ok;
+	bool vault_ok;         /* it is there, and said that it can write */
+	int64_t away_since_ms; /* when it left, or we began; 0: it said how it is */
+	bool refusing;         /* for the log: mail is refused since the vault cannot keep it */
 	struct trace_entry *traces_first, **traces_last; /* not yet acknowledged */
 	size_t traces_bytes;
 	uint64_t trace_sequence;
@@ -52,7 +54,7 @@ void gate_session_end(struct gate *gate);
 /* Ends the process when it drains, nobody is left, and every trace lasts. */
 void gate_end_if_drained(struct gate *gate);
 /* False while the vault cannot commit: then mail is refused for now. */
-bool gate_can_take_mail(const struct gate *gate);
+bool gate_can_take_mail(struct gate *gate);
 
 /* -- gate_scan.c --------------------------------------------------------------------------------------------------- */
 /*

@@ -7,6 +7,7 @@
 
 #include "base/mem.h"
 #include "daemon/gate.h"
+#include "sys/clock.h"
 #include "sys/ipc.h"
 #include "sys/log.h"
 #include "sys/loop.h"
@@ -16,6 +17,7 @@
 
 #define TRACES_BYTES_MAX ((size_t)32 << 20) /* kept while the vault is away; then the oldest are lost, and counted */
 #define STORE_TIMEOUT_MS 30000
+#define AWAY_MAX_MS      3000 /* a restart takes less; meanwhile what is for the vault waits for the next one */
 
 struct trace_entry {
 	struct trace_entry *next;
@@ -35,10 +37,43 @@ struct store_job {
 	void *ctx;
 };
 
+/* -- Whether it is well ---------------------------------------------------------------------------------------------
+ */
+
+static void set_refusing(struct gate *gate, bool refusing, struct bytes why)
+{
+	if (gate->refusing != refusing)
+		log_event(refusing ? LOG_ERROR : LOG_NOTICE, refusing ? "mail.refused" : "mail.accepted_again",
+			  log_str("why", why));
+	gate->refusing = refusing;
+}
+
+bool gate_can_take_mail(struct gate *gate)
+{
+	if (gate->vault_ok || (gate->away_since_ms > 0 && clock_monotonic_ms() - gate->away_since_ms < AWAY_MAX_MS))
+		return true;
+	set_refusing(gate, true, BYTES_LIT("the vault is away"));
+	return false;
+}
+
+static void on_health(struct gate *gate, const struct wire_health *health)
+{
+	gate->vault_ok = health->ok != 0;
+	gate->away_since_ms = 0;
+	set_refusing(gate, !gate->vault_ok, gate->vault_ok ? BYTES_LIT("the vault can write") : health->reason);
+}
+
+static void vault_gone(struct gate *gate)
+{
+	if (gate->vault_ok)
+		gate->away_since_ms = clock_monotonic_ms();
+	gate->vault_ok = false;
+}
+
 static void send_to_vault(struct gate *gate, struct bytes payload, int fd)
 {
 	if (gate->vault && ipc_send(gate->vault, payload, fd) != ERR_OK)
-		gate->vault_ok = false; /* its end is being noticed; all that waits is sent again to the next one */
+		vault_gone(gate); /* which is being noticed; all that waits is sent again to the next one */
 }
 
 /* -- Trace ----------------------------------------------------------------------------------------------------------
@@ -182,7 +217,7 @@ bool gate_vault_ask(struct gate *gate, uint64_t id, uint32_t kind, struct bytes 
 static void on_closed(void *ctx)
 {
 	struct gate *gate = ctx;
-	gate->vault_ok = false;
+	vault_gone(gate);
 	ipc_free(&gate->vault);
 }
 
@@ -203,11 +238,8 @@ static void on_message(void *ctx, struct bytes payload, int fd)
 		on_stored(gate, &any.stored);
 	else if (any.type == WIRE_ANSWER)
 		gate_scan_answer(gate, &any.answer);
-	else if (any.type == WIRE_HEALTH && gate->vault_ok != (any.health.ok != 0)) {
-		gate->vault_ok = any.health.ok != 0;
-		log_event(gate->vault_ok ? LOG_NOTICE : LOG_ERROR,
-			  gate->vault_ok ? "mail.accepted_again" : "mail.refused", log_str("why", any.health.reason));
-	}
+	else if (any.type == WIRE_HEALTH)
+		on_health(gate, &any.health);
 }
 
 static const struct ipc_ops vault_ops = {on_message, on_closed};
