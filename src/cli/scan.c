@@ -97,22 +97,18 @@ static void judge_file(struct scanner *scanner, const struct source *source)
 		scanner->failed = true;
 		return;
 	}
-	if (mbox_count(file.content) < 2) {
-		judge_one(scanner, file.content, source->path);
-	} else if (scanner->options->record) {
+	if (scanner->options->record && mbox_count(file.content) > 1) {
 		(void)opt_wrong(scanner->set, "--record takes one message, and %.*s holds several",
 				BYTES_FMT(source->path));
 		scanner->failed = true;
-	} else {
-		size_t at = 0, number = 0;
-		struct bytes message;
-		while (mbox_next(file.content, &at, &message)) {
-			char path[4400];
-			int len = snprintf(path, sizeof(path), "%.*s#%zu", BYTES_FMT(source->path), ++number);
-			judge_one(scanner, message,
-				  bytes_make(path, (size_t)len < sizeof(path) ? (size_t)len : sizeof(path) - 1));
-		}
+		source_close(&file);
+		return;
 	}
+	struct source_walk walk;
+	struct bytes message, path;
+	source_walk_init(&walk, source, file.content);
+	while (source_walk_next(&walk, &message, &path))
+		judge_one(scanner, message, path);
 	source_close(&file);
 	if (buf_err(&scanner->out) != ERR_OK) {
 		(void)opt_wrong(scanner->set, "%.*s: the output is too large", BYTES_FMT(source->path));

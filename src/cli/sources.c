@@ -12,6 +12,7 @@
 
 #include "base/buf.h"
 #include "base/escape.h"
+#include "base/num.h"
 
 #include "base/banned.h"
 
@@ -272,8 +273,8 @@ bool mbox_next(struct bytes file, size_t *at, struct bytes *ret_message)
 	size_t end = next_message(file, *at);
 	size_t first = *at + (begins(file, *at) ? line_at(file, *at).len : 0);
 	struct bytes message = bytes_sub(file, first, end - first);
-	/* The empty line before the next "From " belongs to the mbox. */
-	if (end < file.len)
+	/* The empty line behind each message, the last one included, belongs to the mbox. */
+	if (end < file.len || bytes_ends(message, BYTES_LIT("\n\n")) || bytes_ends(message, BYTES_LIT("\n\r\n")))
 		message = bytes_chomp(message);
 	*ret_message = message;
 	*at = end;
@@ -289,4 +290,27 @@ size_t mbox_count(struct bytes file)
 	while (mbox_next(file, &at, &message))
 		n++;
 	return n;
+}
+
+void source_walk_init(struct source_walk *walk, const struct source *source, struct bytes file)
+{
+	walk->source = source;
+	walk->file = file;
+	walk->at = walk->number = 0;
+	walk->mbox = mbox_count(file) > 1;
+}
+
+bool source_walk_next(struct source_walk *walk, struct bytes *ret_message, struct bytes *ret_path)
+{
+	walk->number++;
+	if (!walk->mbox) {
+		*ret_message = walk->file;
+		*ret_path = walk->source->path;
+		return walk->number == 1;
+	}
+	if (!mbox_next(walk->file, &walk->at, ret_message))
+		return false;
+	int len = snprintf(walk->path, sizeof(walk->path), "%.*s#%zu", BYTES_FMT(walk->source->path), walk->number);
+	*ret_path = bytes_make(walk->path, MIN((size_t)len, sizeof(walk->path) - 1));
+	return true;
 }

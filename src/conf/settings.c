@@ -165,7 +165,9 @@ static const struct conf_key keys[] = {
 	 .fallback = "100M",
 	 .min = 64 * KB,
 	 .max = GB,
-	 .manual = "Larger messages are refused by the SMTP proxy and unscannable elsewhere."},
+	 .manual = "Larger messages are refused by the SMTP proxy and unscannable elsewhere. The milter refuses them "
+		   "where they "
+		   "would be quarantined."},
 	{.key = "limits.parts",
 	 .type = CONF_INT,
 	 F(parts, int64_t),

@@ -5,7 +5,6 @@
 #include <unistd.h>
 
 #include "base/mem.h"
-#include "sys/clock.h"
 #include "sys/ipc.h"
 #include "sys/log.h"
 #include "sys/loop.h"
@@ -49,6 +48,11 @@ void gate_session_end(struct gate *gate)
 	gate->sessions--;
 	metrics_set(METRIC_SESSIONS_OPEN, (int64_t)gate->sessions);
 	gate_end_if_drained(gate);
+}
+
+bool gate_can_take_mail(const struct gate *gate)
+{
+	return gate->vault_ok;
 }
 
 static void on_acceptable(void *ctx, unsigned events)
@@ -112,12 +116,13 @@ static enum err prepare(struct child *child, void **ret_state, const char **ret_
 	*gate = (struct gate){.child = child,
 			      .loop = child_loop(child),
 			      .settings = heritage->settings,
-			      .hostname = bytes_from_cstr(heritage->hostname),
-			      .away_since_ms = clock_monotonic_ms()};
+			      .hostname = bytes_from_cstr(heritage->hostname)};
 	gate->traces_last = &gate->traces_first;
 	policy_init(&gate->policy, gate->settings);
 	if (gate->settings->smtp_next_hop.len > 0)
 		TRY(net_parse(gate->settings->smtp_next_hop, &gate->next_hop, reterr));
+	TRY(loop_timer_new(gate->loop, gate_vault_missed, gate, &gate->vault_away));
+	gate_vault_expect(gate);
 	*ret_state = gate;
 	*ret_folder = NULL;
 	return ERR_OK;

@@ -20,6 +20,7 @@ struct scanner_link {
 	uint32_t index, serial;
 	struct ipc *ipc; /* NULL: free place */
 	size_t in_flight;
+	int64_t answered_ms; /* when it last said something, or got work after it had none */
 };
 
 struct gate {
@@ -33,12 +34,12 @@ struct gate {
 	size_t sessions; /* open ones, of all front ends */
 	struct scanner_link scanners[GATE_SCANNERS_MAX];
 	struct scan_job *jobs; /* all that are not done */
+	size_t waiting;        /* of them, those that no scanner has */
 	uint64_t next_id;
 
 	struct ipc *vault;
-	bool vault_ok;         /* it is there, and said that it can write */
-	int64_t away_since_ms; /* when it left, or we began; 0: it said how it is */
-	bool refusing;         /* for the log: mail is refused since the vault cannot keep it */
+	bool vault_ok;
+	struct loop_timer *vault_away; /* runs while there is none, but the next is expected at once */
 	struct trace_entry *traces_first, **traces_last; /* not yet acknowledged */
 	size_t traces_bytes;
 	uint64_t trace_sequence;
@@ -54,7 +55,7 @@ void gate_session_end(struct gate *gate);
 /* Ends the process when it drains, nobody is left, and every trace lasts. */
 void gate_end_if_drained(struct gate *gate);
 /* False while the vault cannot commit: then mail is refused for now. */
-bool gate_can_take_mail(struct gate *gate);
+bool gate_can_take_mail(const struct gate *gate);
 
 /* -- gate_scan.c --------------------------------------------------------------------------------------------------- */
 /*
@@ -70,11 +71,17 @@ void gate_scan_cancel(struct scan_job **job);
 void gate_scan_peer(struct gate *gate, uint32_t index, uint32_t serial, int socket);
 /* The vault's answer to what a scanner asked. */
 void gate_scan_answer(struct gate *gate, const struct wire_answer *answer);
+/* A vault came that knows nothing of what the last one was asked. */
+void gate_scan_ask_again(struct gate *gate);
 
 /* -- gate_vault.c -------------------------------------------------------------------------------------------------- */
 void gate_vault_peer(struct gate *gate, int socket);
-/* Asks for a fact; false when the vault is away. */
-bool gate_vault_ask(struct gate *gate, uint64_t id, uint32_t kind, struct bytes key);
+/* A new gate: the vault will say in a moment how it is, and until then mail need not be refused. */
+void gate_vault_expect(struct gate *gate);
+/* It did not come, or not come back, in time. */
+void gate_vault_missed(void *gate);
+/* Asks for a fact: an encoded ASK; when the vault is away the next one is asked by gate_scan_ask_again(). */
+void gate_vault_ask(struct gate *gate, struct bytes question);
 /* Sequence is filled in here. */
 void gate_trace(struct gate *gate, struct wire_trace *trace);
 /* id is filled in here. `memfd` stays the caller's. done(ctx, ok) is called later, unless cancelled. */

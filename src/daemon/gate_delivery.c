@@ -10,7 +10,7 @@
  */
 #include <stdio.h>
 
-#include "base/cursor.h"
+#include "daemon/gate_rewrite.h"
 #include "daemon/gate_smtp.h"
 #include "sys/log.h"
 #include "sys/stream.h"
@@ -30,8 +30,9 @@ struct output {
 	struct buf buf;
 };
 
-static void put(struct output *output, struct bytes piece)
+static void put(void *ctx, struct bytes piece)
 {
+	struct output *output = ctx;
 	while (piece.len > 0) {
 		struct bytes part = bytes_sub(piece, 0, CHUNK);
 		smtp_data_encode(&output->encoder, &output->buf, part);
@@ -41,52 +42,21 @@ static void put(struct output *output, struct bytes piece)
 	}
 }
 
-static void put_subject(struct output *output, struct bytes field)
-{
-	size_t colon = bytes_find_byte(field, ':');
-	struct bytes value = colon == BYTES_NONE ? (struct bytes){0} : bytes_trim(bytes_from(field, colon + 1));
-	put(output, BYTES_LIT("Subject: "));
-	put(output, output->session->gate->settings->subject_tag);
-	put(output, value);
-	put(output, BYTES_LIT("\r\n"));
-}
-
 /* Our field on top, foreign ones of ours out, the subject tagged where it is to be. */
 static void put_message(struct output *output, struct bytes message, bool tag)
 {
-	const struct transaction *transaction = output->session->transaction;
-	const struct wire_verdict *verdict = &transaction->verdict;
 	CLEANUP(buf_done) struct buf field = BUF_INIT(16384);
 	buf_add_cstr(&field, "X-Postern: ");
-	transaction_field(transaction, &field);
+	transaction_field(output->session->transaction, &field);
 	buf_add_cstr(&field, "\r\n");
-	put(output, buf_bytes(&field));
-	tag = tag && output->session->gate->settings->subject_tag.len > 0;
-	bool subject_waits = tag && verdict->subject_len > 0;
-	if (tag && verdict->subject_len == 0)
-		put_subject(output, (struct bytes){0});
-	struct cursor cuts = cursor_make(verdict->cuts);
-	size_t at = 0;
-	/* Cuts come in the order of the header, and the subject between them. */
-	while (!cursor_end(&cuts) || subject_waits) {
-		struct cursor ahead = cuts;
-		size_t cut_at = cursor_end(&cuts) ? SIZE_MAX : (size_t)cursor_be64(&ahead);
-		size_t cut_len = cursor_end(&cuts) ? 0 : (size_t)cursor_be64(&ahead);
-		bool subject_first = subject_waits && verdict->subject_at < cut_at;
-		size_t edit_at = subject_first ? (size_t)verdict->subject_at : cut_at;
-		size_t edit_len = subject_first ? (size_t)verdict->subject_len : cut_len;
-		if (edit_at < at || edit_at > message.len)
-			break; /* out of order: none of ours; the rest goes as it is */
-		put(output, bytes_sub(message, at, edit_at - at));
-		if (subject_first) {
-			put_subject(output, bytes_sub(message, edit_at, edit_len));
-			subject_waits = false;
-		} else {
-			cuts = ahead;
-		}
-		at = edit_at + bytes_sub(message, edit_at, edit_len).len;
-	}
-	put(output, bytes_from(message, at));
+	const struct rewrite rewrite = {
+		.field = buf_bytes(&field),
+		.tag = tag ? output->session->gate->settings->subject_tag : (struct bytes){0},
+		.line_end = BYTES_LIT("\r\n"),
+		.put = put,
+		.ctx = output,
+	};
+	rewrite_message(&rewrite, message);
 }
 
 static bool send_message(struct session *session, bool tag)

@@ -63,7 +63,9 @@ static void send_answer(struct session *session, struct buf *out)
 		session->closing = true;
 	}
 	stream_write(session->stream, buf_bytes(out));
-	if (!session->request.keep_alive || session->gate->draining)
+	/* One read may hold thousands of requests, each with a long answer. */
+	if (!session->request.keep_alive || session->gate->draining ||
+	    stream_unwritten(session->stream) > 4 * STREAM_UNREAD_MAX)
 		session->closing = true;
 	if (session->closing)
 		stream_finish(session->stream);

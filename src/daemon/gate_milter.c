@@ -258,6 +258,16 @@ static void on_stored(void *ctx, struct transaction *transaction, bool ok)
 				BYTES_LIT("隔離領域に保存できなかったため、メールを受け付けませんでした。"));
 }
 
+/* Its end is not here: what cannot be kept whole is not taken from the mail server. */
+static void answer_too_large(struct session *session)
+{
+	transaction_trace(session->transaction, "refused", BYTES_LIT("The message is larger than is accepted."),
+			  BYTES_LIT("メールが受け付けられる大きさを超えています。"));
+	milter_reply(&session->out, "552", "5.3.4", BYTES_LIT("The message is too large"));
+	end_transaction(session);
+	send_out(session);
+}
+
 static void on_judged(void *ctx, struct transaction *transaction)
 {
 	struct session *session = ctx;
@@ -280,7 +290,9 @@ static void on_judged(void *ctx, struct transaction *transaction)
 	if (!(session->actions & MILTER_DELETE_RECIPIENT) && transaction_count(transaction, ACTION_QUARANTINE) > 0)
 		for (size_t i = 0; i < n; i++)
 			transaction->fates[i] = ACTION_QUARANTINE;
-	if (transaction_count(transaction, ACTION_QUARANTINE) > 0)
+	if (transaction_count(transaction, ACTION_QUARANTINE) > 0 && transaction->too_large)
+		answer_too_large(session);
+	else if (transaction_count(transaction, ACTION_QUARANTINE) > 0)
 		transaction_store(transaction, ACTION_QUARANTINE, on_stored, session);
 	else
 		answer(session);

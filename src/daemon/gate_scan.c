@@ -1,7 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Messages at scanners. A job waits (no scanner is there), runs (sent to one), and ends once: with a verdict, with
- * "unscannable" after its second scanner died or stalled, or with nothing when no scanner came in time.
+ * Messages at scanners. A job waits (no scanner is there, or none takes more), runs (sent to one), and ends once: with
+ * a verdict, with "unscannable" after its second scanner died or stalled over it, or with nothing when no scanner came
+ * in time.
+ *
+ * A scanner has many messages and thinks of one at a time, in the order in which they were sent. So only the oldest of
+ * those it has is to blame for its end; and it is stuck when it says nothing for the whole time that one message may
+ * take, not when the last of a long queue has waited for so long.
  */
 #include <unistd.h>
 
@@ -16,6 +21,7 @@
 
 #define ATTEMPTS            2
 #define WAIT_FOR_SCANNER_MS 20000
+#define VAULT_ANSWER_MS     5000 /* then the scanner goes on without the fact */
 
 struct scan_job {
 	struct scan_job *next, **link; /* in gate->jobs */
@@ -25,7 +31,10 @@ struct scan_job {
 	int memfd;          /* the caller's; -1 as well: there is nothing to judge, end with nothing */
 	size_t envelope_len, size;
 	struct scanner_link *scanner; /* NULL: waiting */
-	unsigned attempts;
+	bool waits;                   /* counted in gate->waiting */
+	uint64_t sent;                /* in the order of what was sent to scanners */
+	unsigned failures;            /* scanners that ended over it */
+	struct buf question;          /* what the vault was asked for it (an ASK), while there is no answer */
 	struct loop_timer *timer;
 	void (*done)(void *ctx, const struct wire_verdict *verdict);
 	void *ctx;
@@ -36,8 +45,19 @@ static bool has_message(const struct scan_job *job)
 	return job->whole.len > 0 || job->memfd >= 0;
 }
 
+static void set_waiting(struct scan_job *job, bool waits)
+{
+	if (waits && !job->waits)
+		job->gate->waiting++;
+	else if (!waits && job->waits)
+		job->gate->waiting--;
+	job->waits = waits;
+}
+
 static void unlink_job(struct scan_job *job)
 {
+	set_waiting(job, false);
+	buf_done(&job->question);
 	*job->link = job->next;
 	if (job->next)
 		job->next->link = job->link;
@@ -82,13 +102,20 @@ static struct scanner_link *least_busy(struct gate *gate)
 	return best;
 }
 
+static void wait_for_scanner(struct scan_job *job)
+{
+	if (!job->waits)
+		loop_timer_set(job->timer, WAIT_FOR_SCANNER_MS);
+	set_waiting(job, true);
+}
+
 /* Sends the job to a scanner, or leaves it waiting for one. */
 static void dispatch(struct scan_job *job)
 {
 	struct scanner_link *scanner = least_busy(job->gate);
 	CLEANUP(buf_done) struct buf buf = BUF_INIT(IPC_MAX);
 	if (!scanner) {
-		loop_timer_set(job->timer, WAIT_FOR_SCANNER_MS);
+		wait_for_scanner(job);
 		return;
 	}
 	wire_encode(&buf, &(struct wire_any){.type = WIRE_SCAN,
@@ -98,23 +125,34 @@ static void dispatch(struct scan_job *job)
 						      .whole = job->whole}});
 	if (buf_err(&buf) != ERR_OK ||
 	    ipc_send(scanner->ipc, buf_bytes(&buf), job->whole.len > 0 ? -1 : job->memfd) != ERR_OK) {
-		loop_timer_set(job->timer, WAIT_FOR_SCANNER_MS); /* its end is being noticed; another will come */
+		wait_for_scanner(job); /* its end is being noticed and another will come, or it has too much to do */
 		return;
 	}
+	set_waiting(job, false);
 	job->scanner = scanner;
-	job->attempts++;
-	scanner->in_flight++;
+	job->sent = ++job->gate->next_id;
+	if (scanner->in_flight++ == 0)
+		scanner->answered_ms = loop_now_ms(job->gate->loop);
 	metrics_add(METRIC_SCANS_RUNNING, 1);
 	loop_timer_set(job->timer, job->gate->settings->scan_timeout);
 }
 
-/* The scanner that had the job is gone, or taken for gone. */
-static void try_again(struct scan_job *job)
+static void dispatch_waiting(struct gate *gate)
+{
+	for (struct scan_job *job = gate->jobs; job && gate->waiting > 0; job = job->next)
+		if (job->waits)
+			dispatch(job);
+}
+
+/* The scanner that had the job is gone. */
+static void try_again(struct scan_job *job, bool to_blame)
 {
 	job->scanner->in_flight--;
 	job->scanner = NULL;
+	buf_done(&job->question);
 	metrics_add(METRIC_SCANS_RUNNING, -1);
-	if (job->attempts >= ATTEMPTS) {
+	job->failures += to_blame;
+	if (job->failures >= ATTEMPTS) {
 		finish_unscannable(job);
 		return;
 	}
@@ -122,9 +160,35 @@ static void try_again(struct scan_job *job)
 	dispatch(job);
 }
 
+/* To the scanner that asked. */
+static void send_answer(struct scan_job *job, const struct wire_answer *answer)
+{
+	CLEANUP(buf_done) struct buf buf = BUF_INIT(IPC_MAX);
+	wire_encode(&buf, &(struct wire_any){.type = WIRE_ANSWER, .answer = *answer});
+	buf_done(&job->question); /* an answer that failed is a slice of it */
+	job->sent = ++job->gate->next_id;
+	loop_timer_set(job->timer, job->gate->settings->scan_timeout);
+	/* A scanner that cannot be told is on its end, which brings the job back. */
+	if (buf_err(&buf) == ERR_OK && ipc_send(job->scanner->ipc, buf_bytes(&buf), -1) != ERR_OK)
+		log_event(LOG_WARNING, "scanner.unreachable", log_int("scanner", job->scanner->index));
+}
+
+static void answer_failed(struct scan_job *job, const struct wire_ask *ask)
+{
+	send_answer(job,
+		    &(struct wire_answer){.id = job->id, .kind = ask->kind, .state = FACT_FAILED, .key = ask->key});
+}
+
+static void on_vault_silent(struct scan_job *job)
+{
+	struct wire_any any;
+	if (wire_decode(buf_bytes(&job->question), &any) == ERR_OK && any.type == WIRE_ASK)
+		answer_failed(job, &any.ask);
+}
+
 /*
- * The scanner of this job is stuck over something, perhaps over another message: it is killed, and every job that it
- * had is tried again when its end is noticed.
+ * A scanner that said nothing for long is stuck: it is killed, and every job that it had is tried again when its end is
+ * noticed.
  */
 static void on_timer(void *ctx)
 {
@@ -133,12 +197,22 @@ static void on_timer(void *ctx)
 		finish(job, NULL);
 		return;
 	}
+	if (job->question.len > 0) {
+		on_vault_silent(job);
+		return;
+	}
+	int64_t patience = job->gate->settings->scan_timeout;
+	int64_t silent = loop_now_ms(job->gate->loop) - job->scanner->answered_ms;
+	if (silent < patience) {
+		loop_timer_set(job->timer, patience - silent);
+		return;
+	}
 	log_event(LOG_ERROR, "scan.timeout", log_int("scanner", job->scanner->index),
 		  log_int("size", (int64_t)job->size));
 	child_say(job->gate->child,
 		  &(struct wire_any){.type = WIRE_STUCK,
 				     .stuck = {.index = job->scanner->index, .serial = job->scanner->serial}});
-	loop_timer_set(job->timer, job->gate->settings->scan_timeout);
+	loop_timer_set(job->timer, patience);
 }
 
 enum err gate_scan(struct gate *gate, struct bytes whole, int memfd, size_t envelope_len, size_t size,
@@ -192,19 +266,43 @@ static struct scan_job *find_job(struct gate *gate, uint64_t id)
 	return NULL;
 }
 
+/* The message that the scanner was thinking of: the oldest it was sent that does not wait for the vault. */
+static struct scan_job *to_blame(struct scanner_link *link)
+{
+	struct scan_job *oldest = NULL;
+	for (struct scan_job *job = link->gate->jobs; job; job = job->next)
+		if (job->scanner == link && job->question.len == 0 && (!oldest || job->sent < oldest->sent))
+			oldest = job;
+	return oldest;
+}
+
 static void close_link(struct scanner_link *link)
 {
 	struct gate *gate = link->gate;
+	struct scan_job *guilty = to_blame(link);
 	ipc_free(&link->ipc);
 	/* try_again() may end jobs, and their owners may end others: begin anew after each. */
 	for (struct scan_job *job = gate->jobs; job;) {
 		if (job->scanner == link) {
-			try_again(job);
+			try_again(job, job == guilty);
 			job = gate->jobs;
 		} else {
 			job = job->next;
 		}
 	}
+}
+
+static void on_ask(struct scan_job *job, const struct wire_ask *ask)
+{
+	buf_done(&job->question);
+	buf_init(&job->question, IPC_MAX);
+	wire_encode(&job->question, &(struct wire_any){.type = WIRE_ASK, .ask = *ask});
+	if (buf_err(&job->question) != ERR_OK) {
+		answer_failed(job, ask);
+		return;
+	}
+	loop_timer_set(job->timer, VAULT_ANSWER_MS);
+	gate_vault_ask(job->gate, buf_bytes(&job->question));
 }
 
 static void on_message(void *ctx, struct bytes payload, int fd)
@@ -219,18 +317,17 @@ static void on_message(void *ctx, struct bytes payload, int fd)
 		close_link(link);
 		return;
 	}
+	link->answered_ms = loop_now_ms(gate->loop);
 	if (any.type == WIRE_ASK) {
 		struct scan_job *job = find_job(gate, any.ask.id);
-		if (job && job->scanner == link && !gate_vault_ask(gate, any.ask.id, any.ask.kind, any.ask.key)) {
-			struct wire_answer answer = {
-				.id = any.ask.id, .kind = any.ask.kind, .state = FACT_FAILED, .key = any.ask.key};
-			gate_scan_answer(gate, &answer);
-		}
+		if (job && job->scanner == link)
+			on_ask(job, &any.ask);
 		return;
 	}
 	struct scan_job *job = find_job(gate, any.verdict.id);
 	if (job && job->scanner == link)
 		finish(job, &any.verdict);
+	dispatch_waiting(gate);
 }
 
 static void on_closed(void *ctx)
@@ -255,19 +352,19 @@ void gate_scan_peer(struct gate *gate, uint32_t index, uint32_t serial, int sock
 		(void)close(socket);
 		return;
 	}
-	for (struct scan_job *job = gate->jobs; job; job = job->next)
-		if (!job->scanner && has_message(job))
-			dispatch(job);
+	dispatch_waiting(gate);
 }
 
 void gate_scan_answer(struct gate *gate, const struct wire_answer *answer)
 {
 	struct scan_job *job = find_job(gate, answer->id);
-	CLEANUP(buf_done) struct buf buf = BUF_INIT(IPC_MAX);
-	if (!job || !job->scanner)
-		return;
-	wire_encode(&buf, &(struct wire_any){.type = WIRE_ANSWER, .answer = *answer});
-	/* A scanner that cannot be told is on its end, which brings the job back. */
-	if (buf_err(&buf) == ERR_OK && ipc_send(job->scanner->ipc, buf_bytes(&buf), -1) != ERR_OK)
-		log_event(LOG_WARNING, "scanner.unreachable", log_int("scanner", job->scanner->index));
+	if (job && job->scanner && job->question.len > 0)
+		send_answer(job, answer);
+}
+
+void gate_scan_ask_again(struct gate *gate)
+{
+	for (struct scan_job *job = gate->jobs; job; job = job->next)
+		if (job->question.len > 0)
+			gate_vault_ask(gate, buf_bytes(&job->question));
 }

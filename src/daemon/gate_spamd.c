@@ -5,10 +5,10 @@
  */
 #include <unistd.h>
 
-#include "base/cursor.h"
 #include "base/mem.h"
 #include "daemon/gate.h"
 #include "daemon/gate_reply.h"
+#include "daemon/gate_rewrite.h"
 #include "proto/rspamd.h"
 #include "proto/spamd.h"
 #include "sys/log.h"
@@ -50,33 +50,30 @@ static void refuse(struct session *session, enum spamd_code code, struct bytes w
 	finish(session, &out);
 }
 
-/* Our field on top and foreign ones of ours out, as in gate_delivery.c; the line ends are the message's own. */
+static void put(void *ctx, struct bytes piece)
+{
+	buf_add(ctx, piece);
+}
+
+/* As in gate_delivery.c, but the line ends are the message's own. */
 static void add_message(struct session *session, struct buf *out, struct bytes message, bool header_only)
 {
-	struct transaction *transaction = session->transaction;
-	struct cursor cuts = cursor_make(transaction->verdict.cuts);
 	CLEANUP(buf_done) struct buf field = BUF_INIT(16384);
+	CLEANUP(buf_done) struct buf plain = BUF_INIT(16384);
 	size_t line = bytes_find_byte(message, '\n');
 	bool crlf = line != BYTES_NONE && line > 0 && message.ptr[line - 1] == '\r';
 	buf_add_cstr(&field, "X-Postern: ");
-	transaction_field(transaction, &field);
+	transaction_field(session->transaction, &field);
 	buf_add_cstr(&field, "\r\n");
 	for (size_t i = 0; i < field.len; i++)
 		if (field.ptr[i] != '\r' || crlf)
-			buf_add_byte(out, field.ptr[i]);
+			buf_add_byte(&plain, field.ptr[i]);
 	if (header_only) {
 		size_t end = bytes_find(message, crlf ? BYTES_LIT("\r\n\r\n") : BYTES_LIT("\n\n"));
 		message = bytes_sub(message, 0, end == BYTES_NONE ? message.len : end + (crlf ? 4 : 2));
 	}
-	size_t at = 0;
-	while (!cursor_end(&cuts)) {
-		size_t cut_at = (size_t)cursor_be64(&cuts), cut_len = (size_t)cursor_be64(&cuts);
-		if (cut_at < at || cut_at > message.len)
-			break;
-		buf_add(out, bytes_sub(message, at, cut_at - at));
-		at = cut_at + bytes_sub(message, cut_at, cut_len).len;
-	}
-	buf_add(out, bytes_from(message, at));
+	const struct rewrite rewrite = {.field = buf_bytes(&plain), .put = put, .ctx = out};
+	rewrite_message(&rewrite, message);
 }
 
 static void add_report(struct session *session, struct buf *out)

@@ -7,7 +7,6 @@
 
 #include "base/mem.h"
 #include "daemon/gate.h"
-#include "sys/clock.h"
 #include "sys/ipc.h"
 #include "sys/log.h"
 #include "sys/loop.h"
@@ -17,7 +16,8 @@
 
 #define TRACES_BYTES_MAX ((size_t)32 << 20) /* kept while the vault is away; then the oldest are lost, and counted */
 #define STORE_TIMEOUT_MS 30000
-#define AWAY_MAX_MS      3000 /* a restart takes less; meanwhile what is for the vault waits for the next one */
+/* A vault that restarts, after a reload or an accident, is there again sooner; until then what is for it waits. */
+#define VAULT_AWAY_MS 2000
 
 struct trace_entry {
 	struct trace_entry *next;
@@ -37,43 +37,11 @@ struct store_job {
 	void *ctx;
 };
 
-/* -- Whether it is well ---------------------------------------------------------------------------------------------
- */
-
-static void set_refusing(struct gate *gate, bool refusing, struct bytes why)
-{
-	if (gate->refusing != refusing)
-		log_event(refusing ? LOG_ERROR : LOG_NOTICE, refusing ? "mail.refused" : "mail.accepted_again",
-			  log_str("why", why));
-	gate->refusing = refusing;
-}
-
-bool gate_can_take_mail(struct gate *gate)
-{
-	if (gate->vault_ok || (gate->away_since_ms > 0 && clock_monotonic_ms() - gate->away_since_ms < AWAY_MAX_MS))
-		return true;
-	set_refusing(gate, true, BYTES_LIT("the vault is away"));
-	return false;
-}
-
-static void on_health(struct gate *gate, const struct wire_health *health)
-{
-	gate->vault_ok = health->ok != 0;
-	gate->away_since_ms = 0;
-	set_refusing(gate, !gate->vault_ok, gate->vault_ok ? BYTES_LIT("the vault can write") : health->reason);
-}
-
-static void vault_gone(struct gate *gate)
-{
-	if (gate->vault_ok)
-		gate->away_since_ms = clock_monotonic_ms();
-	gate->vault_ok = false;
-}
-
 static void send_to_vault(struct gate *gate, struct bytes payload, int fd)
 {
-	if (gate->vault && ipc_send(gate->vault, payload, fd) != ERR_OK)
-		vault_gone(gate); /* which is being noticed; all that waits is sent again to the next one */
+	/* Where it fails its end is being noticed; all that waits is sent again to the next one. */
+	if (gate->vault && ipc_send(gate->vault, payload, fd) != ERR_OK && !loop_timer_running(gate->vault_away))
+		loop_timer_set(gate->vault_away, VAULT_AWAY_MS);
 }
 
 /* -- Trace ----------------------------------------------------------------------------------------------------------
@@ -205,20 +173,37 @@ static void on_stored(struct gate *gate, const struct wire_stored *stored)
 /* -- The other end ---------------------------------------------------------------------------------------------------
  */
 
-bool gate_vault_ask(struct gate *gate, uint64_t id, uint32_t kind, struct bytes key)
+void gate_vault_ask(struct gate *gate, struct bytes question)
 {
-	CLEANUP(buf_done) struct buf buf = BUF_INIT(IPC_MAX);
-	if (!gate->vault || !gate->vault_ok)
-		return false;
-	wire_encode(&buf, &(struct wire_any){.type = WIRE_ASK, .ask = {.id = id, .kind = kind, .key = key}});
-	return buf_err(&buf) == ERR_OK && ipc_send(gate->vault, buf_bytes(&buf), -1) == ERR_OK;
+	send_to_vault(gate, question, -1);
+}
+
+static void set_health(struct gate *gate, bool ok, struct bytes why)
+{
+	loop_timer_stop(gate->vault_away);
+	if (gate->vault_ok == ok)
+		return;
+	gate->vault_ok = ok;
+	log_event(ok ? LOG_NOTICE : LOG_ERROR, ok ? "mail.accepted_again" : "mail.refused", log_str("why", why));
+}
+
+void gate_vault_expect(struct gate *gate)
+{
+	gate->vault_ok = true;
+	loop_timer_set(gate->vault_away, VAULT_AWAY_MS);
+}
+
+void gate_vault_missed(void *ctx)
+{
+	set_health(ctx, false, BYTES_LIT("the vault is away"));
 }
 
 static void on_closed(void *ctx)
 {
 	struct gate *gate = ctx;
-	vault_gone(gate);
 	ipc_free(&gate->vault);
+	if (gate->vault_ok && !loop_timer_running(gate->vault_away))
+		loop_timer_set(gate->vault_away, VAULT_AWAY_MS);
 }
 
 static void on_message(void *ctx, struct bytes payload, int fd)
@@ -239,7 +224,7 @@ static void on_message(void *ctx, struct bytes payload, int fd)
 	else if (any.type == WIRE_ANSWER)
 		gate_scan_answer(gate, &any.answer);
 	else if (any.type == WIRE_HEALTH)
-		on_health(gate, &any.health);
+		set_health(gate, any.health.ok != 0, any.health.reason);
 }
 
 static const struct ipc_ops vault_ops = {on_message, on_closed};
@@ -256,4 +241,5 @@ void gate_vault_peer(struct gate *gate, int socket)
 		send_to_vault(gate, bytes_make(entry->payload, entry->len), -1);
 	for (struct store_job *job = gate->stores; job; job = job->next)
 		send_to_vault(gate, buf_bytes(&job->message), job->memfd);
+	gate_scan_ask_again(gate);
 }

@@ -6,6 +6,8 @@
 
 #include "base/banned.h"
 
+#define SPELLING_MAX 512 /* of an address; a longer one is no mailbox */
+
 void policy_init(struct policy *policy, const struct settings *settings)
 {
 	*policy = (struct policy){
@@ -15,7 +17,30 @@ void policy_init(struct policy *policy, const struct settings *settings)
 	};
 }
 
-bool policy_matches(struct bytes pattern, struct bytes address)
+/*
+ * The sender chooses how a recipient is spelled: "name"@example.org and example.org. reach the same mailbox. In `text`
+ * without needless quotes; as it is where that would be no address.
+ */
+static struct bytes plain_spelling(struct bytes address, uint8_t text[static SPELLING_MAX])
+{
+	if (bytes_ends(address, BYTES_LIT(".")))
+		address.len--;
+	if (address.len > SPELLING_MAX || !bytes_starts(address, BYTES_LIT("\"")))
+		return address;
+	size_t i = 1, n = 0;
+	while (i < address.len && address.ptr[i] != '"') {
+		i += address.ptr[i] == '\\';
+		if (i < address.len)
+			text[n++] = address.ptr[i++];
+	}
+	struct bytes domain = bytes_from(address, i + 1);
+	if (i >= address.len || !bytes_starts(domain, BYTES_LIT("@")))
+		return address;
+	memcpy(text + n, domain.ptr, domain.len);
+	return bytes_make(text, n + domain.len);
+}
+
+static bool fits(struct bytes pattern, struct bytes address)
 {
 	size_t star = bytes_find_byte(pattern, '*');
 	if (star == BYTES_NONE)
@@ -23,6 +48,12 @@ bool policy_matches(struct bytes pattern, struct bytes address)
 	struct bytes head = bytes_sub(pattern, 0, star), tail = bytes_from(pattern, star + 1);
 	return address.len >= head.len + tail.len && bytes_starts_nocase(address, head) &&
 	       bytes_ends_nocase(address, tail);
+}
+
+bool policy_matches(struct bytes pattern, struct bytes address)
+{
+	uint8_t text[SPELLING_MAX];
+	return fits(pattern, address) || fits(pattern, plain_spelling(address, text));
 }
 
 static const struct settings_actions *actions_for(const struct settings *settings, struct bytes recipient)

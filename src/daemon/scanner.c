@@ -86,19 +86,6 @@ static void evidence_json(struct buf *buf, const struct verdict *verdict)
 	}
 }
 
-/* Where fields of ours, which came from outside, stand: they are cut out of what goes on. */
-static void add_cuts(struct buf *buf, const struct header *header)
-{
-	static const enum header_id ours[] = {HEADER_X_POSTERN, HEADER_X_POSTERN_RELEASE};
-	for (size_t i = 0; i < header->count; i++) {
-		const struct header_field *field = &header->fields[i];
-		if (field->id != ours[0] && field->id != ours[1])
-			continue;
-		buf_add_be64(buf, field->at);
-		buf_add_be64(buf, field->len);
-	}
-}
-
 static void lists(const struct verdict *verdict, struct buf *ids, struct buf *symbols)
 {
 	for (size_t i = 0; i < verdict->n_evidence && i < EVIDENCE_TOLD; i++) {
@@ -116,14 +103,11 @@ static void answer(struct task *task)
 {
 	const struct verdict *verdict = scan_verdict(task->scan);
 	const struct message *message = scan_message(task->scan);
-	const struct header_field *subject = header_find(message->header, HEADER_SUBJECT, 0);
 	CLEANUP(buf_done) struct buf evidence = BUF_INIT((size_t)64 << 10);
 	CLEANUP(buf_done) struct buf ids = BUF_INIT((size_t)4 << 10);
 	CLEANUP(buf_done) struct buf symbols = BUF_INIT((size_t)32 << 10);
-	CLEANUP(buf_done) struct buf cuts = BUF_INIT((size_t)16 << 10);
 	evidence_json(&evidence, verdict);
 	lists(verdict, &ids, &symbols);
-	add_cuts(&cuts, message->header);
 	const struct evidence *reason = verdict_reason(verdict);
 	bool unexamined = verdict->class == CLASS_UNSCANNABLE;
 	const struct address *author = message->from.count > 0 ? &message->from.items[0] : NULL;
@@ -154,9 +138,6 @@ static void answer(struct task *task)
 						      : (struct bytes){0},
 				.evidence = buf_bytes(&evidence),
 				.symbols = buf_bytes(&symbols),
-				.cuts = buf_bytes(&cuts),
-				.subject_at = subject ? subject->at : 0,
-				.subject_len = subject ? subject->len : 0,
 				.released = released,
 			},
 	};

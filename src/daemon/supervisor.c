@@ -481,9 +481,10 @@ static void on_death(struct supervisor *supervisor, struct entry *entry, int sta
 		} else {
 			respawn_later(supervisor, generation, entry->role, entry->index);
 		}
-	} else if (entry->role == ROLE_VAULT && !supervisor->stopping &&
-		   !spawn(supervisor, supervisor->current, ROLE_VAULT, 0)) {
-		respawn_later(supervisor, supervisor->current, ROLE_VAULT, 0);
+	} else if (entry->role == ROLE_VAULT && !supervisor->stopping) {
+		/* As planned, by a reload: that is no death, and mail waits for the next one. */
+		if (!spawn(supervisor, supervisor->current, ROLE_VAULT, 0))
+			respawn_later(supervisor, supervisor->current, ROLE_VAULT, 0);
 	}
 	if (supervisor->stopping) {
 		stop_step(supervisor);
@@ -538,6 +539,14 @@ static enum log_level level_of(const struct settings *settings)
 	return (enum log_level)settings->log_level;
 }
 
+static size_t count_free(const struct supervisor *supervisor)
+{
+	size_t n = 0;
+	for (size_t i = 0; i < CHILDREN_MAX; i++)
+		n += supervisor->children[i].state == CHILD_NONE;
+	return n;
+}
+
 static void on_reload(void *ctx)
 {
 	struct supervisor *supervisor = ctx;
@@ -547,9 +556,13 @@ static void on_reload(void *ctx)
 	struct generation *fresh = read_generation(supervisor->file);
 	if (fresh)
 		fresh->user = old->user;
-	if (!fresh || !open_listeners(fresh, old)) {
-		log_event(LOG_ERROR, "reload.refused",
-			  log_cstr("why", "the configuration has errors; the old one stays in force"));
+	const char *why = "the configuration has errors; the old one stays in force";
+	/* Each reload leaves processes behind as long as their sessions last. */
+	bool room = fresh && count_free(supervisor) >= fresh->gates + fresh->scanners + 1;
+	if (fresh && !room)
+		why = "too many processes of earlier configurations still have sessions";
+	if (!room || !make_folders(fresh) || !open_listeners(fresh, old)) {
+		log_event(LOG_ERROR, "reload.refused", log_cstr("why", why));
 		if (fresh) {
 			close_listeners(fresh);
 			arena_free(&fresh->arena);

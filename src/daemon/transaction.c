@@ -22,8 +22,13 @@
 #define WHOLE_MAX                                                                                                      \
 	((size_t)64 << 10) /* goes to the scanner as it is: below it a memory file costs more than two copies */
 
+/* A message that is being kept. One with very many recipients is several items, each with some of them. */
 struct store_wait {
 	struct transaction *transaction;
+	enum verdict_action fate;
+	size_t next;    /* the first recipient that is in no item yet */
+	unsigned items; /* so far */
+	char id[TRACE_ID_LEN + 12];
 	struct store_job *job;
 	void (*stored)(void *ctx, struct transaction *transaction, bool ok);
 	void *ctx;
@@ -166,7 +171,7 @@ static bool take_verdict(struct transaction *transaction, const struct wire_verd
 	struct wire_verdict *kept = &transaction->verdict;
 	struct bytes *const spans[] = {&kept->subject, &kept->from_address, &kept->from_name, &kept->message_id,
 				       &kept->ids,     &kept->reason_en,    &kept->reason_ja, &kept->evidence,
-				       &kept->symbols, &kept->cuts,         &kept->released};
+				       &kept->symbols, &kept->released};
 	*kept = *verdict;
 	for (size_t i = 0; i < ARRAY_LEN(spans); i++)
 		*spans[i] = transaction_keep(transaction, *spans[i]);
@@ -290,13 +295,6 @@ static void cancel_store(void *obj)
 	gate_store_cancel(&wait->job);
 }
 
-static void on_stored(void *ctx, bool ok)
-{
-	struct store_wait *wait = ctx;
-	wait->job = NULL;
-	wait->stored(wait->ctx, wait->transaction, ok);
-}
-
 static void client_ip_text(const struct transaction *transaction, char out[static NET_TEXT_MAX])
 {
 	out[0] = '\0';
@@ -304,31 +302,54 @@ static void client_ip_text(const struct transaction *transaction, char out[stati
 		net_format_ip(transaction->envelope.client_ip, out);
 }
 
-/* The recipients with that fate, or all of them, packed. */
-static void pack_recipients(const struct transaction *transaction, bool all, enum verdict_action fate,
-			    const char *override, struct buf *buf)
+/* The recipients of that fate from `from` on, as many as fit; returns the first that does not, or their number. */
+static size_t pack_fate(const struct transaction *transaction, enum verdict_action fate, size_t from, struct buf *buf)
 {
-	for (size_t i = 0; i < transaction->envelope.n_recipients; i++) {
-		const char *name = override                   ? override
-				   : transaction->has_verdict ? verdict_action_name(transaction->fates[i])
-							      : "";
-		if (all || transaction->fates[i] == fate)
-			recipients_add(buf, transaction->envelope.recipients[i], bytes_from_cstr(name));
+	for (; from < transaction->envelope.n_recipients; from++) {
+		size_t len = buf->len;
+		if (transaction->fates[from] != fate)
+			continue;
+		recipients_add(buf, transaction->envelope.recipients[from], bytes_from_cstr(verdict_action_name(fate)));
+		if (buf_err(buf) != ERR_OK) {
+			buf->err = ERR_OK;
+			buf->len = len;
+			break;
+		}
 	}
+	return from;
 }
 
-void transaction_store(struct transaction *transaction, enum verdict_action fate,
-		       void (*stored)(void *ctx, struct transaction *transaction, bool ok), void *ctx)
+static void store_item(struct store_wait *wait);
+
+static void on_stored(void *ctx, bool ok)
 {
+	struct store_wait *wait = ctx;
+	const struct transaction *transaction = wait->transaction;
+	wait->job = NULL;
+	while (wait->next < transaction->envelope.n_recipients && transaction->fates[wait->next] != wait->fate)
+		wait->next++;
+	if (ok && wait->next < transaction->envelope.n_recipients)
+		store_item(wait);
+	else
+		wait->stored(wait->ctx, wait->transaction, ok);
+}
+
+static void store_item(struct store_wait *wait)
+{
+	struct transaction *transaction = wait->transaction;
 	const struct wire_verdict *verdict = &transaction->verdict;
-	CLEANUP(buf_done) struct buf recipients = BUF_INIT(IPC_PAYLOAD_MAX / 2);
+	CLEANUP(buf_done) struct buf recipients = BUF_INIT(RECIPIENTS_PACKED_MAX);
 	char ip[NET_TEXT_MAX];
-	struct store_wait *wait = arena_new(transaction->arena, struct store_wait, 1);
+	size_t begin = wait->next;
 	client_ip_text(transaction, ip);
-	pack_recipients(transaction, false, fate, NULL, &recipients);
+	wait->next = pack_fate(transaction, wait->fate, begin, &recipients);
+	if (wait->items++ == 0)
+		(void)snprintf(wait->id, sizeof(wait->id), "%s", transaction->id);
+	else
+		(void)snprintf(wait->id, sizeof(wait->id), "%s-%u", transaction->id, wait->items);
 	struct wire_store store = {
 		.time_ms = transaction->time_ms,
-		.trace_id = bytes_from_cstr(transaction->id),
+		.trace_id = bytes_from_cstr(wait->id),
 		.at = transaction->envelope_len,
 		.size = transaction->size,
 		.mail_from = transaction->envelope.from,
@@ -342,15 +363,35 @@ void transaction_store(struct transaction *transaction, enum verdict_action fate
 		.reason_en = verdict->reason_en,
 		.reason_ja = verdict->reason_ja,
 	};
+	if (recipients.len == 0 ||
+	    gate_store(transaction->gate, transaction->memfd, &store, on_stored, wait, &wait->job) != ERR_OK)
+		wait->stored(wait->ctx, transaction, false);
+}
+
+void transaction_store(struct transaction *transaction, enum verdict_action fate,
+		       void (*stored)(void *ctx, struct transaction *transaction, bool ok), void *ctx)
+{
+	struct store_wait *wait = arena_new(transaction->arena, struct store_wait, 1);
 	if (wait)
-		*wait = (struct store_wait){.transaction = transaction, .stored = stored, .ctx = ctx};
+		*wait = (struct store_wait){.transaction = transaction, .fate = fate, .stored = stored, .ctx = ctx};
 	/* The vault takes memory files only. */
 	if (transaction->memfd < 0)
 		seal(transaction);
-	if (!wait || transaction->failed || buf_err(&recipients) != ERR_OK ||
-	    arena_defer(transaction->arena, cancel_store, wait) != ERR_OK ||
-	    gate_store(transaction->gate, transaction->memfd, &store, on_stored, wait, &wait->job) != ERR_OK)
+	if (!wait || transaction->failed || arena_defer(transaction->arena, cancel_store, wait) != ERR_OK)
 		stored(ctx, transaction, false);
+	else
+		store_item(wait);
+}
+
+/* All recipients with their fates, or with `override`, packed. */
+static void pack_all(const struct transaction *transaction, const char *override, struct buf *buf)
+{
+	for (size_t i = 0; i < transaction->envelope.n_recipients; i++) {
+		const char *name = override                   ? override
+				   : transaction->has_verdict ? verdict_action_name(transaction->fates[i])
+							      : "";
+		recipients_add(buf, transaction->envelope.recipients[i], bytes_from_cstr(name));
+	}
 }
 
 /* Packed recipients are cut rather than lost with the whole record. */
@@ -365,12 +406,12 @@ void transaction_trace(struct transaction *transaction, const char *status, stru
 {
 	const struct wire_verdict *verdict = &transaction->verdict;
 	const struct scan_envelope *envelope = &transaction->envelope;
-	CLEANUP(buf_done) struct buf recipients = BUF_INIT(IPC_PAYLOAD_MAX / 2);
+	CLEANUP(buf_done) struct buf recipients = BUF_INIT(RECIPIENTS_PACKED_MAX);
 	char ip[NET_TEXT_MAX];
 	client_ip_text(transaction, ip);
 	bool refused =
 		strcmp(status, "deferred") == 0 || strcmp(status, "aborted") == 0 || strcmp(status, "refused") == 0;
-	pack_recipients(transaction, true, ACTION_DELIVER, refused ? status : NULL, &recipients);
+	pack_all(transaction, refused ? status : NULL, &recipients);
 	fit(&recipients);
 	const char *action = transaction->has_verdict && envelope->n_recipients > 0
 				     ? verdict_action_name(transaction->fates[0])

@@ -17,8 +17,9 @@
 struct gate;
 struct scan_job;
 
-#define TRACE_ID_LEN    16
-#define IPC_PAYLOAD_MAX ((size_t)128 << 10) /* of our messages; below sys/ipc.h's IPC_MAX */
+#define TRACE_ID_LEN 16
+#define RECIPIENTS_PACKED_MAX                                                                                          \
+	((size_t)96 << 10) /* in one message to the vault; with the rest below sys/ipc.h's IPC_MAX */
 
 struct transaction {
 	struct gate *gate;
@@ -72,7 +73,7 @@ void transaction_reject_text(const struct transaction *transaction, struct buf *
 
 /*
  * Keeps the message in the vault for the recipients whose fate is `fate`; stored(ctx, transaction, ok) once it is on
- * disk.
+ * disk. What has more recipients than fit into one item becomes more of them: the id, id-2, id-3...
  */
 void transaction_store(struct transaction *transaction, enum verdict_action fate,
 		       void (*stored)(void *ctx, struct transaction *transaction, bool ok), void *ctx);

@@ -25,7 +25,7 @@
 
 #include "base/banned.h"
 
-#define COMMIT_TRACES_MS 20 /* how long records wait for company */
+#define COMMIT_TRACES_MS 100 /* how long records wait for company: the gate keeps them until they last */
 #define COMMIT_STORES_MS 2
 #define OPERATIONS_MAX   500 /* in one transaction */
 #define PROBE_MS         500

@@ -19,7 +19,7 @@ struct stream {
 	const struct stream_ops *ops;
 	void *ctx;
 	int fd;
-	bool tcp, connecting, paused, ended, finishing, over;
+	bool tcp, accepted, connecting, paused, ended, finishing, over;
 	unsigned corks;
 	bool ending; /* ends in the next turn of the loop, with ending_why */
 	enum err ending_why;
@@ -32,9 +32,19 @@ struct stream {
 /* One read buffer a process: a stream hands it on before the next one is read. */
 static uint8_t read_buffer[STREAM_READ_SIZE];
 
+/*
+ * A client that asks and asks and does not read the answers is not listened to until it has read them. Servers that we
+ * talk to are: what they say before they have read all may be that they will not.
+ */
+static bool is_backed_up(const struct stream *stream)
+{
+	return stream->accepted && stream->out.len - stream->out_at > STREAM_UNREAD_MAX;
+}
+
 static unsigned wants_read(const struct stream *stream)
 {
-	return stream->connecting || stream->paused || stream->ended || stream->finishing ? 0 : LOOP_READ;
+	bool deaf = stream->connecting || stream->paused || stream->ended || stream->finishing || is_backed_up(stream);
+	return deaf ? 0 : LOOP_READ;
 }
 
 static void update_interest(struct stream *stream)
@@ -195,7 +205,13 @@ static enum err make(struct loop *loop, int fd, bool tcp, bool connecting, const
 	struct stream *stream = mem_new(struct stream, 1);
 	if (!stream)
 		return ERR_NOMEM;
-	*stream = (struct stream){.loop = loop, .ops = ops, .ctx = ctx, .fd = -1, .tcp = tcp, .connecting = connecting};
+	*stream = (struct stream){.loop = loop,
+				  .ops = ops,
+				  .ctx = ctx,
+				  .fd = -1,
+				  .tcp = tcp,
+				  .accepted = !connecting,
+				  .connecting = connecting};
 	buf_init(&stream->out, STREAM_WRITE_MAX);
 	stream->last_ms = loop_now_ms(loop);
 	if (loop_io_new(loop, fd, on_ready, stream, &stream->io) != ERR_OK ||

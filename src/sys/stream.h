@@ -6,7 +6,8 @@
  *
  * Owns:   the descriptor. `closed` is called exactly once, unless the owner frees the stream first; the owner frees it
  * then. Bounds: STREAM_WRITE_MAX bytes not yet written; over it the peer is too slow and the stream closes (ERR_LIMIT).
- *         Read what is called back at once: nothing is kept. stream_pause() stops reading (back pressure).
+ *         Read what is called back at once: nothing is kept. stream_pause() stops reading (back pressure); so does a
+ *         client that leaves more than STREAM_UNREAD_MAX of its answers unread.
  */
 #include <stdbool.h>
 
@@ -16,8 +17,9 @@
 struct loop;
 struct stream;
 
-#define STREAM_READ_SIZE ((size_t)128 << 10)
-#define STREAM_WRITE_MAX ((size_t)160 << 20)
+#define STREAM_READ_SIZE  ((size_t)128 << 10)
+#define STREAM_UNREAD_MAX ((size_t)256 << 10) /* answers that a client has not read; then it is not read from */
+#define STREAM_WRITE_MAX  ((size_t)160 << 20)
 
 struct stream_ops {
 	void (*data)(void *ctx, struct bytes data); /* valid during the call */

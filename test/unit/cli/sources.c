@@ -117,6 +117,47 @@ static void splitting_takes_time_in_proportion_to_the_file(void **state)
 	free(file);
 }
 
+static void walk(const char *file, const char *const *want)
+{
+	const struct source source = {.file = "-", .path = BYTES_LIT("box")};
+	struct source_walk walk;
+	struct bytes message, path;
+	source_walk_init(&walk, &source, bytes_from_cstr(file));
+	for (; *want; want += 2) {
+		assert_true(source_walk_next(&walk, &message, &path));
+		assert_bytes_str(path, want[0]);
+		assert_bytes_str(message, want[1]);
+	}
+	assert_false(source_walk_next(&walk, &message, &path));
+}
+
+static void one_message_keeps_its_name_and_its_bytes(void **state)
+{
+	(void)state;
+	walk("", (const char *const[]){"box", "", NULL});
+	walk("S: 1\n\nx\n\n", (const char *const[]){"box", "S: 1\n\nx\n\n", NULL});
+	walk(POSTMARK "S: 1\n\nx\n\n", (const char *const[]){"box", POSTMARK "S: 1\n\nx\n\n", NULL});
+	/* "From " inside a message that is no mbox */
+	walk("S: 1\n\nx\n\n" POSTMARK "S: 2\n\ny\n",
+	     (const char *const[]){"box", "S: 1\n\nx\n\n" POSTMARK "S: 2\n\ny\n", NULL});
+}
+
+static void messages_of_an_mbox_are_numbered(void **state)
+{
+	(void)state;
+	const char *const want[] = {"box#1", "S: 1\n\nx\n", "box#2", "S: 2\n\ny\n", NULL};
+	walk(POSTMARK "S: 1\n\nx\n\n" POSTMARK "S: 2\n\ny\n", want);
+}
+
+static void the_empty_line_behind_the_last_message_belongs_to_the_mbox(void **state)
+{
+	(void)state;
+	const char *const want[] = {"box#1", "S: 1\n\nx\n", "box#2", "S: 2\n\ny\n", NULL};
+	walk(POSTMARK "S: 1\n\nx\n\n" POSTMARK "S: 2\n\ny\n\n", want);
+	const char *const crlf[] = {"box#1", "S: 1\n\nx\r\n", "box#2", "S: 2\n\ny\r\n", NULL};
+	walk(POSTMARK "S: 1\n\nx\r\n\r\n" POSTMARK "S: 2\n\ny\r\n\r\n", crlf);
+}
+
 static char folder[64];
 
 static int make_folder(void **state)
@@ -250,6 +291,9 @@ static void files_pipes_and_standard_input_are_read_whole(void **state)
 #define IN_FOLDER(test) cmocka_unit_test_setup_teardown(test, make_folder, remove_folder)
 
 static const struct CMUnitTest tests[] = {
+	cmocka_unit_test(one_message_keeps_its_name_and_its_bytes),
+	cmocka_unit_test(messages_of_an_mbox_are_numbered),
+	cmocka_unit_test(the_empty_line_behind_the_last_message_belongs_to_the_mbox),
 	cmocka_unit_test(an_mbox_is_split_where_a_message_begins),
 	cmocka_unit_test(what_people_write_does_not_split_it),
 	cmocka_unit_test(a_file_that_is_one_message_is_no_mbox),

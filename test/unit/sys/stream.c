@@ -329,6 +329,37 @@ static void a_paused_stream_reads_nothing_until_it_goes_on(void **state)
 	done(&side);
 }
 
+static void ask_once_then_read(struct side *side)
+{
+	static uint8_t buffer[65536];
+	ssize_t n;
+	if (side->steps == 1)
+		assert_int_equal(send(side->peer, "later", 5, 0), 5);
+	if (side->steps < 20)
+		return;
+	if (side->steps == 20)
+		assert_int_equal(side->got.len, 0);
+	while ((n = recv(side->peer, buffer, sizeof(buffer), 0)) > 0)
+		side->peer_read += (size_t)n;
+	if (side->got.len > 0)
+		loop_stop(side->loop);
+}
+
+static void a_peer_that_does_not_read_its_answers_is_not_read_from(void **state)
+{
+	struct side side;
+	size_t sent = 0;
+	(void)state;
+	begin(&side, &plain_ops);
+	for (; stream_unwritten(side.stream) <= STREAM_UNREAD_MAX; sent += sizeof(pattern))
+		stream_write(side.stream, bytes_make(pattern, sizeof(pattern)));
+	side.step = ask_once_then_read;
+	run(&side, 5000);
+	assert_bytes_str(buf_bytes(&side.got), "later");
+	assert_true(side.peer_read > sent - STREAM_UNREAD_MAX);
+	done(&side);
+}
+
 static void half_close(struct side *side)
 {
 	if (side->steps != 1)
@@ -472,6 +503,7 @@ static const struct CMUnitTest tests[] = {
 	cmocka_unit_test(a_deadline_can_be_lifted),
 	cmocka_unit_test(an_end_that_is_on_its_way_is_not_put_off_by_a_time_out),
 	cmocka_unit_test(a_paused_stream_reads_nothing_until_it_goes_on),
+	cmocka_unit_test(a_peer_that_does_not_read_its_answers_is_not_read_from),
 	cmocka_unit_test(a_peer_that_ended_its_side_still_gets_its_answer),
 	cmocka_unit_test(without_a_call_back_for_it_that_is_the_end),
 	cmocka_unit_test(an_owner_may_free_it_in_a_call_back),

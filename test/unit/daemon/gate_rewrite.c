@@ -1,0 +1,66 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "unit.h"
+
+#include "base/buf.h"
+#include "daemon/gate_rewrite.h"
+
+static void put(void *ctx, struct bytes piece)
+{
+	buf_add(ctx, piece);
+}
+
+static void check(const char *message, const char *tag, const char *wanted)
+{
+	CLEANUP(buf_done) struct buf out = BUF_INIT(1 << 20);
+	const struct rewrite rewrite = {.field = BYTES_LIT("X-Postern: ours\r\n"),
+					.tag = bytes_from_cstr(tag),
+					.line_end = BYTES_LIT("\r\n"),
+					.put = put,
+					.ctx = &out};
+	rewrite_message(&rewrite, bytes_from_cstr(message));
+	assert_bytes(buf_bytes(&out), bytes_from_cstr(wanted));
+}
+
+static void foreign_fields_go_however_they_are_spelled(void **state)
+{
+	(void)state;
+	check("A: b\r\n\r\nX-Postern: text\r\n", "", "X-Postern: ours\r\nA: b\r\n\r\nX-Postern: text\r\n");
+	check("X-POSTERN: f\r\n\tg\r\nA: b\r\n\r\n", "", "X-Postern: ours\r\nA: b\r\n\r\n");
+	check("A: b\r\nx-postern \t: f\r\n", "", "X-Postern: ours\r\nA: b\r\n");
+	check("A: b\r\nX-Post\x01"
+	      "ern\x0b: f\r\n\r\nc",
+	      "", "X-Postern: ours\r\nA: b\r\n\r\nc");
+	check("A: b\rX-Postern: f\n\r\nc", "", "X-Postern: ours\r\nA: b\r\n\r\nc");
+	check("A: b\rX-Postern: f\n\nc", "", "X-Postern: ours\r\nA: b\r\n\nc");
+	check("junk\r\nX-Postern-Release: v1 a b\r\n\r\n", "", "X-Postern: ours\r\njunk\r\n\r\n");
+	check("X-Posterns: a\r\nX-Postern\r\n", "", "X-Postern: ours\r\nX-Posterns: a\r\nX-Postern\r\n");
+	check("X-Postern: f", "", "X-Postern: ours\r\n");
+	check("", "", "X-Postern: ours\r\n");
+}
+
+static void nothing_continues_our_field(void **state)
+{
+	(void)state;
+	check(" clean\r\nA: b\r\n\r\n", "", "X-Postern: ours\r\nclean\r\nA: b\r\n\r\n");
+	check("\t X-Postern: f\r\nA: b\r\n\r\n", "", "X-Postern: ours\r\nA: b\r\n\r\n");
+	check("From a@example.com Mon\r\nX-Postern: f\r\nA: b\r\n\r\n", "",
+	      "From a@example.com Mon\r\nX-Postern: ours\r\nA: b\r\n\r\n");
+}
+
+static void the_first_subject_is_tagged(void **state)
+{
+	(void)state;
+	check("Subject: hi\r\nSubject: ho\r\n\r\n", "[S] ",
+	      "X-Postern: ours\r\nSubject: [S] hi\r\nSubject: ho\r\n\r\n");
+	check("A: b\r\nsubject:\r\n folded\r\n too\r\nX-Postern: f\r\n\r\n", "[S] ",
+	      "X-Postern: ours\r\nA: b\r\nSubject: [S] folded\r\n too\r\n\r\n");
+	check("A: b\r\n\r\nSubject: body\r\n", "[S] ",
+	      "X-Postern: ours\r\nSubject: [S] \r\nA: b\r\n\r\nSubject: body\r\n");
+}
+
+static const struct CMUnitTest tests[] = {
+	cmocka_unit_test(foreign_fields_go_however_they_are_spelled),
+	cmocka_unit_test(nothing_continues_our_field),
+	cmocka_unit_test(the_first_subject_is_tagged),
+};
+UNIT_MAIN(tests)
