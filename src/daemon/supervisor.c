@@ -528,6 +528,7 @@ static void on_stop(void *ctx)
 	log_event(LOG_NOTICE, "postern.stopping");
 	net_notify("STOPPING=1");
 	supervisor->stopping = true;
+	close_listeners(supervisor->current); /* or the kernel would still take connections that nobody serves */
 	drain_role(supervisor, NULL, ROLE_GATE);
 	loop_timer_set(supervisor->patience, STOP_PATIENCE_MS);
 	stop_step(supervisor);

@@ -43,7 +43,11 @@ class House:
         self.postern.process.send_signal(signal.SIGHUP)
         wait_for(lambda: 'event=reload' in self.postern.log()[offset:], 10, 'reload')
         wait_for(lambda: self.new_gate(before), 20, 'the new gate')
-        return before
+
+    def settled(self):
+        """The processes, when none of an older configuration is left."""
+        return wait_for(lambda: (c := self.postern.children()) and len(c) == 4 and all(len(pids) == 1 for pids in c.values()) and c,
+                        20, 'the end of older processes')
 
     def new_gate(self, before):
         """The gate is another one, and the old one accepts no more."""
@@ -95,22 +99,38 @@ def check_config(tap, house):
         tap.ok(status == 1 and 'Address already in use' in err, 'a port that is taken is said, and ends it', (status, err))
 
 
-def check_reload(tap, house):
-    house.reload('actions: { spam: reject, reject_text: "before %id%" }')
-    stopping = threading.Event()
-    answers = []
+class Load:
+    """Senders through the proxy and the milter that go on until stopped; .answers has what they were told."""
 
-    def sender(port, n):
+    def __init__(self, house, name):
+        self.name = name
+        self.stopping = threading.Event()
+        self.answers = []
+        self.threads = [threading.Thread(target=self.run, args=(port, n), daemon=True)
+                        for port in (house.smtp, house.postfix.port) for n in range(2)]
+        for thread in self.threads:
+            thread.start()
+
+    def run(self, port, n):
         count = 0
-        while not stopping.is_set():
+        while not self.stopping.is_set():
             count += 1
             try:
-                answers.append(send(port, message(subject=f'reload-{port}-{n}-{count}')))
+                self.answers.append(send(port, message(subject=f'{self.name}-{port}-{n}-{count}')))
             except (OSError, smtplib.SMTPException) as error:
-                answers.append((0, str(error)))
-    threads = [threading.Thread(target=sender, args=(port, n)) for port in (house.smtp, house.postfix.port) for n in range(2)]
-    for thread in threads:
-        thread.start()
+                self.answers.append((0, str(error)))
+
+    def more(self, n):
+        before = len(self.answers)
+        wait_for(lambda: len(self.answers) > before + n, 20, 'load')
+
+    def stop(self):
+        self.stopping.set()
+        for thread in self.threads:
+            thread.join(60)
+
+
+def reload_under_load(tap, house, load):
     sessions = []
     for port in (house.smtp, house.postfix.port):
         smtp = smtplib.SMTP('127.0.0.1', port, timeout=30)
@@ -123,13 +143,18 @@ def check_reload(tap, house):
     keep.recv(4096)
     for turn in range(3):
         house.reload(f'actions: {{ spam: reject, reject_text: "after {turn} %id%" }}')
-        wait_for(lambda n=len(answers): len(answers) > n + 20, 20, 'load')
+        load.more(20)
     for name, smtp, port in zip(('proxy', 'milter'), sessions, (house.smtp, house.postfix.port)):
-        code, text = smtp.data(message(subject='old session', body=GTUBE + '\n'))
-        tap.ok(code == 550 and b'before ' in text, f'{name}: a session that was open through three reloads goes on with its settings', (code, text))
+        code, text = smtp.docmd('DATA')
+        tap.equal(code, 354, f'{name}: a session that was open through three reloads goes on')
+        smtp.send(message(subject='old session', body=GTUBE + '\n').encode() + b'.\r\n')
+        code, text = smtp.getreply()
+        tap.ok(code == 550 and b'before ' in text, f'{name}: with the settings that it began with', (code, text))
         smtp.mail('alice@example.com')
         smtp.rcpt('bob@example.org')
-        tap.equal(smtp.data(message(subject=f'old-{port}'))[0], 250, f'{name}: and is not over')
+        tap.equal(smtp.docmd('DATA')[0], 354, f'{name}: and is not over')
+        smtp.send(message(subject=f'old-{port}').encode() + b'.\r\n')
+        tap.equal(smtp.getreply()[0], 250, f'{name}: its next message is accepted')
         smtp.quit()
         code, text = send(port, message(body=GTUBE + '\n'))
         tap.ok(code == 550 and 'after 2 ' in text, f'{name}: a new session has the new settings', (code, text))
@@ -142,16 +167,25 @@ def check_reload(tap, house):
     wait_for(lambda: 'event=reload.refused' in house.postern.log()[offset:], 10, 'the refusal')
     tap.has(house.postern.log()[offset:], 'rejekt', 'a broken configuration is refused with its error')
     tap.has(send(house.smtp, message(body=GTUBE + '\n'))[1], 'after 2 ', 'and the old one stays in force')
-    stopping.set()
-    for thread in threads:
-        thread.join(60)
-    print(f'# {len(answers)} messages during four reloads')
-    tap.equal([a for a in answers if a[0] != 250], [], 'no message and no connection was lost by a reload')
-    got = wait_for(lambda: len([m for m in house.sink.messages if b'Subject: reload-' in m['data']]) >= len(answers), 20, 'all of them')
-    tap.ok(got, 'all of them arrived')
-    wait_for(lambda: len(house.postern.children().get('gate-0', [])) == 1, 20, 'the end of old gates')
-    tap.equal({role: len(pids) for role, pids in house.postern.children().items()},
-              {'gate-0': 1, 'scanner-0': 1, 'scanner-1': 1, 'vault-0': 1}, 'the old processes are gone')
+
+
+def check_reload(tap, house):
+    house.reload('actions: { spam: reject, reject_text: "before %id%" }')
+    load = Load(house, 'reload')
+    try:
+        reload_under_load(tap, house, load)
+    finally:
+        load.stop()
+    print(f'# {len(load.answers)} messages during four reloads')
+    tap.equal([a for a in load.answers if a[0] != 250], [], 'no message and no connection was lost by a reload')
+
+    def arrived():
+        with house.sink.lock:
+            return len([m for m in house.sink.messages if b'Subject: reload-' in m['data']])
+    tap.ok(wait_for(lambda: arrived() >= len(load.answers), 20, 'all of them'), 'all of them arrived')
+    one = {'gate-0': 1, 'scanner-0': 1, 'scanner-1': 1, 'vault-0': 1}
+    tap.ok(wait_for(lambda: {role: len(pids) for role, pids in house.postern.children().items()} == one, 20, 'the end of old processes'),
+           'the old processes are gone')
     # Ports move.
     old = house.spamd
     house.spamd = free_port()
@@ -219,7 +253,7 @@ def closes(sock, seconds):
 
 def check_clients(tap, house):
     house.reload('clients: { timeout: 2s, max_connections: 40 }')
-    before = house.postern.children()
+    before = house.settled()
     # Wrong protocol on each port.
     talk = {'http': b'GET / HTTP/1.1\r\nHost: x\r\n\r\n', 'smtp': b'EHLO x\r\nMAIL FROM:<a@example.com>\r\n', 'tls': b'\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03' + b'r' * 512,
             'milter': packet(b'O', struct.pack('>III', 6, 0x1ff, 0x1fffff)), 'spamd': b'CHECK SPAMC/1.5\r\n\r\n', 'zeroes': b'\0' * 4096,
@@ -296,7 +330,7 @@ def nested(levels):
 
 
 def check_huge(tap, house):
-    before = house.postern.children()
+    before = house.settled()
     line = 'words of a long letter that says nothing at all, again and again, for megabytes\r\n'
     cases = (('10,000 parts deep', deep(10000), 'unscannable'), ('10,000 messages deep', nested(10000), 'unscannable'),
              ('a million parts', many(1000000), 'unscannable'),
