@@ -117,8 +117,7 @@ static void judge_file(struct scanner *scanner, const struct source *source)
 	}
 }
 
-/* -- One process ------------------------------------------------------------------------------------------------------
- */
+/* -- One process ---- */
 
 static void progress(const struct source_list *list, size_t done)
 {
@@ -140,8 +139,7 @@ static void scan_all(struct scanner *scanner, const struct source_list *list)
 	}
 }
 
-/* -- Several processes ------------------------------------------------------------------------------------------------
- */
+/* -- Several processes ---- */
 
 #define RECORD_HEAD 6 /* be32 length, found, failed */
 
@@ -239,8 +237,7 @@ static void scan_jobs(struct scanner *scanner, const struct source_list *list, s
 		continue;
 }
 
-/* -- Options ----------------------------------------------------------------------------------------------------------
- */
+/* -- Options ---- */
 
 static int take_envelope(struct scanner *scanner)
 {

@@ -138,7 +138,7 @@ enum err sources_expand(struct arena *arena, char **paths, size_t n, struct sour
 	return ERR_OK;
 }
 
-/* -- Files -------------------------------------------------------------------------------------------------------- */
+/* -- Files ---- */
 
 static enum err read_all(int fd, struct source_file *ret_file)
 {
@@ -202,7 +202,7 @@ void source_close(struct source_file *file)
 	*file = (struct source_file){0};
 }
 
-/* -- mbox --------------------------------------------------------------------------------------------------------- */
+/* -- mbox ---- */
 
 /* Whether `word` is one of the three-letter words that `list` is made of. */
 static bool one_of(struct bytes word, const char *list)

@@ -29,7 +29,7 @@ struct session {
 	struct http http;
 	bool busy, closing;
 	enum rspamd_command command;
-	bool metrics; /* a command that rspamd does not have */
+	bool metrics;                /* a command that rspamd does not have */
 	struct http_request request; /* of the one being answered; without its spans */
 	struct transaction *transaction;
 };
@@ -53,8 +53,7 @@ static void on_closed(void *ctx, enum err why)
 	session_free(ctx);
 }
 
-/* -- Answers ----------------------------------------------------------------------------------------------------------
- */
+/* -- Answers ---- */
 
 static void send_answer(struct session *session, struct buf *out)
 {

@@ -77,8 +77,7 @@ struct supervisor {
 	int status;
 };
 
-/* -- Configuration ----------------------------------------------------------------------------------------------------
- */
+/* -- Configuration ---- */
 
 static struct generation *read_generation(const char *file)
 {
@@ -182,8 +181,7 @@ static bool make_folders(struct generation *generation)
 	return true;
 }
 
-/* -- Children -------------------------------------------------------------------------------------------------------
- */
+/* -- Children ---- */
 
 static void on_control(void *ctx, struct bytes payload, int fd);
 static void on_control_closed(void *ctx);
@@ -510,8 +508,7 @@ static void on_sigchld(void *ctx)
 	}
 }
 
-/* -- Signals --------------------------------------------------------------------------------------------------------
- */
+/* -- Signals ---- */
 
 static void on_patience_over(void *ctx)
 {

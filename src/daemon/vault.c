@@ -302,8 +302,7 @@ static void on_ask(struct gate_link *from, const struct wire_ask *in)
 	say(from, &(struct wire_any){.type = WIRE_ANSWER, .answer = answer});
 }
 
-/* -- Frame -----------------------------------------------------------------------------------------------------------
- */
+/* -- Frame ---- */
 
 static void close_link(struct gate_link *link)
 {

@@ -131,7 +131,7 @@ void case_write(struct buf *buf, const struct scan_case *scan_case)
 	record(buf, "message", scan_case->message);
 }
 
-/* -- Reading ------------------------------------------------------------------------------------------------------ */
+/* -- Reading ---- */
 
 struct reader {
 	struct arena *arena;

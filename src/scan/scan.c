@@ -41,7 +41,7 @@ struct scan {
 	struct verdict *verdict;
 };
 
-/* -- Life --------------------------------------------------------------------------------------------------------- */
+/* -- Life ---- */
 
 static int64_t time_of_case(const struct scan_case *in)
 {
@@ -82,7 +82,7 @@ enum err scan_parse(struct scan *scan)
 	return ERR_OK;
 }
 
-/* -- What checks see ---------------------------------------------------------------------------------------------- */
+/* -- What checks see ---- */
 
 const struct message *scan_message(const struct scan *scan)
 {
@@ -200,7 +200,7 @@ enum err scan_answer(struct scan *scan, enum fact_kind kind, struct bytes key, e
 	return fact_set(scan->arena, &scan->facts, kind, key, state, answer);
 }
 
-/* -- Evidence ----------------------------------------------------------------------------------------------------- */
+/* -- Evidence ---- */
 
 struct where where_none(void)
 {
@@ -313,7 +313,7 @@ bool scan_has_evidence(const struct scan *scan, const char *symbol)
 	return false;
 }
 
-/* -- Judging ------------------------------------------------------------------------------------------------------ */
+/* -- Judging ---- */
 
 /* True when the release of the message (if it claims one) is settled. */
 static bool settle_release(struct scan *scan)

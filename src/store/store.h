@@ -33,8 +33,7 @@ NODISCARD enum err store_probe(struct store *store, struct error *reterr);
 /* Reads the whole database: ERR_SYNTAX where it is damaged. Takes seconds for a large one; not for the vault. */
 NODISCARD enum err store_check(struct store *store, struct error *reterr);
 
-/* -- Trace -----------------------------------------------------------------------------------------------------------
- */
+/* -- Trace ---- */
 
 struct store_recipient {
 	struct bytes address, fate;
@@ -77,8 +76,7 @@ NODISCARD enum err store_trace_find(struct store *store, const struct store_quer
 				    bool (*row)(void *ctx, const struct store_trace *trace), void *ctx,
 				    struct error *reterr);
 
-/* -- Quarantine ------------------------------------------------------------------------------------------------------
- */
+/* -- Quarantine ---- */
 
 struct store_item {
 	int64_t time_ms;
@@ -119,8 +117,7 @@ NODISCARD enum err store_release_add(struct store *store, struct bytes id, struc
 NODISCARD enum err store_release_find(struct store *store, struct bytes id, struct bytes token, struct bytes body_hash,
 				      int64_t now_ms, char *ids, size_t ids_size, struct error *reterr);
 
-/* -- Upkeep ----------------------------------------------------------------------------------------------------------
- */
+/* -- Upkeep ---- */
 
 /*
  * One small step of upkeep, in transactions of its own: forgets what is too old, or too much (the oldest first), sweeps

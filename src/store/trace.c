@@ -85,8 +85,7 @@ enum err store_trace_add(struct store *store, const struct store_trace *trace, s
 	return statement ? store_words_run(store, statement, row, &words, reterr) : ERR_IO;
 }
 
-/* -- Finding ---------------------------------------------------------------------------------------------------------
- */
+/* -- Finding ---- */
 
 static bool read_row(struct arena *arena, sqlite3_stmt *statement, struct store_trace *trace)
 {
@@ -149,8 +148,7 @@ enum err store_trace_find(struct store *store, const struct store_query *query,
 	return store_find(store, &table, query, on_found, &find, reterr);
 }
 
-/* -- Forgetting ------------------------------------------------------------------------------------------------------
- */
+/* -- Forgetting ---- */
 
 static enum err forget_row(struct store *store, sqlite3_int64 row, const struct store_trace *trace,
 			   struct error *reterr)

@@ -39,7 +39,7 @@ static void torture(void (*work)(bool may_fail))
 	}
 }
 
-/* -- conf ---------------------------------------------------------------------------------------------------------- */
+/* -- conf ---- */
 
 static void read_settings(bool may_fail)
 {
@@ -86,7 +86,7 @@ static void a_sample_is_written_whole_or_says_so(void **state)
 	torture(write_sample);
 }
 
-/* -- wire ---------------------------------------------------------------------------------------------------------- */
+/* -- wire ---- */
 
 static void encode_and_decode(bool may_fail)
 {
@@ -116,7 +116,7 @@ static void what_processes_say_is_whole_or_not_said(void **state)
 	torture(encode_and_decode);
 }
 
-/* -- scan ---------------------------------------------------------------------------------------------------------- */
+/* -- scan ---- */
 
 static const char phish[] =
 	"Received: from mx.example.org (mx.example.org [192.0.2.7]) by gate.example.net; Tue, 24 Nov 2026 12:00:00 "
@@ -280,7 +280,7 @@ static void a_case_is_read_whole_or_not_at_all(void **state)
 	torture(read_case);
 }
 
-/* -- proto: a conversation, cut into pieces, so that what is in progress must be kept ------------------------------ */
+/* -- proto: a conversation, cut into pieces, so that what is in progress must be kept ---- */
 
 /* An error that is no memory's is wrong; ends the conversation as the daemon does. */
 static bool goes_on(enum err err, bool may_fail)
