@@ -97,8 +97,7 @@ int cmd_explain_config(int argc, char **argv)
 	return 0;
 }
 
-/* -- Daemons
- * ----------------------------------------------------------------------------------------------------------- */
+/* -- Daemons ---- */
 
 /* The supervisor's id, from its file in run_dir; 0 when it does not run. */
 static pid_t find_supervisor(struct arena *arena, const struct settings *settings)

@@ -208,8 +208,7 @@ static double score(const struct fit *fit, const struct model *model, size_t i)
 	return sum;
 }
 
-/* -- Report
- * ------------------------------------------------------------------------------------------------------------- */
+/* -- Report ---- */
 
 static enum err report_half(struct fit *fit, const struct model *model, bool training, const char *name,
 			    struct buf *out)

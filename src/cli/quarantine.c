@@ -119,8 +119,7 @@ static int list(int argc, char **argv)
 	return rc;
 }
 
-/* -- One item
- * ---------------------------------------------------------------------------------------------------------- */
+/* -- One item ---- */
 
 /* A copy of one item in the arena; rows live only while they are told. */
 struct copy {
@@ -249,8 +248,7 @@ static int show(int argc, char **argv)
 	return 0;
 }
 
-/* -- Release and delete
- * ------------------------------------------------------------------------------------------------- */
+/* -- Release and delete ---- */
 
 static bool make_token(char out[static 33])
 {

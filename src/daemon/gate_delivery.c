@@ -75,8 +75,7 @@ static bool send_message(struct session *session, bool tag)
 	return true;
 }
 
-/* -- Groups
- * ------------------------------------------------------------------------------------------------------------ */
+/* -- Groups ---- */
 
 static void finish(struct session *session)
 {

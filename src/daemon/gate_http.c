@@ -196,8 +196,7 @@ static void on_judged(void *ctx, struct transaction *transaction)
 	go_on(session);
 }
 
-/* -- Requests
- * ---------------------------------------------------------------------------------------------------------- */
+/* -- Requests ---- */
 
 static struct bytes plain_path(struct bytes path)
 {

@@ -24,8 +24,7 @@
 
 static void read_on(struct session *session);
 
-/* -- The end
- * ----------------------------------------------------------------------------------------------------------- */
+/* -- The end ---- */
 
 static void forget_transaction(struct session *session)
 {
@@ -76,8 +75,7 @@ static void session_free(struct session *session)
 	gate_session_end(gate);
 }
 
-/* -- Talking
- * ----------------------------------------------------------------------------------------------------------- */
+/* -- Talking ---- */
 
 static void reply_client(struct session *session, unsigned code, const char *enhanced, struct bytes text)
 {
@@ -155,8 +153,7 @@ void smtp_conclude(struct session *session, unsigned code, const char *enhanced,
 		done(session);
 }
 
-/* -- The next hop
- * ------------------------------------------------------------------------------------------------------ */
+/* -- The next hop ---- */
 
 static void on_next_data(void *ctx, struct bytes data)
 {
@@ -221,8 +218,7 @@ static void on_greeting(struct session *session, const struct smtp_reply *reply)
 	smtp_ask_next(session, buf_bytes(&line), on_ready);
 }
 
-/* -- Commands
- * ---------------------------------------------------------------------------------------------------------- */
+/* -- Commands ---- */
 
 static struct bytes keep(struct session *session, struct bytes b)
 {
