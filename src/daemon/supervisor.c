@@ -618,8 +618,10 @@ int supervisor_run(const char *file)
 {
 	struct supervisor *supervisor = mem_new(struct supervisor, 1);
 	bool fallback = false;
-	if (!supervisor || !(supervisor->current = read_generation(file)))
+	if (!supervisor || !(supervisor->current = read_generation(file))) {
+		mem_free(supervisor);
 		return 2;
+	}
 	struct generation *generation = supervisor->current;
 	supervisor->file = file;
 	log_setup(level_of(&generation->settings), (enum log_format)generation->settings.log_format, "supervisor",

@@ -175,6 +175,7 @@ def main():
             import traceback
             tap.ok(False, 'this part went through', traceback.format_exc())
     tap.equal(postern.stop(), 0, 'it ends well')
+    tap.equal(postern.reports(), [], 'no sanitizer has anything to say')
     tap.done()
 
 

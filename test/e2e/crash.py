@@ -300,6 +300,7 @@ def main():
             tap.ok(False, f'{check.__name__} went through', traceback.format_exc())
             print('# ' + house.postern.log()[-3000:].replace('\n', '\n# '))
     tap.equal(house.postern.stop(), 0, 'it ends well')
+    tap.equal(house.postern.reports(), [], 'no sanitizer has anything to say')
     tap.done()
 
 

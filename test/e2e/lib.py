@@ -311,6 +311,10 @@ class Postern:
                 self.process.wait()
         return self.process.returncode if self.process else None
 
+    def reports(self):
+        """What a sanitizer said in the log, where the programs are built with one."""
+        return [line for line in self.log().splitlines() if 'runtime error:' in line or 'ERROR: AddressSanitizer' in line]
+
     def children(self):
         """{role: [pid]} of the daemons, by the names they give themselves."""
         found = {}

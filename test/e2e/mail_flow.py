@@ -442,6 +442,7 @@ def main():
             print('# ' + house.postfix.log()[-1500:].replace('\n', '\n# '))
     tap.equal(house.main.stop(), 0, 'the first ends well')
     tap.equal(house.strict.stop(), 0, 'the second ends well')
+    tap.equal(house.main.reports() + house.strict.reports(), [], 'no sanitizer has anything to say')
     tap.done()
 
 

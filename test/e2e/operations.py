@@ -406,7 +406,8 @@ def main():
             import traceback
             tap.ok(False, f'{check.__name__} went through', traceback.format_exc())
             print('# ' + house.postern.log()[-2000:].replace('\n', '\n# '))
-    house.postern.stop()
+    tap.equal(house.postern.stop(), 0, 'it ends well')
+    tap.equal(house.postern.reports(), [], 'no sanitizer has anything to say')
     tap.done()
 
 
