@@ -308,6 +308,8 @@ static struct bytes keep(struct session *session, struct bytes b)
 static void on_connect(struct session *session, const struct milter_event *event)
 {
 	struct scan_envelope *client = &session->client;
+	/* A transaction that was open speaks of the client before. */
+	abandon(session);
 	arena_reset(session->arena);
 	*client = (struct scan_envelope){0};
 	session->user.len = 0;

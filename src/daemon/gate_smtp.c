@@ -99,6 +99,7 @@ static void relay_reply(struct session *session, const struct smtp_reply *reply)
 static void done(struct session *session)
 {
 	session->busy = false;
+	stream_timeout(session->client, session->gate->settings->client_timeout);
 	stream_pause(session->client, false);
 	if (session->quitting)
 		stream_finish(session->client);
@@ -133,6 +134,7 @@ void smtp_ask_next(struct session *session, struct bytes line,
 		then(session, NULL);
 		return;
 	}
+	stream_timeout(session->next, session->gate->settings->client_timeout);
 	stream_write(session->next, buf_bytes(&out));
 }
 
@@ -169,6 +171,9 @@ static void on_next_data(void *ctx, struct bytes data)
 		if (!session->next)
 			return;
 	}
+	/* While a slow client sends its message the next hop has nothing to say. */
+	if (!session->then)
+		stream_timeout(session->next, 0);
 	if (err != ERR_AGAIN) {
 		log_event(LOG_ERROR, "smtp.next_hop_protocol", log_cstr("why", err_name(err)));
 		stream_finish(session->next);
@@ -229,6 +234,7 @@ static struct bytes keep(struct session *session, struct bytes b)
 static void wait(struct session *session)
 {
 	session->busy = true;
+	stream_timeout(session->client, 0); /* it is not the client's turn */
 	smtp_hold(&session->smtp);
 	stream_pause(session->client, true);
 }

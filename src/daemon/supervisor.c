@@ -8,6 +8,7 @@
 #include <sys/stat.h>
 #include <sys/sysinfo.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "base/arena.h"
@@ -28,6 +29,7 @@
 #define CHILDREN_MAX     120
 #define CONFIG_MAX       ((size_t)1 << 20)
 #define STOP_PATIENCE_MS 10000 /* for sessions under way when everything ends */
+#define LISTEN_TRIES     50    /* 20 ms apart */
 #define CANNOT_START     3     /* exit status of a child that could not even begin */
 
 /* One configuration and what serves it. Freed when its last child is gone. */
@@ -118,6 +120,22 @@ static struct bytes listen_text(const struct settings *settings, size_t frontend
 	return texts[frontend];
 }
 
+/*
+ * A start right after the death of another supervisor meets its gates, which are about to notice: that is worth a
+ * moment of patience.
+ */
+static enum err listen_patiently(const struct net_address *address, bool patient, int *ret_fd, struct error *reterr)
+{
+	enum err err;
+	const struct timespec moment = {.tv_nsec = 20 * 1000 * 1000};
+	for (int tries = 0; (err = net_listen(address, ret_fd, reterr)) != ERR_OK; tries++) {
+		if (!patient || errno != EADDRINUSE || tries == LISTEN_TRIES)
+			break;
+		(void)nanosleep(&moment, NULL);
+	}
+	return err;
+}
+
 /* Opens what the configuration names; a socket of the generation before, or of the service manager, is taken over. */
 static bool open_listeners(struct generation *generation, struct generation *before)
 {
@@ -134,7 +152,7 @@ static bool open_listeners(struct generation *generation, struct generation *bef
 		if (!before && (generation->listeners[i] = net_inherited(frontend_names[i])) >= 0)
 			continue;
 		if (net_parse(text, &address, &error) != ERR_OK ||
-		    net_listen(&address, &generation->listeners[i], &error) != ERR_OK) {
+		    listen_patiently(&address, !before, &generation->listeners[i], &error) != ERR_OK) {
 			log_event(LOG_ERROR, "listen.failed", log_cstr("frontend", frontend_names[i]),
 				  log_cstr("why", error.text));
 			return false;

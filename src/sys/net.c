@@ -165,7 +165,9 @@ enum err net_listen(const struct net_address *address, int *ret_fd, struct error
 	    (net_is_unix(address) && !give_to_folder(un->sun_path)) || listen(fd, BACKLOG) != 0) {
 		int why = errno;
 		(void)close(fd);
-		return error_set(reterr, ERR_IO, 0, "cannot listen on %.100s: %s", text, strerror(why));
+		enum err err = error_set(reterr, ERR_IO, 0, "cannot listen on %.100s: %s", text, strerror(why));
+		errno = why;
+		return err;
 	}
 	*ret_fd = fd;
 	return ERR_OK;
