@@ -53,6 +53,7 @@ struct arena {
 	size_t budget;
 	size_t spent;
 	size_t next_size; /* of the next ordinary chunk */
+	bool refused;
 };
 
 static struct chunk *chunk_new(size_t size)
@@ -123,6 +124,7 @@ void arena_reset(struct arena *arena)
 	}
 	arena->newest = first;
 	arena->spent = 0;
+	arena->refused = false;
 	arena->next_size = FIRST_CHUNK;
 }
 
@@ -150,11 +152,14 @@ void *arena_alloc_raw(struct arena *arena, size_t size)
 	if (ckd_add(&rounded, size, ALIGN - 1 + RED_ZONE))
 		return NULL;
 	rounded &= ~(ALIGN - 1);
-	if (rounded > arena->budget || arena->spent > arena->budget - rounded)
+	if (rounded > arena->budget || arena->spent > arena->budget - rounded) {
+		arena->refused = true;
 		return NULL;
-	if (!arena->newest || arena->newest->size - arena->newest->used < rounded)
-		if (!add_chunk(arena, rounded))
-			return NULL;
+	}
+	if ((!arena->newest || arena->newest->size - arena->newest->used < rounded) && !add_chunk(arena, rounded)) {
+		arena->refused = true;
+		return NULL;
+	}
 	struct chunk *chunk = arena->newest;
 	uint8_t *block = chunk->data + chunk->used;
 	chunk->used += rounded;
@@ -293,6 +298,11 @@ void arena_rewind(struct arena *arena, struct arena_mark mark)
 size_t arena_used(const struct arena *arena)
 {
 	return arena->spent;
+}
+
+bool arena_refused(const struct arena *arena)
+{
+	return arena->refused;
 }
 
 size_t arena_left(const struct arena *arena)

@@ -62,3 +62,5 @@ void arena_rewind(struct arena *arena, struct arena_mark mark);
 /* Bytes asked for so far, and what the budget still gives. */
 size_t arena_used(const struct arena *arena);
 size_t arena_left(const struct arena *arena);
+/* Whether any allocation failed since the arena was created or reset: then something is missing that was asked for. */
+bool arena_refused(const struct arena *arena);

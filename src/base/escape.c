@@ -24,8 +24,16 @@ static void json_control(struct buf *buf, uint32_t code)
 	case '\t':
 		buf_add(buf, BYTES_LIT("\\t"));
 		break;
-	default:
-		buf_printf(buf, "\\u%04x", code);
+	default: { /* binary junk is full of these: no format is read for each */
+		static const char digits[] = "0123456789abcdef";
+		const uint8_t escaped[6] = {'\\',
+					    'u',
+					    (uint8_t)digits[code >> 12 & 15],
+					    (uint8_t)digits[code >> 8 & 15],
+					    (uint8_t)digits[code >> 4 & 15],
+					    (uint8_t)digits[code & 15]};
+		buf_add(buf, bytes_make(escaped, sizeof(escaped)));
+	}
 	}
 }
 

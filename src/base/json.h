@@ -5,8 +5,8 @@
  *
  * The output is always valid UTF-8 on one line. Errors are those of the buf (sticky). Depth is bounded at JSON_DEPTH; a
  * deeper nesting or an unbalanced end is a mistake of ours (ASSERT).
- *     jsonw_object(&j, NULL);  jsonw_string(&j, "path", path);  jsonw_array(&j, "parts"); ... jsonw_end(&j); jsonw_end(&j);
- * In an array the key is NULL. The prefix is jsonw_, since libraries that we link export json_ names.
+ *     jsonw_object(&j, NULL);  jsonw_string(&j, "path", path);  jsonw_array(&j, "parts"); ... jsonw_end(&j);
+ * jsonw_end(&j); In an array the key is NULL. The prefix is jsonw_, since libraries that we link export json_ names.
  */
 #include "base/buf.h"
 #include "base/bytes.h"

@@ -9,7 +9,7 @@
 
 #define TAG_MAX 512 /* bytes of a tag that are told */
 
-/* -- Text --------------------------------------------------------------------------------------------------------- */
+/* -- Text ---- */
 
 static void end_word(struct text_shape *shape, size_t length, size_t capitals)
 {
@@ -148,7 +148,7 @@ struct bytes text_mixed_word(struct bytes text)
 	return (scripts & (scripts - 1)) != 0 ? word : (struct bytes){0};
 }
 
-/* -- Senders ------------------------------------------------------------------------------------------------------ */
+/* -- Senders ---- */
 
 bool same_site(struct bytes host, struct bytes other)
 {
@@ -222,7 +222,7 @@ bool find_client(struct scan *scan, struct client *ret_client)
 	return true;
 }
 
-/* -- Parts and files ---------------------------------------------------------------------------------------------- */
+/* -- Parts and files ---- */
 
 bool is_text_body(const struct mime_part *part)
 {
@@ -262,7 +262,7 @@ bool is_active_extension(struct bytes extension)
 		       "appx appxbundle msix settingcontent-ms library-ms search-ms ade adp mde ws job");
 }
 
-/* -- Links -------------------------------------------------------------------------------------------------------- */
+/* -- Links ---- */
 
 bool is_web_url(const struct url *url)
 {
@@ -307,7 +307,7 @@ void tell_urls(struct scan *scan, unsigned flags)
 	}
 }
 
-/* -- Defects and HTML --------------------------------------------------------------------------------------------- */
+/* -- Defects and HTML ---- */
 
 void tell_defects(struct scan *scan, bool (*wanted)(enum defect_id id))
 {

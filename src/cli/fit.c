@@ -24,7 +24,7 @@
 #define WEIGHT_MAX 4.0 /* nats; what a corpus shows perfectly it has not seen often enough */
 #define PENALTY    2.0
 #define FAVOUR_MAX 1.0 /* nats that forgeable evidence may speak for a message */
-#define FEWEST     3 /* hits in the training half below which a weight is not fitted */
+#define FEWEST     3   /* hits in the training half below which a weight is not fitted */
 
 struct sample {
 	int64_t time;
@@ -309,7 +309,7 @@ static enum err write_table(struct fit *fit, const struct model *model, const ch
 		buf_printf(out, "# corpus: %s\n", corpus);
 	write_provenance(fit, out);
 	TRY(report_half(fit, model, true, "earlier half (fitted on)", out));
-	TRY(report_half(fit, model, false, "later half (never looked at)", out));
+	TRY(report_half(fit, model, false, "later half (not fitted on)", out));
 	buf_printf(out, "bias\t-\t%d\n", (int)lround(model->bias * 1000));
 	for (size_t i = 0; i < plan_count(fit->plan); i++) {
 		const char *family = plan_check(fit->plan, i)->family;

@@ -2,6 +2,8 @@
 #include "cli/history.h"
 
 #include <stdio.h>
+#include <sys/ioctl.h>
+#include <unistd.h>
 
 #include "base/arena.h"
 #include "base/escape.h"
@@ -12,6 +14,11 @@
 #include "wire/load.h"
 
 #include "base/banned.h"
+
+static struct bytes without_brackets(struct bytes id)
+{
+	return id.len > 2 && id.ptr[0] == '<' && id.ptr[id.len - 1] == '>' ? bytes_sub(id, 1, id.len - 2) : id;
+}
 
 int filters_query(const struct opt_set *set, const struct filters *filters, struct store_query *ret_query)
 {
@@ -26,7 +33,8 @@ int filters_query(const struct opt_set *set, const struct filters *filters, stru
 		.ip = bytes_from_cstr(filters->ip),
 		.status = bytes_from_cstr(filters->status),
 		.class = bytes_from_cstr(filters->class),
-		.message_id = bytes_from_cstr(filters->message_id),
+		.message_id = without_brackets(bytes_from_cstr(filters->message_id)),
+		.before = bytes_from_cstr(filters->before),
 	};
 	if (filters->since && !when_parse(filters->since, now, &ret_query->since_ms))
 		return opt_wrong(set, "--since: \"%s\" is no time (2h, 3d, 2026-11-24, 2026-11-24T10:00)",
@@ -81,6 +89,38 @@ void history_recipients_json(struct json *json, const struct store_recipient *re
 		jsonw_end(json);
 	}
 	jsonw_end(json);
+}
+
+/* Columns of a terminal that the character takes: two for East Asian wide and full-width ones and pictures. */
+static size_t columns_of(uint32_t code)
+{
+	static const struct {
+		uint32_t first, last;
+	} wide[] = {{0x1100, 0x115f}, {0x2e80, 0x303e}, {0x3041, 0xa4cf}, {0xac00, 0xd7a3},   {0xf900, 0xfaff},
+		    {0xfe30, 0xfe6f}, {0xff00, 0xff60}, {0xffe0, 0xffe6}, {0x1f300, 0x1faff}, {0x20000, 0x3fffd}};
+	for (size_t i = 0; i < ARRAY_LEN(wide); i++)
+		if (code >= wide[i].first && code <= wide[i].last)
+			return 2;
+	return 1;
+}
+
+void history_end_line(struct buf *buf)
+{
+	struct winsize size;
+	if (isatty(STDOUT_FILENO) && ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) == 0 && size.ws_col > 20) {
+		size_t column = 0, kept = 0;
+		for (struct bytes rest = buf_bytes(buf); rest.len > 0;) {
+			column += columns_of(utf8_next(&rest, NULL));
+			if (column > size.ws_col) {
+				buf->len = kept;
+				buf_add_cstr(buf, "\xe2\x80\xa6");
+				break;
+			}
+			if (column < size.ws_col)
+				kept = buf->len - rest.len;
+		}
+	}
+	buf_add_byte(buf, '\n');
 }
 
 void history_text(struct buf *buf, struct bytes text, size_t columns)

@@ -12,7 +12,7 @@
 
 struct filters {
 	const char *config, *since, *until, *address, *sender, *recipient, *subject, *ip, *status, *class, *id,
-		*message_id, *limit;
+		*message_id, *before, *limit;
 	bool json, utc, verbose;
 };
 
@@ -28,7 +28,7 @@ struct filters {
 		{.name = "until", .value_name = "TIME", .help = "likewise", .value = &(f).until},                      \
 		{.name = "address",                                                                                    \
 		 .value_name = "ADDRESS",                                                                              \
-		 .help = "sender or any recipient; a domain finds all in it",                                          \
+		 .help = "sender or any recipient: whole words, or with @ or * the whole address",                     \
 		 .value = &(f).address},                                                                               \
 		{.name = "sender",                                                                                     \
 		 .value_name = "ADDRESS",                                                                              \
@@ -39,7 +39,10 @@ struct filters {
 		 .value_name = "WORDS",                                                                                \
 		 .help = "all of these words, Japanese too",                                                           \
 		 .value = &(f).subject},                                                                               \
-		{.name = "ip", .value_name = "ADDRESS", .help = "the client", .value = &(f).ip},                       \
+		{.name = "ip",                                                                                         \
+		 .value_name = "NETWORK",                                                                              \
+		 .help = "the client: an address or a network",                                                        \
+		 .value = &(f).ip},                                                                                    \
 		{.name = "class",                                                                                      \
 		 .value_name = "CLASS",                                                                                \
 		 .help = "clean bulk spam phish malware unscannable policy",                                           \
@@ -48,6 +51,10 @@ struct filters {
 		 .value_name = "ID",                                                                                   \
 		 .help = "the Message-ID, without <>",                                                                 \
 		 .value = &(f).message_id},                                                                            \
+		{.name = "before",                                                                                     \
+		 .value_name = "ID",                                                                                   \
+		 .help = "older than that one: the next page",                                                         \
+		 .value = &(f).before},                                                                                \
 		{.name = "limit", .value_name = "N", .help = "at most so many (default 100)", .value = &(f).limit},    \
 		{.name = "json", .help = "one JSON object a line", .given = &(f).json},                                \
 	{                                                                                                              \
@@ -66,5 +73,7 @@ int history_open(const struct opt_set *set, const char *config, bool read_only, 
 /* "a@b, c@d (+3)" */
 void history_recipients(struct buf *buf, const struct store_recipient *recipients, size_t n, size_t shown);
 void history_recipients_json(struct json *json, const struct store_recipient *recipients, size_t n, bool fates);
+/* Ends the line that is the only one in `buf`; on a terminal it is cut to its width. */
+void history_end_line(struct buf *buf);
 /* Foreign text, cut at `columns` characters. */
 void history_text(struct buf *buf, struct bytes text, size_t columns);

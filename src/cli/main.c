@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* postern: everything a person types. */
+#include <errno.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
@@ -33,6 +34,15 @@ static void print_help(void)
 		     "Example: postern scan message.eml\n");
 }
 
+/* What could not be written was not said: a full disk must not look like success. */
+static int finish(int status)
+{
+	if (fflush(stdout) == 0 && !ferror(stdout))
+		return status;
+	(void)fprintf(stderr, "postern: standard output: %s\n", strerror(errno ? errno : EIO));
+	return 2;
+}
+
 int main(int argc, char **argv)
 {
 	(void)signal(SIGPIPE, SIG_DFL);
@@ -53,7 +63,7 @@ int main(int argc, char **argv)
 	unsigned least = 4;
 	for (size_t i = 0; i < ARRAY_LEN(commands); i++) {
 		if (strcmp(name, commands[i].name) == 0)
-			return commands[i].run(argc - 2, argv + 2);
+			return finish(commands[i].run(argc - 2, argv + 2));
 		unsigned distance = conf_distance(bytes_from_cstr(name), bytes_from_cstr(commands[i].name));
 		if (distance < least) {
 			least = distance;

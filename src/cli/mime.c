@@ -38,27 +38,55 @@ static void print_text(struct buf *out, struct bytes path, const struct message 
 	}
 }
 
-static enum err show(struct arena *arena, const struct source *source, bool json_wanted, bool text, struct buf *out)
+struct shower {
+	struct arena *arena;
+	bool json, text;
+	struct buf out;
+};
+
+static enum err show(struct shower *shower, struct bytes raw, struct bytes path)
+{
+	struct message *message;
+	arena_reset(shower->arena);
+	buf_clear(&shower->out);
+	TRY(message_parse(shower->arena, raw, &mime_limits_default, &message));
+	if (shower->json) {
+		struct json json;
+		jsonw_init(&json, &shower->out);
+		jsonw_object(&json, NULL);
+		describe_message(&json, path, message, shower->text);
+		jsonw_end(&json);
+		buf_add_byte(&shower->out, '\n');
+	} else {
+		print_text(&shower->out, path, message);
+	}
+	TRY(buf_err(&shower->out));
+	(void)fwrite(shower->out.ptr, 1, shower->out.len, stdout);
+	return ERR_OK;
+}
+
+/* False when any message of the source could not be shown, which is said; the others are shown all the same. */
+static bool show_all(const struct opt_set *set, struct shower *shower, const struct source *source)
 {
 	struct source_file file;
-	struct message *message;
-	TRY(source_open(source, &file));
-	arena_reset(arena);
-	enum err err = message_parse(arena, file.content, &mime_limits_default, &message);
-	if (err == ERR_OK && json_wanted) {
-		struct json json;
-		jsonw_init(&json, out);
-		jsonw_object(&json, NULL);
-		describe_message(&json, source->path, message, text);
-		jsonw_end(&json);
-		buf_add_byte(out, '\n');
-	} else if (err == ERR_OK) {
-		print_text(out, source->path, message);
+	struct source_walk walk;
+	struct bytes message, path;
+	bool shown = true;
+	errno = 0;
+	enum err err = source_open(source, &file);
+	if (err != ERR_OK) {
+		(void)opt_wrong(set, "%.*s: %s", BYTES_FMT(source->path), errno ? strerror(errno) : err_name(err));
+		return false;
+	}
+	source_walk_init(&walk, source, file.content);
+	while (source_walk_next(&walk, &message, &path)) {
+		err = show(shower, message, path);
+		if (err != ERR_OK)
+			(void)opt_wrong(set, "%.*s: %s", BYTES_FMT(path), err_name(err));
+		shown = shown && err == ERR_OK;
 	}
 	source_close(&file);
-	if (err == ERR_OK)
-		err = buf_err(out);
-	return err;
+	return shown;
 }
 
 int cmd_mime(int argc, char **argv)
@@ -83,22 +111,13 @@ int cmd_mime(int argc, char **argv)
 		return opt_wrong(&set, "which file? (\"-\" is standard input)");
 	CLEANUP(arena_free) struct arena *arena = arena_create(MEMORY_MAX);
 	CLEANUP(arena_free) struct arena *names = arena_create(SIZE_MAX);
-	CLEANUP(buf_done) struct buf out = BUF_INIT(MEMORY_MAX);
+	struct shower shower = {.arena = arena, .json = json, .text = text, .out = BUF_INIT(MEMORY_MAX)};
 	struct source_list list;
 	if (!arena || !names || charset_init() != ERR_OK || sources_expand(names, argv, (size_t)n, &list) != ERR_OK)
 		return opt_wrong(&set, "not enough memory");
 	bool failed = list.failed;
-	for (size_t i = 0; i < list.count; i++) {
-		buf_clear(&out);
-		errno = 0;
-		enum err err = show(arena, &list.items[i], json, text, &out);
-		if (err != ERR_OK) {
-			(void)opt_wrong(&set, "%.*s: %s", BYTES_FMT(list.items[i].path),
-					errno ? strerror(errno) : err_name(err));
-			failed = true;
-			continue;
-		}
-		(void)fwrite(out.ptr, 1, out.len, stdout);
-	}
+	for (size_t i = 0; i < list.count; i++)
+		failed = !show_all(&set, &shower, &list.items[i]) || failed;
+	buf_done(&shower.out);
 	return failed ? 2 : 0;
 }

@@ -3,6 +3,7 @@
 
 #include <stdarg.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "base/buf.h"
@@ -120,4 +121,15 @@ int opt_parse(const struct opt_set *set, int argc, char **argv, int *ret_n)
 	}
 	*ret_n = n;
 	return 0;
+}
+
+bool opt_japanese(void)
+{
+	const char *names[] = {"LC_ALL", "LC_MESSAGES", "LANG"};
+	for (size_t i = 0; i < ARRAY_LEN(names); i++) {
+		const char *value = getenv(names[i]);
+		if (value && value[0])
+			return strncmp(value, "ja", 2) == 0;
+	}
+	return false;
 }

@@ -36,3 +36,5 @@ struct opt_set {
 int opt_parse(const struct opt_set *set, int argc, char **argv, int *ret_n);
 /* Says "postern COMMAND: text" and returns 2. */
 __attribute__((format(printf, 2, 3))) int opt_wrong(const struct opt_set *set, const char *fmt, ...);
+/* Whether the person reads Japanese, by the locale's variables. */
+bool opt_japanese(void);

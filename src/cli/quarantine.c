@@ -64,7 +64,7 @@ static void print_line(struct buf *out, const struct store_item *item, bool utc)
 	history_recipients(out, item->recipients, item->n_recipients, 2);
 	buf_add_cstr(out, "  ");
 	history_text(out, item->subject, 60);
-	buf_add_byte(out, '\n');
+	history_end_line(out);
 }
 
 static bool on_row(void *ctx, const struct store_item *item)

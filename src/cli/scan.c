@@ -30,7 +30,7 @@
 
 struct options {
 	bool json, no_dns;
-	const char *config, *ip, *helo, *from, *now, *record, *jobs;
+	const char *config, *dns, *ip, *helo, *from, *now, *record, *jobs;
 	const char *rcpts[OPT_REPEAT_MAX];
 	size_t n_rcpts;
 };
@@ -97,18 +97,18 @@ static void judge_file(struct scanner *scanner, const struct source *source)
 		scanner->failed = true;
 		return;
 	}
-	if (mbox_count(file.content) < 2) {
-		judge_one(scanner, file.content, source->path);
-	} else {
-		size_t at = 0, number = 0;
-		struct bytes message;
-		while (mbox_next(file.content, &at, &message)) {
-			char path[4400];
-			int len = snprintf(path, sizeof(path), "%.*s#%zu", BYTES_FMT(source->path), ++number);
-			judge_one(scanner, message,
-				  bytes_make(path, (size_t)len < sizeof(path) ? (size_t)len : sizeof(path) - 1));
-		}
+	if (scanner->options->record && mbox_count(file.content) > 1) {
+		(void)opt_wrong(scanner->set, "--record takes one message, and %.*s holds several",
+				BYTES_FMT(source->path));
+		scanner->failed = true;
+		source_close(&file);
+		return;
 	}
+	struct source_walk walk;
+	struct bytes message, path;
+	source_walk_init(&walk, source, file.content);
+	while (source_walk_next(&walk, &message, &path))
+		judge_one(scanner, message, path);
 	source_close(&file);
 	if (buf_err(&scanner->out) != ERR_OK) {
 		(void)opt_wrong(scanner->set, "%.*s: the output is too large", BYTES_FMT(source->path));
@@ -117,8 +117,7 @@ static void judge_file(struct scanner *scanner, const struct source *source)
 	}
 }
 
-/* -- One process ------------------------------------------------------------------------------------------------------
- */
+/* -- One process ---- */
 
 static void progress(const struct source_list *list, size_t done)
 {
@@ -140,8 +139,7 @@ static void scan_all(struct scanner *scanner, const struct source_list *list)
 	}
 }
 
-/* -- Several processes ------------------------------------------------------------------------------------------------
- */
+/* -- Several processes ---- */
 
 #define RECORD_HEAD 6 /* be32 length, found, failed */
 
@@ -239,8 +237,7 @@ static void scan_jobs(struct scanner *scanner, const struct source_list *list, s
 		continue;
 }
 
-/* -- Options ----------------------------------------------------------------------------------------------------------
- */
+/* -- Options ---- */
 
 static int take_envelope(struct scanner *scanner)
 {
@@ -294,17 +291,6 @@ static int take_settings(struct scanner *scanner, struct arena *arena)
 		if (scan_network_parse(settings.trusted_networks.items[i], &out->trusted[out->n_trusted]) == ERR_OK)
 			out->n_trusted++;
 	return 0;
-}
-
-static bool wants_japanese(void)
-{
-	const char *names[] = {"LC_ALL", "LC_MESSAGES", "LANG"};
-	for (size_t i = 0; i < ARRAY_LEN(names); i++) {
-		const char *value = getenv(names[i]);
-		if (value && value[0])
-			return strncmp(value, "ja", 2) == 0;
-	}
-	return false;
 }
 
 static int run(struct scanner *scanner, char **paths, size_t n)
@@ -372,6 +358,10 @@ int cmd_scan(int argc, char **argv)
 		 .help = "write the whole case, for postern replay",
 		 .value = &options.record},
 		{.name = "jobs", .value_name = "N", .help = "processes that judge at once", .value = &options.jobs},
+		{.name = "dns",
+		 .value_name = "ADDR@PORT",
+		 .help = "the DNS server to ask (no check asks one yet)",
+		 .value = &options.dns},
 		{.name = "no-dns", .help = "ask no DNS server (nothing asks one yet)", .given = &options.no_dns},
 	};
 	const struct opt_set set = {
@@ -389,7 +379,7 @@ int cmd_scan(int argc, char **argv)
 	if (n == 0)
 		return opt_wrong(&set, "which message? (a file, a folder, or \"-\" for standard input)");
 	static struct scanner scanner;
-	scanner = (struct scanner){.set = &set, .options = &options, .japanese = wants_japanese()};
+	scanner = (struct scanner){.set = &set, .options = &options, .japanese = opt_japanese()};
 	buf_init(&scanner.out, OUTPUT_MAX);
 	rc = run(&scanner, argv, (size_t)n);
 	buf_done(&scanner.out);

@@ -22,14 +22,15 @@ struct client {
 	struct buf in, out;
 	bool eight_bit, utf8;
 	char reply[512]; /* the last line */
+	int timeout_s;
 };
 
-static enum err wait_ready(int fd, short events)
+static enum err wait_ready(int fd, short events, int timeout_s)
 {
 	struct pollfd poll_fd = {.fd = fd, .events = events};
 	int n;
 	do
-		n = poll(&poll_fd, 1, SMTP_CLIENT_TIMEOUT_S * 1000);
+		n = poll(&poll_fd, 1, timeout_s * 1000);
 	while (n < 0 && errno == EINTR);
 	return n > 0 ? ERR_OK : n == 0 ? ERR_TIMEOUT : ERR_IO;
 }
@@ -41,7 +42,7 @@ static enum err flush(struct client *client)
 	while (rest.len > 0) {
 		ssize_t n = send(client->fd, rest.ptr, rest.len, MSG_NOSIGNAL);
 		if (n < 0 && errno == EAGAIN) {
-			TRY(wait_ready(client->fd, POLLOUT));
+			TRY(wait_ready(client->fd, POLLOUT, client->timeout_s));
 			continue;
 		}
 		if (n < 0 && errno != EINTR)
@@ -63,7 +64,7 @@ static enum err read_line(struct client *client, struct bytes *ret_line)
 		if (n > 0)
 			buf_commit(&client->in, (size_t)n);
 		else if (n < 0 && errno == EAGAIN)
-			TRY(wait_ready(client->fd, POLLIN));
+			TRY(wait_ready(client->fd, POLLIN, client->timeout_s));
 		else if (n == 0 || errno != EINTR)
 			return ERR_CLOSED;
 	}
@@ -170,6 +171,7 @@ static enum err dialog(struct client *client, const struct smtp_delivery *delive
 	add_data(&client->out, delivery->head, &line_begin);
 	add_data(&client->out, delivery->body, &line_begin);
 	buf_add_cstr(&client->out, line_begin ? ".\r\n" : "\r\n.\r\n");
+	client->timeout_s = SMTP_CLIENT_PATIENCE_S;
 	TRY(expect(client, 2, reterr));
 	buf_add_cstr(&client->out, "QUIT\r\n");
 	(void)flush(client);
@@ -179,9 +181,9 @@ static enum err dialog(struct client *client, const struct smtp_delivery *delive
 enum err smtp_deliver(const struct smtp_delivery *delivery, struct error *reterr)
 {
 	struct net_address address;
-	struct client client = {.fd = -1};
+	struct client client = {.fd = -1, .timeout_s = SMTP_CLIENT_TIMEOUT_S};
 	TRY(net_parse(delivery->server, &address, reterr));
-	if (net_connect(&address, &client.fd) != ERR_OK || wait_ready(client.fd, POLLOUT) != ERR_OK ||
+	if (net_connect(&address, &client.fd) != ERR_OK || wait_ready(client.fd, POLLOUT, client.timeout_s) != ERR_OK ||
 	    net_connected(client.fd) != ERR_OK) {
 		int why = errno;
 		if (client.fd >= 0)

@@ -12,6 +12,7 @@
 
 #include "base/buf.h"
 #include "base/escape.h"
+#include "base/num.h"
 
 #include "base/banned.h"
 
@@ -137,7 +138,7 @@ enum err sources_expand(struct arena *arena, char **paths, size_t n, struct sour
 	return ERR_OK;
 }
 
-/* -- Files -------------------------------------------------------------------------------------------------------- */
+/* -- Files ---- */
 
 static enum err read_all(int fd, struct source_file *ret_file)
 {
@@ -201,11 +202,13 @@ void source_close(struct source_file *file)
 	*file = (struct source_file){0};
 }
 
-/* -- mbox --------------------------------------------------------------------------------------------------------- */
+/* -- mbox ---- */
 
+/* Whether `word` is one of the three-letter words that `list` is made of. */
 static bool one_of(struct bytes word, const char *list)
 {
-	return word.len == 3 && bytes_find(bytes_from_cstr(list), word) % 3 == 0;
+	size_t at = word.len == 3 ? bytes_find(bytes_from_cstr(list), word) : BYTES_NONE;
+	return at != BYTES_NONE && at % 3 == 0;
 }
 
 /* "From " SENDER " Tue Aug  6 11:52:20 2002" with anything after it: what mail programs write, and people do not. */
@@ -216,11 +219,11 @@ static bool is_from_line(struct bytes line)
 	static const char months[] = "JanFebMarAprMayJunJulAugSepOctNovDec";
 	if (!bytes_starts(line, BYTES_LIT("From ")))
 		return false;
-	bool day_seen = false;
+	bool after_day = false;
 	while (bytes_split(&rest, ' ', &word)) {
-		if (day_seen)
-			return one_of(word, months);
-		day_seen = one_of(word, days);
+		if (after_day && one_of(word, months))
+			return true;
+		after_day = one_of(word, days);
 	}
 	return false;
 }
@@ -270,8 +273,8 @@ bool mbox_next(struct bytes file, size_t *at, struct bytes *ret_message)
 	size_t end = next_message(file, *at);
 	size_t first = *at + (begins(file, *at) ? line_at(file, *at).len : 0);
 	struct bytes message = bytes_sub(file, first, end - first);
-	/* The empty line before the next "From " belongs to the mbox. */
-	if (end < file.len)
+	/* The empty line behind each message, the last one included, belongs to the mbox. */
+	if (end < file.len || bytes_ends(message, BYTES_LIT("\n\n")) || bytes_ends(message, BYTES_LIT("\n\r\n")))
 		message = bytes_chomp(message);
 	*ret_message = message;
 	*at = end;
@@ -287,4 +290,27 @@ size_t mbox_count(struct bytes file)
 	while (mbox_next(file, &at, &message))
 		n++;
 	return n;
+}
+
+void source_walk_init(struct source_walk *walk, const struct source *source, struct bytes file)
+{
+	walk->source = source;
+	walk->file = file;
+	walk->at = walk->number = 0;
+	walk->mbox = mbox_count(file) > 1;
+}
+
+bool source_walk_next(struct source_walk *walk, struct bytes *ret_message, struct bytes *ret_path)
+{
+	walk->number++;
+	if (!walk->mbox) {
+		*ret_message = walk->file;
+		*ret_path = walk->source->path;
+		return walk->number == 1;
+	}
+	if (!mbox_next(walk->file, &walk->at, ret_message))
+		return false;
+	int len = snprintf(walk->path, sizeof(walk->path), "%.*s#%zu", BYTES_FMT(walk->source->path), walk->number);
+	*ret_path = bytes_make(walk->path, MIN((size_t)len, sizeof(walk->path) - 1));
+	return true;
 }

@@ -42,3 +42,15 @@ void source_close(struct source_file *file);
  */
 size_t mbox_count(struct bytes file);
 bool mbox_next(struct bytes file, size_t *at, struct bytes *ret_message);
+
+/* The messages of an open file, one after another, and the path that each is shown by (FORMATS.md section 1). */
+struct source_walk {
+	const struct source *source;
+	struct bytes file;
+	size_t at, number;
+	bool mbox;
+	char path[4400];
+};
+void source_walk_init(struct source_walk *walk, const struct source *source, struct bytes file);
+/* False when there are no more. The path is valid until the next call. */
+bool source_walk_next(struct source_walk *walk, struct bytes *ret_message, struct bytes *ret_path);

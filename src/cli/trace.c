@@ -69,7 +69,7 @@ static void print_line(struct view *view, const struct store_trace *trace)
 	history_recipients(out, trace->recipients, trace->n_recipients, 2);
 	buf_add_cstr(out, "  ");
 	history_text(out, trace->subject, 60);
-	buf_add_byte(out, '\n');
+	history_end_line(out);
 }
 
 static void field(struct view *view, const char *name, struct bytes value)
@@ -147,16 +147,6 @@ static bool on_row(void *ctx, const struct store_trace *trace)
 	return true;
 }
 
-static bool wants_japanese(void)
-{
-	const char *lang = getenv("LC_ALL");
-	if (!lang || !lang[0])
-		lang = getenv("LC_MESSAGES");
-	if (!lang || !lang[0])
-		lang = getenv("LANG");
-	return lang && strncmp(lang, "ja", 2) == 0;
-}
-
 int cmd_trace(int argc, char **argv)
 {
 	struct filters filters = {0};
@@ -164,7 +154,7 @@ int cmd_trace(int argc, char **argv)
 		FILTER_OPTIONS(filters),
 		{.name = "status",
 		 .value_name = "STATUS",
-		 .help = "delivered tagged quarantined rejected discarded deferred refused aborted",
+		 .help = "delivered tagged quarantined rejected discarded deferred refused aborted advised",
 		 .value = &filters.status},
 		{.name = "id",
 		 .value_name = "ID",
@@ -182,7 +172,7 @@ int cmd_trace(int argc, char **argv)
 		ARRAY_LEN(options)};
 	CLEANUP(arena_free) struct arena *arena = arena_create(SIZE_MAX);
 	CLEANUP(store_close) struct store *store = NULL;
-	struct view view = {.filters = &filters, .japanese = wants_japanese()};
+	struct view view = {.filters = &filters, .japanese = opt_japanese()};
 	struct settings settings;
 	struct store_query query;
 	struct error error;

@@ -35,7 +35,11 @@ bool when_parse(const char *text, int64_t now_ms, int64_t *ret_ms)
 		tm = (struct tm){.tm_isdst = -1};
 		const char *end = strptime(text, forms[i], &tm);
 		if (end && *end == '\0') {
-			*ret_ms = (int64_t)mktime(&tm) * 1000; /* local time, as people type it */
+			int day = tm.tm_mday;
+			time_t seconds = mktime(&tm); /* local time, as people type it */
+			if (day > 28 && tm.tm_mday < 4)
+				return false; /* 30 February: mktime goes on into March */
+			*ret_ms = (int64_t)seconds * 1000;
 			return true;
 		}
 	}

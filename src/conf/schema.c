@@ -36,8 +36,7 @@ void conf_error_add(struct conf_errors *errors, size_t line, const char *fmt, ..
 	errors->count++;
 }
 
-/* -- Values ---------------------------------------------------------------------------------------------------------
- */
+/* -- Values ---- */
 
 static bool parse_with_unit(struct bytes text, const struct unit *units, int64_t *ret)
 {
@@ -157,8 +156,7 @@ enum err conf_defaults(struct arena *arena, const struct conf_group *group, void
 	return ERR_OK;
 }
 
-/* -- Names ----------------------------------------------------------------------------------------------------------
- */
+/* -- Names ---- */
 
 #define WORD_MAX 60
 
@@ -220,8 +218,7 @@ static bool is_section(const struct conf_group *group, struct bytes prefix)
 	return false;
 }
 
-/* -- From the tree to the struct ------------------------------------------------------------------------------------
- */
+/* -- From the tree to the struct ---- */
 
 static void complain_value(struct conf_errors *errors, const struct conf_key *key, const struct yaml_node *node)
 {
@@ -386,8 +383,7 @@ enum err conf_apply(struct arena *arena, const struct conf_group *group, const s
 	return ERR_OK;
 }
 
-/* -- From the struct to text ----------------------------------------------------------------------------------------
- */
+/* -- From the struct to text ---- */
 
 static void format_with_unit(struct buf *buf, int64_t value, const struct unit *units)
 {

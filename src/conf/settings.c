@@ -370,8 +370,7 @@ bool settings_parse(struct arena *arena, struct bytes text, struct settings *ret
 	return errors->count == 0;
 }
 
-/* -- Text -----------------------------------------------------------------------------------------------------------
- */
+/* -- Text ---- */
 
 enum err settings_explain(struct buf *buf, const struct settings *settings, const struct settings_origin *origin,
 			  struct bytes name, bool json)

@@ -104,8 +104,7 @@ static enum err add_listener(struct gate *gate, enum frontend frontend, int fd)
 	return ERR_OK;
 }
 
-/* -- Frame -----------------------------------------------------------------------------------------------------------
- */
+/* -- Frame ---- */
 
 static enum err prepare(struct child *child, void **ret_state, const char **ret_folder, struct error *reterr)
 {

@@ -57,7 +57,7 @@ void gate_end_if_drained(struct gate *gate);
 /* False while the vault cannot commit: then mail is refused for now. */
 bool gate_can_take_mail(const struct gate *gate);
 
-/* -- gate_scan.c --------------------------------------------------------------------------------------------------- */
+/* -- gate_scan.c ---- */
 /*
  * Has a message judged, envelope first: from `whole`, or where that is empty from the memory file; both stay the
  * caller's until the end. Neither: nothing can be judged. done() is called later with the verdict, or with NULL when
@@ -74,7 +74,7 @@ void gate_scan_answer(struct gate *gate, const struct wire_answer *answer);
 /* A vault came that knows nothing of what the last one was asked. */
 void gate_scan_ask_again(struct gate *gate);
 
-/* -- gate_vault.c -------------------------------------------------------------------------------------------------- */
+/* -- gate_vault.c ---- */
 void gate_vault_peer(struct gate *gate, int socket);
 /* A new gate: the vault will say in a moment how it is, and until then mail need not be refused. */
 void gate_vault_expect(struct gate *gate);
@@ -90,8 +90,7 @@ NODISCARD enum err gate_store(struct gate *gate, int memfd, struct wire_store *s
 			      void *ctx, struct store_job **ret_job);
 void gate_store_cancel(struct store_job **job);
 
-/* -- Front ends: a new connection ------------------------------------------------------------------------------------
- */
+/* -- Front ends: a new connection ---- */
 void gate_milter_accept(struct gate *gate, int fd, const struct net_address *peer);
 void gate_smtp_accept(struct gate *gate, int fd, const struct net_address *peer);
 void gate_http_accept(struct gate *gate, int fd, const struct net_address *peer);

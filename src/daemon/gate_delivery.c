@@ -21,8 +21,7 @@
 
 static void next_group(struct session *session);
 
-/* -- The message as it goes on ----------------------------------------------------------------------------------------
- */
+/* -- The message as it goes on ---- */
 
 struct output {
 	struct session *session;

@@ -29,7 +29,7 @@ struct session {
 	struct http http;
 	bool busy, closing;
 	enum rspamd_command command;
-	bool metrics; /* a command that rspamd does not have */
+	bool metrics;                /* a command that rspamd does not have */
 	struct http_request request; /* of the one being answered; without its spans */
 	struct transaction *transaction;
 };
@@ -53,8 +53,7 @@ static void on_closed(void *ctx, enum err why)
 	session_free(ctx);
 }
 
-/* -- Answers ----------------------------------------------------------------------------------------------------------
- */
+/* -- Answers ---- */
 
 static void send_answer(struct session *session, struct buf *out)
 {
@@ -127,19 +126,6 @@ const char *reply_action(const struct transaction *transaction)
 	return "no action";
 }
 
-static const char *status_of(const struct transaction *transaction)
-{
-	if (transaction_count(transaction, ACTION_QUARANTINE) > 0)
-		return "quarantined";
-	if (transaction_count(transaction, ACTION_REJECT) > 0)
-		return "rejected";
-	if (transaction_count(transaction, ACTION_DISCARD) > 0)
-		return "discarded";
-	if (transaction_count(transaction, ACTION_TEMPFAIL) > 0)
-		return "deferred";
-	return transaction_count(transaction, ACTION_TAG) > 0 ? "tagged" : "delivered";
-}
-
 static void fill_result(struct session *session, struct rspamd_result *result, struct rspamd_field *field,
 			struct buf *text, struct buf *subject)
 {
@@ -192,7 +178,7 @@ static void on_judged(void *ctx, struct transaction *transaction)
 		answer_error(session, 503, BYTES_LIT("no scanner is ready"));
 	} else {
 		fill_result(session, &result, &field, &text, &subject);
-		transaction_trace(transaction, status_of(transaction), (struct bytes){0}, (struct bytes){0});
+		transaction_trace(transaction, "advised", (struct bytes){0}, (struct bytes){0});
 		if (session->request.rspamc) {
 			rspamd_add_rspamc(&body, &result);
 			stream_write(session->stream, buf_bytes(&body));

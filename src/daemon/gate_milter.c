@@ -140,7 +140,7 @@ static void on_closed(void *ctx, enum err why)
 	session_free(session);
 }
 
-/* -- Answers at the end of a message ------------------------------------------------------------------------------- */
+/* -- Answers at the end of a message ---- */
 
 static void add_own_field(struct session *session)
 {
@@ -298,8 +298,7 @@ static void on_judged(void *ctx, struct transaction *transaction)
 		answer(session);
 }
 
-/* -- Events ----------------------------------------------------------------------------------------------------------
- */
+/* -- Events ---- */
 
 static struct bytes keep(struct session *session, struct bytes b)
 {

@@ -255,8 +255,7 @@ void gate_scan_cancel(struct scan_job **job)
 	*job = NULL;
 }
 
-/* -- The other end ---------------------------------------------------------------------------------------------------
- */
+/* -- The other end ---- */
 
 static struct scan_job *find_job(struct gate *gate, uint64_t id)
 {

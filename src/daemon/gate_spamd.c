@@ -147,7 +147,7 @@ static void on_judged(void *ctx, struct transaction *transaction)
 		result.score = result.threshold;
 	make_body(session, spam, &body);
 	spamd_add_head(&out, &session->request, &result, body.len);
-	transaction_trace(transaction, spam ? "tagged" : "delivered", (struct bytes){0}, (struct bytes){0});
+	transaction_trace(transaction, "advised", (struct bytes){0}, (struct bytes){0});
 	stream_write(session->stream, buf_bytes(&out));
 	finish(session, &body);
 }

@@ -44,8 +44,7 @@ static void send_to_vault(struct gate *gate, struct bytes payload, int fd)
 		loop_timer_set(gate->vault_away, VAULT_AWAY_MS);
 }
 
-/* -- Trace ----------------------------------------------------------------------------------------------------------
- */
+/* -- Trace ---- */
 
 static void drop_oldest_trace(struct gate *gate)
 {
@@ -92,8 +91,7 @@ static void on_traced(struct gate *gate, uint64_t sequence)
 	gate_end_if_drained(gate);
 }
 
-/* -- Quarantine -----------------------------------------------------------------------------------------------------
- */
+/* -- Quarantine ---- */
 
 static void free_store(struct store_job *job)
 {
@@ -170,8 +168,7 @@ static void on_stored(struct gate *gate, const struct wire_stored *stored)
 	finish_store(job, stored->ok);
 }
 
-/* -- The other end ---------------------------------------------------------------------------------------------------
- */
+/* -- The other end ---- */
 
 void gate_vault_ask(struct gate *gate, struct bytes question)
 {

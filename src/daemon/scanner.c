@@ -60,8 +60,7 @@ struct scanner {
 	size_t n_spare;
 };
 
-/* -- Answers ---------------------------------------------------------------------------------------------------------
- */
+/* -- Answers ---- */
 
 static void say(struct gate_link *to, const struct wire_any *any)
 {
@@ -144,8 +143,7 @@ static void answer(struct task *task)
 	say(task->from, &any);
 }
 
-/* -- Tasks -----------------------------------------------------------------------------------------------------------
- */
+/* -- Tasks ---- */
 
 static struct arena *take_arena(struct scanner *scanner)
 {
@@ -269,8 +267,7 @@ static void on_answer(struct gate_link *from, const struct wire_answer *answer_)
 		go_on(scanner, task);
 }
 
-/* -- Frame -----------------------------------------------------------------------------------------------------------
- */
+/* -- Frame ---- */
 
 static void close_link(struct gate_link *link)
 {

@@ -79,8 +79,7 @@ struct supervisor {
 	int status;
 };
 
-/* -- Configuration ----------------------------------------------------------------------------------------------------
- */
+/* -- Configuration ---- */
 
 static struct generation *read_generation(const char *file)
 {
@@ -200,8 +199,7 @@ static bool make_folders(struct generation *generation)
 	return true;
 }
 
-/* -- Children -------------------------------------------------------------------------------------------------------
- */
+/* -- Children ---- */
 
 static void on_control(void *ctx, struct bytes payload, int fd);
 static void on_control_closed(void *ctx);
@@ -528,8 +526,7 @@ static void on_sigchld(void *ctx)
 	}
 }
 
-/* -- Signals --------------------------------------------------------------------------------------------------------
- */
+/* -- Signals ---- */
 
 static void on_patience_over(void *ctx)
 {
@@ -546,8 +543,7 @@ static void on_stop(void *ctx)
 	log_event(LOG_NOTICE, "postern.stopping");
 	net_notify("STOPPING=1");
 	supervisor->stopping = true;
-	/* Our copies as well, or clients would connect and wait for nobody. */
-	close_listeners(supervisor->current);
+	close_listeners(supervisor->current); /* or the kernel would still take connections that nobody serves */
 	drain_role(supervisor, NULL, ROLE_GATE);
 	loop_timer_set(supervisor->patience, STOP_PATIENCE_MS);
 	stop_step(supervisor);

@@ -286,8 +286,7 @@ void transaction_reject_text(const struct transaction *transaction, struct buf *
 			   bytes_from_cstr(transaction->id));
 }
 
-/* -- Vault ----------------------------------------------------------------------------------------------------------
- */
+/* -- Vault ---- */
 
 static void cancel_store(void *obj)
 {

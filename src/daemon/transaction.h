@@ -78,6 +78,7 @@ void transaction_reject_text(const struct transaction *transaction, struct buf *
 void transaction_store(struct transaction *transaction, enum verdict_action fate,
 		       void (*stored)(void *ctx, struct transaction *transaction, bool ok), void *ctx);
 /* Records and logs what became of it. `status`: delivered tagged quarantined rejected discarded deferred refused
- * aborted. */
+ * aborted
+ * advised. */
 void transaction_trace(struct transaction *transaction, const char *status, struct bytes reason_en,
 		       struct bytes reason_ja);

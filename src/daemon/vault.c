@@ -26,7 +26,7 @@
 
 #include "base/banned.h"
 
-#define COMMIT_TRACES_MS 20 /* how long records wait for company */
+#define COMMIT_TRACES_MS 100 /* how long records wait for company: the gate keeps them until they last */
 #define COMMIT_STORES_MS 2
 #define OPERATIONS_MAX   500 /* in one transaction */
 #define PROBE_MS         500
@@ -274,15 +274,13 @@ static void on_store(struct gate_link *from, const struct wire_store *in, int me
 	struct error error;
 	if (!pending)
 		_exit(1); /* the gate asks the next one */
-	/* First of all: it may commit what came before, which answers all that is pending. */
+	/* First, since it may commit what came before, and answer that. */
 	bool well = ready(vault, true);
 	*pending = (struct pending){.next = vault->pending, .from = from, .id = in->id};
 	vault->pending = pending;
-	if (!well) {
+	if (!well)
 		answer_pending(vault, false);
-		return;
-	}
-	if (put(vault, in, memfd, &error) != ERR_OK)
+	else if (put(vault, in, memfd, &error) != ERR_OK)
 		fall_sick(vault, &error);
 }
 
@@ -304,8 +302,7 @@ static void on_ask(struct gate_link *from, const struct wire_ask *in)
 	say(from, &(struct wire_any){.type = WIRE_ANSWER, .answer = answer});
 }
 
-/* -- Frame -----------------------------------------------------------------------------------------------------------
- */
+/* -- Frame ---- */
 
 static void close_link(struct gate_link *link)
 {

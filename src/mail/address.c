@@ -70,6 +70,14 @@ static void add_unquoted(struct buf *out, struct bytes text)
 	}
 }
 
+/* Empties a scratch buffer; that it once had no memory is not forgotten. */
+static void reset(struct parser *p, struct buf *buf)
+{
+	if (buf_err(buf) != ERR_OK)
+		p->err = ERR_NOMEM;
+	buf_clear(buf);
+}
+
 static struct bytes decode_words(struct parser *p, struct bytes text, size_t where)
 {
 	struct bytes out = words_decode(p->arena, text, p->raw, p->at + where, p->header, p->defects);
@@ -267,13 +275,13 @@ static void flush_held(struct parser *p)
 	else
 		set_address(p, &a, buf_bytes(&p->held), p->held_start);
 	add_address(p, a);
-	buf_clear(&p->held);
+	reset(p, &p->held);
 }
 
 static void clear(struct parser *p, size_t next)
 {
-	buf_clear(&p->phrase);
-	buf_clear(&p->bare);
+	reset(p, &p->phrase);
+	reset(p, &p->bare);
 	p->comment = p->angle = (struct bytes){NULL, 0};
 	p->has_angle = p->at_sign = p->blank = false;
 	p->start = p->end = next;
@@ -288,8 +296,8 @@ static void finish(struct parser *p, size_t next, bool comma)
 		buf_add(&whole, buf_bytes(&p->held));
 		buf_add_cstr(&whole, ", ");
 		buf_add(&whole, phrase);
-		buf_clear(&p->held);
-		buf_clear(&p->phrase);
+		reset(p, &p->held);
+		reset(p, &p->phrase);
 		buf_add(&p->phrase, buf_bytes(&whole));
 		p->start = p->held_start;
 		p->loose = true;

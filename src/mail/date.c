@@ -84,16 +84,54 @@ static bool take_byte(struct bytes *rest, uint8_t byte)
 	return true;
 }
 
-/* Behind the hour: ":mm[:ss[.fraction]]", also with dots. */
-static bool read_time(struct bytes *rest, int hour, struct fields *f)
+/* Takes a comment off the front, without recursion; an open one goes on to the end. */
+static void skip_comment(struct bytes *rest)
+{
+	size_t depth = 0, i = 0;
+	for (; i < rest->len; i++) {
+		if (rest->ptr[i] == '\\')
+			i++;
+		else if (rest->ptr[i] == '(')
+			depth++;
+		else if (rest->ptr[i] == ')' && --depth == 0)
+			break;
+	}
+	*rest = bytes_from(*rest, MIN(i, rest->len) + 1);
+}
+
+static void skip_cfws(struct bytes *rest)
+{
+	while (rest->len > 0 && (ascii_is_space(rest->ptr[0]) || rest->ptr[0] == '(')) {
+		if (rest->ptr[0] == '(')
+			skip_comment(rest);
+		else
+			*rest = bytes_from(*rest, 1);
+	}
+}
+
+/* Takes `byte` with blanks and comments around it (RFC 5322, 4.3); false when something else stands there. */
+static bool take_separator(struct bytes *rest, uint8_t byte, struct fields *f)
+{
+	struct bytes next = *rest;
+	skip_cfws(&next);
+	if (!take_byte(&next, byte))
+		return false;
+	skip_cfws(&next);
+	f->obsolete = f->obsolete || next.ptr - rest->ptr > 1;
+	*rest = next;
+	return true;
+}
+
+/* Behind the hour and its separator: "mm[:ss[.fraction]]", or all of it with dots. */
+static bool read_time(struct bytes *rest, int hour, uint8_t separator, struct fields *f)
 {
 	size_t n;
 	f->hour = hour;
 	f->second = 0;
-	*rest = bytes_from(*rest, 1);
+	f->obsolete = f->obsolete || separator != ':';
 	if (!take_digits(rest, 2, &f->minute, &n))
 		return false;
-	if (take_byte(rest, ':') && !take_digits(rest, 2, &f->second, &n))
+	if (take_separator(rest, separator, f) && !take_digits(rest, 2, &f->second, &n))
 		return false;
 	if (rest->len > 1 && (rest->ptr[0] == '.' || rest->ptr[0] == ',') && ascii_is_digit(rest->ptr[1])) {
 		*rest = bytes_from(*rest, 1);
@@ -136,8 +174,14 @@ static bool read_number(struct bytes *rest, struct fields *f)
 	size_t n;
 	if (!take_digits(rest, 4, &v, &n))
 		return f->year >= 0 && f->hour >= 0; /* numeric junk behind a whole date */
-	if (f->hour < 0 && n <= 2 && rest->len > 1 && rest->ptr[0] == ':')
-		return read_time(rest, v, f);
+	if (f->hour < 0 && n <= 2 && take_separator(rest, ':', f))
+		return read_time(rest, v, ':', f);
+	/* "18.41.09", once the date is known: "22.3.1993" has dots, too. */
+	if (f->hour < 0 && n <= 2 && f->year >= 0 && rest->len > 1 && rest->ptr[0] == '.' &&
+	    ascii_is_digit(rest->ptr[1])) {
+		*rest = bytes_from(*rest, 1);
+		return read_time(rest, v, '.', f);
+	}
 	if (n == 4 && f->year < 0) {
 		f->year = v;
 		/* "1993-03-22" */
@@ -183,21 +227,6 @@ static void read_word(struct bytes word, struct fields *f)
 	} else {
 		f->obsolete = true;
 	}
-}
-
-/* Takes a comment off the front, without recursion; an open one goes on to the end. */
-static void skip_comment(struct bytes *rest)
-{
-	size_t depth = 0, i = 0;
-	for (; i < rest->len; i++) {
-		if (rest->ptr[i] == '\\')
-			i++;
-		else if (rest->ptr[i] == '(')
-			depth++;
-		else if (rest->ptr[i] == ')' && --depth == 0)
-			break;
-	}
-	*rest = bytes_from(*rest, MIN(i, rest->len) + 1);
 }
 
 static bool read_fields(struct bytes rest, struct fields *f)

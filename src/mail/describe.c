@@ -61,11 +61,28 @@ void describe_parts(struct json *json, const char *key, const struct message *me
 	jsonw_end(json);
 }
 
+/* True when an earlier one says the same of the same place: readings share places, and one of them is enough. */
+static bool said_before(const struct defect_list *list, size_t i)
+{
+	const struct defect *defect = &list->items[i];
+	for (size_t k = 0; k < i; k++) {
+		const struct defect *other = &list->items[k];
+		if (other->id == defect->id && other->at == defect->at && other->len == defect->len &&
+		    !other->part == !defect->part &&
+		    (!other->part || bytes_eq(other->part->path, defect->part->path)) &&
+		    bytes_eq(other->header, defect->header))
+			return true;
+	}
+	return false;
+}
+
 void describe_defects(struct json *json, const char *key, const struct message *message)
 {
 	jsonw_array(json, key);
 	for (size_t i = 0; i < message->defects.count; i++) {
 		const struct defect *defect = &message->defects.items[i];
+		if (said_before(&message->defects, i))
+			continue;
 		jsonw_object(json, NULL);
 		jsonw_cstr(json, "id", defect_name(defect->id));
 		jsonw_string_or_null(json, "part", defect->part ? defect->part->path : (struct bytes){0});

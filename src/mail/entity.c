@@ -6,12 +6,14 @@
 #include "base/num.h"
 #include "mail/param.h"
 #include "mail/transfer.h"
+#include "mail/words.h"
 
 #include "base/banned.h"
 
-#define TYPES_MAX    4  /* Content-Type fields that are looked at: the first three and the last */
-#define BOUNDARY_LEN 70 /* RFC 2046, 5.1.1 */
-#define BOUNDARY_MAX 8
+#define TYPES_MAX     4  /* Content-Type fields that are looked at: the first three and the last */
+#define BOUNDARY_LEN  70 /* RFC 2046, 5.1.1 */
+#define BOUNDARY_MAX  8
+#define ANCESTORS_MAX 100
 
 struct type_choice {
 	struct bytes type;
@@ -79,9 +81,10 @@ static bool is_type_byte(uint8_t c)
 
 /*
  * type "/" subtype (RFC 2045, 5.1). Blanks around the slash are let through, as RFC 822 had them; quotes around all of
- * it are cut. False when there is no type to be had: the default holds (RFC 2045, 5.2).
+ * it are cut. False when there is no type to be had: the default holds (RFC 2045, 5.2). `*ret_cut`: something follows
+ * it that no type may hold ("text/html, x"); then clients divide into those that stop there and those that see no type.
  */
-static bool clean_type(struct arena *arena, struct bytes token, struct bytes *ret_type, bool *ret_loose)
+static bool clean_type(struct arena *arena, struct bytes token, struct bytes *ret_type, bool *ret_loose, bool *ret_cut)
 {
 	size_t len = 0, slash = BYTES_NONE, raw = token.len;
 	token = bytes_trim(token);
@@ -106,13 +109,26 @@ static bool clean_type(struct arena *arena, struct bytes token, struct bytes *re
 		}
 		if (c == '/' && slash == BYTES_NONE)
 			slash = len;
-		else if (!is_type_byte(c))
-			return false;
+		else if (!is_type_byte(c)) {
+			*ret_cut = slash != BYTES_NONE && slash + 1 < len;
+			if (!*ret_cut)
+				return false;
+			break;
+		}
 		out[len++] = ascii_lower(c);
 	}
 	*ret_loose = len != raw;
 	*ret_type = bytes_make(out, len);
 	return slash != BYTES_NONE && slash > 0 && slash + 1 < len;
+}
+
+/* A client that does not see the field, or no type in it, takes the default. */
+static void add_default_type(struct analysis *a, const struct header_field *field)
+{
+	struct choices *c = &a->choices;
+	mark(a, DEFECT_CONTENT_TYPE_UNSURE, field);
+	if (c->n_types < TYPES_MAX)
+		c->types[c->n_types++] = (struct type_choice){0};
 }
 
 static enum err add_type(struct analysis *a, struct bytes value, const struct header_field *field)
@@ -121,10 +137,10 @@ static enum err add_type(struct analysis *a, struct bytes value, const struct he
 	/* The last one replaces what stood in the last place: some clients take it. */
 	struct type_choice *choice = &c->types[MIN(c->n_types, (size_t)TYPES_MAX - 1)];
 	*choice = (struct type_choice){0};
-	bool loose = false;
+	bool loose = false, cut = false;
 	TRY(param_parse(a->arena, value, &choice->params));
 	choice->usable =
-		clean_type(a->arena, entity_without_nul(a->arena, choice->params.token), &choice->type, &loose);
+		clean_type(a->arena, entity_without_nul(a->arena, choice->params.token), &choice->type, &loose, &cut);
 	if (!choice->usable)
 		mark(a, DEFECT_CONTENT_TYPE_BAD, field);
 	else if (loose)
@@ -133,7 +149,15 @@ static enum err add_type(struct analysis *a, struct bytes value, const struct he
 		mark(a, DEFECT_PARAM_SYNTAX, field);
 	if (c->n_types < TYPES_MAX)
 		c->n_types++;
+	if (cut)
+		add_default_type(a, field);
 	return ERR_OK;
+}
+
+/* Encoded words have no place in these fields (RFC 2047, 5); some clients decode them nevertheless. */
+static struct bytes without_words(struct arena *arena, struct bytes value)
+{
+	return bytes_find(value, BYTES_LIT("=?")) == BYTES_NONE ? value : words_decode_name(arena, value);
 }
 
 static enum err find_types(struct analysis *a, const struct header *view)
@@ -157,11 +181,16 @@ static enum err find_types(struct analysis *a, const struct header *view)
 			mark(a, DEFECT_CONTENT_TYPE_UNSURE, field);
 			TRY(add_type(a, entity_until_nul(value), field));
 		}
-		if (field->unsure) { /* a client that does not see it takes the default */
+		if (!a->choices.types[a->choices.n_types - 1].usable &&
+		    bytes_find(value, BYTES_LIT("=?")) != BYTES_NONE) {
+			struct bytes decoded = without_words(a->arena, value);
+			if (!decoded.ptr)
+				return ERR_NOMEM;
 			mark(a, DEFECT_CONTENT_TYPE_UNSURE, field);
-			if (a->choices.n_types < TYPES_MAX)
-				a->choices.types[a->choices.n_types++] = (struct type_choice){0};
+			TRY(add_type(a, decoded, field));
 		}
+		if (field->unsure)
+			add_default_type(a, field);
 	}
 	if (a->choices.n_types == 0)
 		a->choices.types[a->choices.n_types++] = (struct type_choice){0};
@@ -198,6 +227,17 @@ static bool lookup_encoding(struct bytes token, enum transfer_encoding *ret)
 		}
 	}
 	return false;
+}
+
+/* As far as a token goes: none holds a blank (RFC 2045, 5.1). Quotes around it are cut. */
+static struct bytes one_word(struct bytes text)
+{
+	size_t len = 0;
+	while (text.len > 0 && text.ptr[0] == '"')
+		text = bytes_from(text, 1);
+	while (len < text.len && text.ptr[len] > ' ' && text.ptr[len] != '"')
+		len++;
+	return bytes_sub(text, 0, len);
 }
 
 static void add_encoding(struct analysis *a, struct bytes token, enum transfer_encoding transfer)
@@ -244,7 +284,7 @@ static enum err one_encoding(struct analysis *a, const struct header_field *fiel
 		return ERR_NOMEM;
 	TRY(param_parse(a->arena, value, &list));
 	struct bytes token = arena_copy_lower(a->arena, list.token);
-	struct bytes plain = plain_token(a->arena, value);
+	struct bytes plain = plain_token(a->arena, without_words(a->arena, value));
 	if (!token.ptr || !plain.ptr)
 		return ERR_NOMEM;
 	bool exact = lookup_encoding(token, &transfer) && list.count == 0;
@@ -257,8 +297,9 @@ static enum err one_encoding(struct analysis *a, const struct header_field *fiel
 			add_encoding(a, BYTES_LIT("7bit"), TRANSFER_IDENTITY);
 		}
 	} else {
-		add_encoding(a, token.len > 0 ? token : BYTES_LIT("7bit"), TRANSFER_IDENTITY);
-		if (token.len > 0)
+		struct bytes word = one_word(token);
+		add_encoding(a, word.len > 0 ? word : BYTES_LIT("7bit"), TRANSFER_IDENTITY);
+		if (token.len > 0 || list.count > 0)
 			mark(a, DEFECT_ENCODING_UNKNOWN, field);
 	}
 	if (exact && field->unsure && transfer != TRANSFER_IDENTITY) {
@@ -357,6 +398,36 @@ static enum err add_decoded_multipart(struct analysis *a, struct entity_variant 
 	return ERR_OK;
 }
 
+/*
+ * What clients make of a multipart that its boundary does not divide: some take the empty string for one, some guess,
+ * some show the body as text.
+ */
+static void add_undivided(struct entity *entity, struct entity_variant variant, bool empty)
+{
+	struct entity_variant text = variant;
+	if (empty && split_probe(entity->source, variant.body_at, entity->end, (struct bytes){0}).open > 0) {
+		variant.mode = SPLIT_EMPTY;
+		add_variant(entity, variant);
+	} else {
+		variant.boundary = split_guess(entity->source, variant.body_at, entity->end);
+		if (variant.boundary.len > 0 &&
+		    split_probe(entity->source, variant.body_at, entity->end, variant.boundary).open > 0)
+			add_variant(entity, variant);
+	}
+	text.type = BYTES_LIT("text/plain");
+	add_variant(entity, text);
+}
+
+/* True when a multipart around the part has that boundary: its delimiters then are those of either. */
+static bool is_repeated(const struct mime_part *part, struct bytes boundary)
+{
+	size_t steps = 0;
+	for (const struct mime_part *up = part->parent; up && steps < ANCESTORS_MAX; up = up->parent, steps++)
+		if (up->multipart && bytes_eq(up->boundary, boundary))
+			return true;
+	return false;
+}
+
 /* The readings of a multipart: one for each boundary that has delimiters, and for each way to look for them. */
 static enum err add_multipart(struct analysis *a, struct entity_variant variant, const struct param_list *params)
 {
@@ -364,6 +435,7 @@ static enum err add_multipart(struct analysis *a, struct entity_variant variant,
 	struct param_values values;
 	struct bytes list[BOUNDARY_MAX];
 	size_t count = 0, usable = 0;
+	bool closed = false;
 	const struct header_field *field = header_find(&entity->header, HEADER_CONTENT_TYPE, 0);
 	bool blank =
 		variant.body_at >= entity->end ||
@@ -376,18 +448,27 @@ static enum err add_multipart(struct analysis *a, struct entity_variant variant,
 				continue;
 			if (bytes_has(text, 0))
 				mark(a, DEFECT_BOUNDARY_NUL, field);
+			struct bytes whole = entity_without_nul(a->arena, text);
+			struct bytes decoded = without_words(a->arena, text);
+			if (text.ptr && (!whole.ptr || !decoded.ptr))
+				return ERR_NOMEM;
 			add_boundary(list, &count, text);
-			add_boundary(list, &count, entity_without_nul(a->arena, text));
+			add_boundary(list, &count, whole);
 			add_boundary(list, &count, entity_until_nul(text));
+			add_boundary(list, &count, decoded);
 		}
 	}
 	if (count == 0 && !blank)
 		mark(a, DEFECT_BOUNDARY_MISSING, field);
+	for (size_t i = 0; i < count; i++)
+		if (is_repeated(a->part, list[i]))
+			mark(a, DEFECT_BOUNDARY_REPEATED, field);
 	if (count > 0 && list[0].len > BOUNDARY_LEN)
 		mark(a, DEFECT_BOUNDARY_LONG, field);
 	for (size_t i = 0; i < count; i++) {
 		struct split_probe probe = split_probe(entity->source, variant.body_at, entity->end, list[i]);
 		entity->limited = entity->limited || probe.limited;
+		closed = closed || probe.closed;
 		if (probe.open + probe.open_cr == 0)
 			continue;
 		if (++usable > 1 || i > 0)
@@ -416,19 +497,12 @@ static enum err add_multipart(struct analysis *a, struct entity_variant variant,
 		TRY(add_decoded_multipart(a, variant, list, count, &usable));
 	if (usable > 0)
 		return ERR_OK;
-	if (count > 0 && !blank)
-		mark(a, DEFECT_BOUNDARY_UNUSED, field);
 	add_variant(entity, variant); /* one leaf */
-	if (count == 0 && values.count > 0 &&
-	    split_probe(entity->source, variant.body_at, entity->end, (struct bytes){0}).open > 0) {
-		variant.mode = SPLIT_EMPTY;
-		add_variant(entity, variant);
+	if (blank || closed)          /* the closing delimiter alone: no parts, for everybody */
 		return ERR_OK;
-	}
-	variant.boundary = split_guess(entity->source, variant.body_at, entity->end);
-	if (variant.boundary.len > 0 &&
-	    split_probe(entity->source, variant.body_at, entity->end, variant.boundary).open > 0)
-		add_variant(entity, variant);
+	if (count > 0)
+		mark(a, DEFECT_BOUNDARY_UNUSED, field);
+	add_undivided(entity, variant, count == 0 && values.count > 0);
 	return ERR_OK;
 }
 
@@ -531,11 +605,7 @@ static enum err find_disposition(struct analysis *a)
 	if (!value.ptr)
 		return ERR_NOMEM;
 	TRY(param_parse(a->arena, entity_without_nul(a->arena, value), &list));
-	struct bytes token = list.token;
-	size_t blank = 0;
-	while (blank < token.len && !ascii_is_space(token.ptr[blank]))
-		blank++;
-	token.len = blank;
+	struct bytes token = one_word(list.token);
 	if (token.len > 0)
 		a->entity->disposition = arena_copy_lower(a->arena, token);
 	return token.len > 0 && !a->entity->disposition.ptr ? ERR_NOMEM : ERR_OK;

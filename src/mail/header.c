@@ -34,9 +34,11 @@ struct splitter {
 	struct header *header;
 	size_t capacity;
 	size_t lf;       /* offset of the next LF, found once; the end of the message when there is none */
+	size_t crs;      /* of the CRs before it */
 	bool after_junk; /* the last line was none of ours, and so are its continuations */
 	size_t junk_at, junk_count, junk_others;
 	size_t known_after_junk; /* fields of the mail standards behind the first junk line */
+	bool bare_lf;            /* a line before ended in a bare LF */
 };
 
 static void mark(const struct splitter *s, enum defect_id id, struct bytes name, size_t at, size_t len)
@@ -47,6 +49,7 @@ static void mark(const struct splitter *s, enum defect_id id, struct bytes name,
 struct line {
 	size_t at, len, next; /* without its end; where the next begins */
 	bool cr;              /* it ends in a bare CR */
+	bool lf;              /* it ends in a bare LF */
 };
 
 /* True when what stands at `at` could be a line of a header: a field, or the empty line that ends it. */
@@ -75,12 +78,13 @@ static struct line next_line(struct splitter *s, size_t at)
 	if (s->lf == HEADER_NONE || s->lf < at) {
 		size_t found = bytes_find_byte(rest, '\n');
 		s->lf = found == BYTES_NONE ? message.len : at + found;
+		s->crs = s->lf;
+		while (s->crs > at && message.ptr[s->crs - 1] == '\r')
+			s->crs--;
 	}
 	size_t lf = s->lf < message.len ? s->lf - at : BYTES_NONE;
 	size_t end = lf == BYTES_NONE ? rest.len : lf;
-	size_t text = end;
-	while (text > 0 && rest.ptr[text - 1] == '\r')
-		text--;
+	size_t text = s->crs > at ? s->crs - at : 0;
 	if (lf == BYTES_NONE && text < end)
 		text++; /* of several CRs at the very end only the first ends this line */
 	for (size_t from = 0; from < text;) {
@@ -92,7 +96,10 @@ static struct line next_line(struct splitter *s, size_t at)
 			return (struct line){.at = at, .len = cr, .next = at + cr + 1, .cr = true};
 		from = cr + 1;
 	}
-	return (struct line){.at = at, .len = text, .next = at + (lf == BYTES_NONE ? end : lf + 1)};
+	return (struct line){.at = at,
+			     .len = text,
+			     .next = at + (lf == BYTES_NONE ? end : lf + 1),
+			     .lf = lf != BYTES_NONE && text == end};
 }
 
 static bool all_blank(struct bytes line)
@@ -304,6 +311,20 @@ static enum err take_line(struct splitter *s, const struct line *line, bool afte
 	return err == ERR_NOMEM ? err : ERR_OK;
 }
 
+/*
+ * Where all lines end in CRLF but the empty one in a bare LF, it ends the header for most; for clients that know CRLF
+ * alone it is nothing, and they read on. That matters where a field follows.
+ */
+static bool reads_on(struct splitter *s, const struct line *line, bool already)
+{
+	if (already || s->bare_lf || !line->lf || s->header->count == 0 || s->junk_at != HEADER_NONE ||
+	    line->next >= s->message.len || s->message.ptr[line->next] == '\r' || s->message.ptr[line->next] == '\n' ||
+	    !looks_like_line(s->message, line->next))
+		return false;
+	mark(s, DEFECT_HEADER_BARE_LF, (struct bytes){0}, line->at, 1);
+	return true;
+}
+
 enum err header_parse(struct arena *arena, struct bytes message, size_t at, const struct header_limits *limits,
 		      const struct mime_part *part, struct defect_list *defects, struct header *ret_header,
 		      size_t *ret_body)
@@ -319,6 +340,7 @@ enum err header_parse(struct arena *arena, struct bytes message, size_t at, cons
 	};
 	bool after_cr = false, seen_lf = false;
 	size_t pos = at, body = message.len, end = message.len;
+	size_t lf_body = HEADER_NONE, lf_count = 0, lf_end = 0;
 	*ret_header = (struct header){.at = at};
 	while (pos < message.len) {
 		if (pos - at >= limits->bytes || ret_header->count >= limits->fields) {
@@ -337,6 +359,12 @@ enum err header_parse(struct arena *arena, struct bytes message, size_t at, cons
 			other_end(ret_header, line.next, ret_header->count);
 		else
 			err = take_line(&s, &line, after_cr);
+		if (err == ERR_CLOSED && reads_on(&s, &line, lf_body != HEADER_NONE)) {
+			lf_body = line.next;
+			lf_count = ret_header->count;
+			lf_end = pos;
+			err = ERR_OK;
+		}
 		if (err == ERR_CLOSED) {
 			end = pos;
 			body = line.next;
@@ -346,9 +374,16 @@ enum err header_parse(struct arena *arena, struct bytes message, size_t at, cons
 			return err;
 		after_cr = line.cr;
 		seen_lf = seen_lf || !line.cr;
+		s.bare_lf = s.bare_lf || line.lf;
 		pos = line.next;
 	}
 	weigh_junk(&s, &body, &end);
+	if (lf_body != HEADER_NONE) {
+		other_end(ret_header, body, ret_header->count);
+		ret_header->count = lf_count;
+		body = lf_body;
+		end = lf_end;
+	}
 	ret_header->len = end - at;
 	check_bytes(&s);
 	*ret_body = body;

@@ -78,8 +78,7 @@ static struct bytes decode(struct collector *c, struct bytes raw)
 	return (struct bytes){0};
 }
 
-/* -- Links ----------------------------------------------------------------------------------------------------------
- */
+/* -- Links ---- */
 
 /* Leading and trailing controls and blanks go, and tab, CR and LF anywhere (WHATWG URL, 4.4). */
 static struct bytes clean_url(struct collector *c, struct bytes raw)
@@ -272,8 +271,7 @@ static void add_links(struct collector *c, const struct html_token *token)
 		add_refresh(c, decode(c, html_token_attr(token, HTML_ATTR_CONTENT)), token);
 }
 
-/* -- Elements -------------------------------------------------------------------------------------------------------
- */
+/* -- Elements ---- */
 
 static void add_colour(struct html_style *style, uint32_t property, uint32_t *colour, struct bytes value)
 {
@@ -434,8 +432,7 @@ static void end_tag(struct collector *c, const struct html_token *token)
 	c->outer.foreign = c->view->count[HTML_TAG_SVG] + c->view->count[HTML_TAG_MATH] > 0;
 }
 
-/* -- Text and comments ----------------------------------------------------------------------------------------------
- */
+/* -- Text and comments ---- */
 
 static void add_hidden(struct collector *c, const struct html_token *token, unsigned why)
 {
@@ -544,8 +541,7 @@ static void collect(struct collector *c)
 	}
 }
 
-/* -- Before and after -----------------------------------------------------------------------------------------------
- */
+/* -- Before and after ---- */
 
 /* Where the last "<style" begins, as far as a search can tell; 0 when there is none. */
 static size_t last_style(struct bytes source)

@@ -315,15 +315,6 @@ static enum err push_outside(struct walk *walk, struct split_source *source, str
 			.parent = part, .source = source, .at = from, .end = end, .number = number, .guess = guess});
 }
 
-static bool boundary_repeats(const struct mime_part *part)
-{
-	size_t steps = 0;
-	for (const struct mime_part *up = part->parent; up && steps < 100; up = up->parent, steps++)
-		if (up->multipart && part->boundary.len > 0 && bytes_eq(up->boundary, part->boundary))
-			return true;
-	return false;
-}
-
 static enum err read_multipart(struct walk *walk, struct split_source *source, struct mime_part *part,
 			       const struct entity *entity, const struct entity_variant *variant)
 {
@@ -339,8 +330,6 @@ static enum err read_multipart(struct walk *walk, struct split_source *source, s
 		mark(walk, DEFECT_LIMIT_DEPTH, part, part->body_at, part->body.len);
 		return ERR_OK;
 	}
-	if (boundary_repeats(part))
-		mark(walk, DEFECT_BOUNDARY_REPEATED, part, part->body_at, 0);
 	size_t at = variant->body_at, end = entity->end;
 	if (variant->inner) {
 		source = variant->inner;
@@ -354,8 +343,7 @@ static enum err read_multipart(struct walk *walk, struct split_source *source, s
 	part->leaf = false;
 	if (split.limited)
 		mark(walk, DEFECT_LIMIT_PARTS, part, part->body_at, part->body.len);
-	else if (split.epilogue_at == end &&
-		 !bytes_ends(bytes_trim(bytes_sub(source->bytes, at, end - at)), BYTES_LIT("--")))
+	else if (!split.closed)
 		mark(walk, DEFECT_BOUNDARY_UNCLOSED, part, part->body_at, part->body.len);
 	size_t first_late = split.count;
 	while (first_late > 0 && split.parts[first_late - 1].after_end)
@@ -406,11 +394,12 @@ static enum err read_variant(struct walk *walk, struct mime_part *part, struct e
 	else
 		err = ERR_OK;
 	ASSERT(n_before == walk->tree->n_parts);
-	enum err path_err = set_path(walk, part, number);
+	if (set_path(walk, part, number) != ERR_OK)
+		return ERR_NOMEM;
 	link_part(walk, part);
 	if (err == ERR_OK && !part->multipart && !entity_is_message(variant))
 		err = read_leaf(walk, part);
-	return err == ERR_OK ? path_err : err;
+	return err;
 }
 
 static enum err read_entity(struct walk *walk, const struct task *task)
@@ -440,9 +429,10 @@ static enum err read_entity(struct walk *walk, const struct task *task)
 		entity->n_variants = 1;
 	} else {
 		enum err err = entity_parse(walk->arena, &walk->limits->header, part, walk->defects, entity);
-		if (err != ERR_OK) { /* what is known of it stays */
+		if (err != ERR_OK) { /* what is known of the message's own header stays */
 			part->header = entity->header;
-			link_part(walk, part);
+			if (!part->parent)
+				link_part(walk, part);
 			return err;
 		}
 	}

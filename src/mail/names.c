@@ -47,7 +47,7 @@ static enum err add_text(struct names *names, struct bytes text)
 /* RFC 2047 words or raw bytes. */
 static enum err add_plain(struct names *names, struct bytes value)
 {
-	struct bytes text = words_decode(names->arena, value, NULL, DEFECT_NOWHERE, (struct bytes){0}, NULL);
+	struct bytes text = words_decode_name(names->arena, value);
 	return text.ptr ? add_text(names, text) : ERR_NOMEM;
 }
 
@@ -100,7 +100,9 @@ static enum err add_fields(struct names *names, const struct header *header, siz
 			return ERR_NOMEM;
 		TRY(param_parse(names->arena, value, &list));
 		TRY(add_param(names, &list, own));
-		TRY(add_param(names, &list, other));
+		/* The name of a form's field is no file's (RFC 7578, 4.2). */
+		if (!bytes_eq_nocase(list.token, BYTES_LIT("form-data")))
+			TRY(add_param(names, &list, other));
 	}
 	return ERR_OK;
 }

@@ -158,7 +158,7 @@ static void take_token(struct bytes in, size_t *at, struct param *param, bool *l
 	*at = stop;
 }
 
-/* "name*1*" into its three pieces; NULs in the name are dropped. */
+/* "name*1*" into its three pieces; NULs in the name are dropped. ERR_SYNTAX when nothing else is in it. */
 static enum err set_name(struct arena *arena, struct bytes raw, struct param *param)
 {
 	param->section = -1;
@@ -180,7 +180,7 @@ static enum err set_name(struct arena *arena, struct bytes raw, struct param *pa
 		if (raw.ptr[i] != 0)
 			name[len++] = ascii_lower(raw.ptr[i]);
 	param->name = bytes_make(name, len);
-	return ERR_OK;
+	return len > 0 ? ERR_OK : ERR_SYNTAX;
 }
 
 static enum err take_param(struct arena *arena, struct bytes in, size_t *at, struct param *param, bool *loose)
@@ -227,6 +227,12 @@ enum err param_parse(struct arena *arena, struct bytes value, struct param_list 
 		i = next - at - 1;
 	}
 	ret_list->token = bytes_trim(token);
+	/* "filename=x" and nothing before it: some clients take it for a parameter all the same. */
+	if (name_follows(value, at)) {
+		ret_list->loose = true;
+		ret_list->token = (struct bytes){0};
+		stop = at;
+	}
 	for (at = skip_cfws(value, stop); at < value.len; at = skip_cfws(value, at)) {
 		struct param param = {0};
 		if (value.ptr[at] == ';') {

@@ -3,6 +3,7 @@
 
 #include "base/ascii.h"
 #include "base/num.h"
+#include "base/utf8.h"
 
 #include "base/banned.h"
 
@@ -20,9 +21,7 @@ struct magic {
 /* The first that fits holds: longer ones before shorter ones with the same beginning. */
 static const struct magic table[] = {
 	MAGIC(0, "%PDF-", "application/pdf"),
-	MAGIC(0, "%!PS", "application/postscript"),
 	MAGIC(0, "\xc5\xd0\xd3\xc6", "application/postscript"),
-	MAGIC(0, "{\\rt", "application/rtf"),
 	MAGIC(0, "\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1", "application/x-ole-storage"),
 	MAGIC(0,
 	      "\x7f"
@@ -89,6 +88,8 @@ static const struct magic table[] = {
 
 /* Text types, by the first word behind blanks and a byte order mark; any case. */
 static const struct magic text_table[] = {
+	MAGIC(0, "%!ps", "application/postscript"),
+	MAGIC(0, "{\\rt", "application/rtf"),
 	MAGIC(0, "<!doctype html", "text/html"),
 	MAGIC(0, "<!doctype svg", "image/svg+xml"),
 	MAGIC(0, "<html", "text/html"),
@@ -231,6 +232,16 @@ static const char *sniff_riff(struct bytes in)
 	return has_at(in, 8, BYTES_LIT("ACON")) ? "application/x-navi-animation" : NULL;
 }
 
+static bool has_controls(struct bytes head)
+{
+	for (size_t i = 0; i < head.len; i++) {
+		uint8_t c = head.ptr[i];
+		if (c < ' ' && !ascii_is_space(c) && c != 0x1b && c != '\b')
+			return true;
+	}
+	return false;
+}
+
 static const char *sniff_text(struct bytes in)
 {
 	struct bytes head = bytes_sub(in, 0, SNIFF_HEAD);
@@ -247,12 +258,14 @@ static const char *sniff_text(struct bytes in)
 			return "image/svg+xml";
 		return text_table[i].type;
 	}
-	for (size_t i = 0; i < head.len; i++) {
-		uint8_t c = head.ptr[i];
-		if (c < ' ' && !ascii_is_space(c) && c != 0x1b && c != '\b')
-			return "application/octet-stream";
-	}
-	return "text/plain";
+	return has_controls(head) ? "application/octet-stream" : "text/plain";
+}
+
+/* Text may begin with the few letters that some binary format begins with ("CWS is..."); that format has controls. */
+static bool is_magic(struct bytes in, const struct magic *magic)
+{
+	return has_at(in, magic->at, magic->bytes) &&
+	       (magic->bytes.len > 4 || !utf8_is_ascii(magic->bytes) || has_controls(bytes_sub(in, 0, SNIFF_HEAD)));
 }
 
 struct sniff sniff_content(struct bytes in)
@@ -279,7 +292,7 @@ struct sniff sniff_content(struct bytes in)
 	else if (in.len > 512 && has_at(in, in.len - 512, BYTES_LIT("conectix")))
 		sniff.type = "application/x-vhd";
 	for (size_t i = 0; !sniff.type && i < ARRAY_LEN(table); i++)
-		if (has_at(in, table[i].at, table[i].bytes))
+		if (is_magic(in, &table[i]))
 			sniff.type = table[i].type;
 	/* The header may stand anywhere in the first kilobyte (PDF 1.7, appendix H, note 13). */
 	if (!sniff.type && bytes_find(bytes_sub(in, 0, 1024), BYTES_LIT("%PDF-")) != BYTES_NONE)

@@ -160,6 +160,8 @@ static bool is_declared(const struct split_source *source, size_t at, size_t lin
 {
 	if (bytes_ends(tail, BYTES_LIT("--")))
 		tail.len -= 2;
+	if (tail.len == 0)
+		return false;
 	if (line - at > PREFIX_WINDOW)
 		at = line - PREFIX_WINDOW;
 	struct bytes before = bytes_sub(source->bytes, at, line - at);
@@ -217,6 +219,20 @@ static size_t before_break(struct bytes in, size_t from, size_t at)
 	return at;
 }
 
+/*
+ * For those who compare the beginning of a line only, "--" at its end closes; behind the boundary it does where nothing
+ * follows. Where something does, it is read as a part, so that none is missed.
+ */
+static bool ends_by_prefix(struct bytes in, const struct hit *hit, struct bytes boundary)
+{
+	size_t next = hit->next;
+	if (bytes_ends(hit->tail, BYTES_LIT("--")))
+		return true;
+	while (next < in.len && ascii_is_space(in.ptr[next]))
+		next++;
+	return next >= in.len && bytes_starts(bytes_from(hit->tail, boundary.len), BYTES_LIT("--"));
+}
+
 enum err split_parts(struct arena *arena, const struct split_source *source, size_t at, size_t end,
 		     struct bytes boundary, enum split_mode mode, size_t max, struct split_result *ret)
 {
@@ -232,7 +248,9 @@ enum err split_parts(struct arena *arena, const struct split_source *source, siz
 				continue;
 			hit = match_line(source, line, end, boundary);
 			if (hit.match == MATCH_PREFIX && mode == SPLIT_PREFIX)
-				hit.match = bytes_ends(hit.tail, BYTES_LIT("--")) ? MATCH_CLOSE : MATCH_OPEN;
+				hit.match = ends_by_prefix(bytes_sub(source->bytes, 0, end), &hit, boundary)
+						    ? MATCH_CLOSE
+						    : MATCH_OPEN;
 			if (hit.match == MATCH_NO || hit.match == MATCH_PREFIX || (hit.cr && mode != SPLIT_BARE_CR))
 				continue;
 		}
@@ -256,7 +274,7 @@ enum err split_parts(struct arena *arena, const struct split_source *source, siz
 		open = hit.match == MATCH_OPEN ? hit.next : BYTES_NONE;
 		late = ended;
 		if (hit.match == MATCH_CLOSE && !ended) {
-			ended = true;
+			ended = ret->closed = true;
 			ret->epilogue_at = hit.next;
 		}
 	}

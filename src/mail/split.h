@@ -54,6 +54,7 @@ struct split_result {
 	size_t count;
 	size_t preamble_end, epilogue_at; /* epilogue_at is `end` when the multipart is not closed */
 	bool limited;                     /* there were more than `max` */
+	bool closed;                      /* the last delimiter was there */
 };
 
 NODISCARD enum err split_parts(struct arena *arena, const struct split_source *source, size_t at, size_t end,

@@ -401,36 +401,22 @@ static bool yenc_inline(struct bytes text, size_t at, size_t *ret_len)
 bool transfer_find_inline(struct bytes text, size_t from, enum transfer_encoding *ret_kind, size_t *ret_at,
 			  size_t *ret_len)
 {
-	static const struct {
-		struct bytes mark;
-		enum transfer_encoding kind;
-	} marks[] = {{BYTES_INIT("begin "), TRANSFER_UUENCODE}, {BYTES_INIT("=ybegin "), TRANSFER_YENC}};
-	size_t next[ARRAY_LEN(marks)];
-	for (size_t i = 0; i < ARRAY_LEN(marks); i++)
-		next[i] = from;
-	for (;;) {
-		size_t best = ARRAY_LEN(marks);
-		for (size_t i = 0; i < ARRAY_LEN(marks); i++) {
-			if (next[i] == BYTES_NONE)
-				continue;
-			/* The next one that stands at the start of a line, kept until it is passed. */
-			for (size_t at = next[i];; at++) {
-				size_t hit = bytes_find(bytes_from(text, at), marks[i].mark);
-				at = hit == BYTES_NONE ? BYTES_NONE : at + hit;
-				next[i] = at;
-				if (at == BYTES_NONE || at == 0 || text.ptr[at - 1] == '\n')
-					break;
-			}
-			if (next[i] != BYTES_NONE && (best == ARRAY_LEN(marks) || next[i] < next[best]))
-				best = i;
+	/* One pass over the beginnings of lines, so that many files cost no more than the text that holds them. */
+	for (size_t at = from; at < text.len;) {
+		struct bytes rest = bytes_from(text, at);
+		if (at == 0 || text.ptr[at - 1] == '\n') {
+			*ret_at = at;
+			*ret_kind = TRANSFER_UUENCODE;
+			if (bytes_starts(rest, BYTES_LIT("begin ")) && uu_inline(text, at, ret_len))
+				return true;
+			*ret_kind = TRANSFER_YENC;
+			if (bytes_starts(rest, BYTES_LIT("=ybegin ")) && yenc_inline(text, at, ret_len))
+				return true;
 		}
-		if (best == ARRAY_LEN(marks))
-			return false;
-		*ret_kind = marks[best].kind;
-		*ret_at = next[best];
-		if (marks[best].kind == TRANSFER_UUENCODE ? uu_inline(text, *ret_at, ret_len)
-							  : yenc_inline(text, *ret_at, ret_len))
-			return true;
-		next[best]++;
+		size_t lf = bytes_find_byte(rest, '\n');
+		if (lf == BYTES_NONE)
+			break;
+		at += lf + 1;
 	}
+	return false;
 }

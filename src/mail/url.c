@@ -406,8 +406,7 @@ struct bytes url_join(struct arena *arena, struct bytes base, struct bytes refer
 	return bytes_make(out, text.len);
 }
 
-/* -- Lists ----------------------------------------------------------------------------------------------------------
- */
+/* -- Lists ---- */
 
 static enum err append(struct arena *arena, struct url_list *list, struct url *url)
 {

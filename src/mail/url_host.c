@@ -17,8 +17,7 @@
 	(UIDNA_ERROR_EMPTY_LABEL | UIDNA_ERROR_LABEL_TOO_LONG | UIDNA_ERROR_DOMAIN_NAME_TOO_LONG |                     \
 	 UIDNA_ERROR_LEADING_HYPHEN | UIDNA_ERROR_TRAILING_HYPHEN | UIDNA_ERROR_HYPHEN_3_4)
 
-/* -- Names ----------------------------------------------------------------------------------------------------------
- */
+/* -- Names ---- */
 
 static bool forbidden(uint8_t c)
 {
@@ -105,8 +104,7 @@ static bool idna(struct bytes host, uint8_t *out, size_t *len, unsigned *flags)
 	return ok;
 }
 
-/* -- Addresses ------------------------------------------------------------------------------------------------------
- */
+/* -- Addresses ---- */
 
 /* One part of an IPv4 address: decimal, 0octal or 0xhex; "0x" alone is zero. */
 static bool ipv4_part(struct bytes part, uint64_t *ret_value)

@@ -30,7 +30,7 @@ struct decoder {
 	const struct charset *raw;
 	struct head next_head;
 	size_t next_end;
-	bool loose, unknown;
+	bool loose, unknown, keep_nul;
 };
 
 static bool read_head(struct bytes value, size_t at, struct head *ret)
@@ -77,13 +77,15 @@ static size_t find_end(struct decoder *d, size_t from)
 	return d->next_end;
 }
 
-/* NUL becomes U+FFFD; line ends vanish where they are folds, and are a space where they came out of a word. */
-static void add_text(struct buf *out, struct bytes text, bool folds)
+/* NUL becomes U+FFFD unless it is wanted; line ends vanish where they are folds, and are a space where they came out of
+ * a word. */
+static void add_text(struct decoder *d, struct bytes text, bool folds)
 {
+	struct buf *out = &d->out;
 	size_t from = 0;
 	for (size_t i = 0; i < text.len; i++) {
 		uint8_t c = text.ptr[i];
-		if (c != 0 && c != '\r' && c != '\n')
+		if ((c != 0 || d->keep_nul) && c != '\r' && c != '\n')
 			continue;
 		buf_add(out, bytes_sub(text, from, i - from));
 		if (c == 0)
@@ -101,7 +103,7 @@ static void add_raw(struct decoder *d, struct bytes raw)
 	bool escape = bytes_has(raw, 0x1b);
 	if ((escape || !utf8_valid(raw)) && charset_decode(d->arena, escape ? NULL : d->raw, raw, &result) != ERR_OK)
 		d->out.err = ERR_NOMEM;
-	add_text(&d->out, result.text, true);
+	add_text(d, result.text, true);
 }
 
 static void flush(struct decoder *d)
@@ -109,12 +111,13 @@ static void flush(struct decoder *d)
 	if (!d->charset)
 		return;
 	struct charset_result result;
-	if (charset_decode(d->arena, d->charset, buf_bytes(&d->pending), &result) != ERR_OK) {
+	if (buf_err(&d->pending) != ERR_OK ||
+	    charset_decode(d->arena, d->charset, buf_bytes(&d->pending), &result) != ERR_OK) {
 		d->out.err = ERR_NOMEM;
 		return;
 	}
 	d->loose = d->loose || result.errors > 0 || result.used != d->charset;
-	add_text(&d->out, result.text, false);
+	add_text(d, result.text, false);
 	buf_clear(&d->pending);
 	d->charset = NULL;
 }
@@ -230,8 +233,8 @@ static void decode_words(struct decoder *d)
 	add_raw(d, bytes_from(d->value, at));
 }
 
-struct bytes words_decode(struct arena *arena, struct bytes value, const struct charset *raw, size_t at,
-			  struct bytes header, struct defect_list *defects)
+/* Runs the decoder and takes the text out of it; its arena, raw and keep_nul are set. */
+static struct bytes decode(struct decoder *d, struct bytes value)
 {
 	value = bytes_trim(value);
 	if (value.len == 0)
@@ -239,19 +242,30 @@ struct bytes words_decode(struct arena *arena, struct bytes value, const struct 
 	if (utf8_valid(value) && !bytes_has(value, '\n') && !bytes_has(value, '\r') && !bytes_has(value, 0) &&
 	    !bytes_has(value, 0x1b) && bytes_find(value, BYTES_LIT("=?")) == BYTES_NONE)
 		return value;
-	struct decoder d = {.arena = arena,
-			    .raw = raw,
-			    .value = value,
-			    .out = BUF_INIT(SIZE_MAX / 2),
-			    .pending = BUF_INIT(SIZE_MAX / 2)};
-	decode_words(&d);
-	if (defects && d.loose)
-		defect_add(defects, (struct defect){DEFECT_WORD_LOOSE, NULL, header, at, value.len});
-	if (defects && d.unknown)
-		defect_add(defects, (struct defect){DEFECT_WORD_CHARSET, NULL, header, at, value.len});
-	bool failed = buf_err(&d.out) != ERR_OK || buf_err(&d.pending) != ERR_OK;
-	struct bytes text = failed ? (struct bytes){NULL, 0} : arena_copy(arena, bytes_trim(buf_bytes(&d.out)));
-	buf_done(&d.out);
-	buf_done(&d.pending);
+	d->value = value;
+	d->out = d->pending = (struct buf)BUF_INIT(SIZE_MAX / 2);
+	decode_words(d);
+	bool failed = buf_err(&d->out) != ERR_OK || buf_err(&d->pending) != ERR_OK;
+	struct bytes text = failed ? (struct bytes){NULL, 0} : arena_copy(d->arena, bytes_trim(buf_bytes(&d->out)));
+	buf_done(&d->out);
+	buf_done(&d->pending);
 	return text;
+}
+
+struct bytes words_decode(struct arena *arena, struct bytes value, const struct charset *raw, size_t at,
+			  struct bytes header, struct defect_list *defects)
+{
+	struct decoder d = {.arena = arena, .raw = raw};
+	struct bytes text = decode(&d, value);
+	if (defects && d.loose)
+		defect_add(defects, (struct defect){DEFECT_WORD_LOOSE, NULL, header, at, bytes_trim(value).len});
+	if (defects && d.unknown)
+		defect_add(defects, (struct defect){DEFECT_WORD_CHARSET, NULL, header, at, bytes_trim(value).len});
+	return text;
+}
+
+struct bytes words_decode_name(struct arena *arena, struct bytes value)
+{
+	struct decoder d = {.arena = arena, .keep_nul = true};
+	return decode(&d, value);
 }

@@ -18,3 +18,6 @@ struct charset;
  */
 struct bytes words_decode(struct arena *arena, struct bytes value, const struct charset *raw, size_t at,
 			  struct bytes header, struct defect_list *defects);
+
+/* As above, for a file name: a NUL is kept, since it ends the name for some clients. */
+struct bytes words_decode_name(struct arena *arena, struct bytes value);

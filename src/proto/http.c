@@ -42,7 +42,7 @@ static enum err refuse(struct http *http, enum err err, unsigned status)
 	return intake_fail(&http->intake, err);
 }
 
-/* -- Head ---------------------------------------------------------------------------------------------------------- */
+/* -- Head ---- */
 
 static bool token_byte(uint8_t c)
 {
@@ -251,7 +251,7 @@ static enum err next_head(struct http *http, struct http_event *event)
 	return ERR_OK;
 }
 
-/* -- Body ---------------------------------------------------------------------------------------------------------- */
+/* -- Body ---- */
 
 /* A line of the chunked coding without its CRLF. */
 static enum err take_line(struct http *http, size_t max, struct bytes *ret_line)
@@ -342,7 +342,7 @@ enum err http_next(struct http *http, struct http_event *ret_event)
 	return err == ERR_OK || err == ERR_AGAIN ? err : intake_fail(&http->intake, err);
 }
 
-/* -- Texts --------------------------------------------------------------------------------------------------------- */
+/* -- Texts ---- */
 
 bool http_header_get(const struct http_request *request, struct bytes name, struct bytes *ret_value)
 {

@@ -227,8 +227,7 @@ bool milter_macro(struct bytes macros, struct bytes name, struct bytes *ret_valu
 	return false;
 }
 
-/* -- Replies --------------------------------------------------------------------------------------------------------
- */
+/* -- Replies ---- */
 
 static void packet(struct buf *out, char letter, size_t data_len)
 {

@@ -29,7 +29,7 @@ enum rspamd_command rspamd_command_of(struct bytes path)
 	return RSPAMD_OTHER;
 }
 
-/* -- Request ------------------------------------------------------------------------------------------------------- */
+/* -- Request ---- */
 
 static struct bytes without_brackets(struct bytes text)
 {
@@ -134,7 +134,7 @@ enum err rspamd_request_parse(struct arena *arena, const struct http_request *ht
 	return ERR_OK;
 }
 
-/* -- Answers ------------------------------------------------------------------------------------------------------- */
+/* -- Answers ---- */
 
 /* The sum of the scores of all symbols that are called as the i-th is; false when an earlier one is too. */
 static bool symbol_sum(const struct rspamd_result *result, size_t i, int *ret_score)

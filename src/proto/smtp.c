@@ -68,7 +68,7 @@ void smtp_expect_text(struct smtp *smtp)
 	smtp->state = SMTP_IN_TEXT;
 }
 
-/* -- Parameters ---------------------------------------------------------------------------------------------------- */
+/* -- Parameters ---- */
 
 bool smtp_pair_next(struct bytes *rest, struct bytes *ret_key, struct bytes *ret_value)
 {
@@ -205,7 +205,7 @@ static enum known rcpt_parameter(struct smtp_parameters *all, struct bytes key, 
 	return good ? PARAMETER_GOOD : PARAMETER_BAD;
 }
 
-/* -- Commands ------------------------------------------------------------------------------------------------------ */
+/* -- Commands ---- */
 
 /* MAIL and RCPT: "FROM:" or "TO:", the path, parameters. A blank after the colon is common, and harmless. */
 static const char *parse_envelope(struct smtp_event *event)

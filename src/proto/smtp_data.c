@@ -92,7 +92,7 @@ struct bytes smtp_data_next(struct smtp_data *data, struct bytes *in)
 	return piece;
 }
 
-/* -- Encoder ------------------------------------------------------------------------------------------------------- */
+/* -- Encoder ---- */
 
 void smtp_data_encoder_init(struct smtp_data_encoder *encoder, bool repair)
 {

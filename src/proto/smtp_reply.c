@@ -9,7 +9,7 @@
 
 #define LINE_MAX_BUILT ((size_t)512) /* RFC 5321, 4.5.3.1.5 */
 
-/* -- Parser -------------------------------------------------------------------------------------------------------- */
+/* -- Parser ---- */
 
 void smtp_replies_init(struct smtp_replies *replies)
 {
@@ -99,7 +99,7 @@ enum err smtp_replies_next(struct smtp_replies *replies, struct smtp_reply *ret_
 	return err == ERR_AGAIN ? err : intake_fail(&replies->intake, err);
 }
 
-/* -- Builder ------------------------------------------------------------------------------------------------------- */
+/* -- Builder ---- */
 
 /* Foreign text as the inside of a line: one byte for one, so that lengths stay. */
 static void add_safe(struct buf *out, struct bytes text, bool utf8)
@@ -156,7 +156,7 @@ void smtp_reply_add_again(struct buf *out, const struct smtp_reply *reply, bool 
 	smtp_reply_add(out, reply->code, enhanced[0] ? enhanced : NULL, reply->text, utf8);
 }
 
-/* -- EHLO ---------------------------------------------------------------------------------------------------------- */
+/* -- EHLO ---- */
 
 static const struct feature {
 	struct bytes keyword;

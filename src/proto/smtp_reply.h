@@ -44,7 +44,7 @@ void smtp_reply_add(struct buf *out, unsigned code, const char *enhanced, struct
 /* Adds a reply as another server gave it, made safe in the same way. */
 void smtp_reply_add_again(struct buf *out, const struct smtp_reply *reply, bool utf8);
 
-/* -- EHLO ---------------------------------------------------------------------------------------------------------- */
+/* -- EHLO ---- */
 
 #define SMTP_CAN_PIPELINING 0x0001u
 #define SMTP_CAN_8BITMIME   0x0002u

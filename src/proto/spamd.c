@@ -29,7 +29,7 @@ void spamd_eof(struct spamd *spamd)
 	spamd->eof = true;
 }
 
-/* -- Head ---------------------------------------------------------------------------------------------------------- */
+/* -- Head ---- */
 
 static const struct bytes names[] = {
 	[SPAMD_CHECK] = BYTES_INIT("CHECK"),     [SPAMD_SYMBOLS] = BYTES_INIT("SYMBOLS"),
@@ -181,7 +181,7 @@ enum err spamd_next(struct spamd *spamd, struct spamd_event *ret_event)
 	return err == ERR_OK || err == ERR_AGAIN ? err : intake_fail(&spamd->intake, err);
 }
 
-/* -- Answers ------------------------------------------------------------------------------------------------------- */
+/* -- Answers ---- */
 
 /* Thousandths with one decimal, cut towards zero. */
 static void add_tenths(struct buf *out, int milli)

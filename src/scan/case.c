@@ -15,6 +15,8 @@
  */
 #include "scan/case.h"
 
+#include <stdio.h>
+
 #include "base/arena.h"
 #include "base/buf.h"
 #include "base/cursor.h"
@@ -69,18 +71,18 @@ static void record(struct buf *buf, const char *name, struct bytes value)
 
 static void record_number(struct buf *buf, const char *name, long long value)
 {
-	CLEANUP(buf_done) struct buf text = BUF_INIT(32);
-	buf_printf(&text, "%lld", value);
-	record(buf, name, buf_bytes(&text));
+	char text[32];
+	(void)snprintf(text, sizeof(text), "%lld", value);
+	record(buf, name, bytes_from_cstr(text));
 }
 
 static void record_ip(struct buf *buf, const char *name, const uint8_t ip[16], unsigned bits)
 {
-	CLEANUP(buf_done) struct buf text = BUF_INIT(64);
+	char text[64];
 	for (size_t i = 0; i < 16; i++)
-		buf_printf(&text, "%02x", ip[i]);
-	buf_printf(&text, "/%u", bits);
-	record(buf, name, buf_bytes(&text));
+		(void)snprintf(text + 2 * i, 3, "%02x", ip[i]);
+	(void)snprintf(text + 32, sizeof(text) - 32, "/%u", bits);
+	record(buf, name, bytes_from_cstr(text));
 }
 
 static void write_settings(struct buf *buf, const struct scan_settings *settings)
@@ -129,7 +131,7 @@ void case_write(struct buf *buf, const struct scan_case *scan_case)
 	record(buf, "message", scan_case->message);
 }
 
-/* -- Reading ------------------------------------------------------------------------------------------------------ */
+/* -- Reading ---- */
 
 struct reader {
 	struct arena *arena;

@@ -79,7 +79,7 @@ struct check {
 		&check_##name;                                                                                         \
 	static const struct check check_##name =
 
-/* -- What there is to look at -------------------------------------------------------------------------------------- */
+/* -- What there is to look at ---- */
 
 const struct message *scan_message(const struct scan *scan);
 const struct scan_envelope *scan_envelope(const struct scan *scan);
@@ -97,7 +97,7 @@ const struct received_hop *scan_relay_hop(const struct scan *scan);
 /* True for addresses that are ours or that the administrator trusts. */
 bool scan_trusted_ip(const uint8_t ip[16], void *scan);
 
-/* -- Where something was found ------------------------------------------------------------------------------------- */
+/* -- Where something was found ---- */
 
 struct where {
 	const struct mime_part *part; /* NULL: the message as a whole */

@@ -103,10 +103,12 @@ enum err plan_new(struct arena *arena, struct scan_plan **ret_plan, struct error
 			return error_set(reterr, ERR_LIMIT, i, "check %s is of one family too many", check->symbol);
 	}
 	qsort(plan->entries, plan->count, sizeof(plan->entries[0]), by_stage_and_symbol);
+	/* Sorting brings two of one name together only within a stage. */
 	for (size_t i = 1; i < plan->count; i++)
-		if (strcmp(plan->entries[i - 1].check->symbol, plan->entries[i].check->symbol) == 0)
-			return error_set(reterr, ERR_INTERNAL, i, "two checks are called %s",
-					 plan->entries[i].check->symbol);
+		for (size_t j = 0; j < i; j++)
+			if (strcmp(plan->entries[i].check->symbol, plan->entries[j].check->symbol) == 0)
+				return error_set(reterr, ERR_INTERNAL, i, "two checks are called %s",
+						 plan->entries[i].check->symbol);
 	*ret_plan = plan;
 	return ERR_OK;
 }

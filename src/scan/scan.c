@@ -41,7 +41,7 @@ struct scan {
 	struct verdict *verdict;
 };
 
-/* -- Life --------------------------------------------------------------------------------------------------------- */
+/* -- Life ---- */
 
 static int64_t time_of_case(const struct scan_case *in)
 {
@@ -82,7 +82,7 @@ enum err scan_parse(struct scan *scan)
 	return ERR_OK;
 }
 
-/* -- What checks see ---------------------------------------------------------------------------------------------- */
+/* -- What checks see ---- */
 
 const struct message *scan_message(const struct scan *scan)
 {
@@ -200,7 +200,7 @@ enum err scan_answer(struct scan *scan, enum fact_kind kind, struct bytes key, e
 	return fact_set(scan->arena, &scan->facts, kind, key, state, answer);
 }
 
-/* -- Evidence ----------------------------------------------------------------------------------------------------- */
+/* -- Evidence ---- */
 
 struct where where_none(void)
 {
@@ -313,7 +313,7 @@ bool scan_has_evidence(const struct scan *scan, const char *symbol)
 	return false;
 }
 
-/* -- Judging ------------------------------------------------------------------------------------------------------ */
+/* -- Judging ---- */
 
 /* True when the release of the message (if it claims one) is settled. */
 static bool settle_release(struct scan *scan)
@@ -397,7 +397,8 @@ static enum verdict_class classify(const struct scan *scan, const struct sum *su
 		return CLASS_MALWARE;
 	if (sum->total >= settings->quarantine_at && sum->phish * 2 >= sum->positive && sum->phish > 0)
 		return CLASS_PHISH;
-	if (defect_list_unexamined(&scan->message->defects))
+	/* A check that was short of memory found nothing, which must not look like nothing to find. */
+	if (defect_list_unexamined(&scan->message->defects) || arena_refused(scan->arena))
 		return CLASS_UNSCANNABLE;
 	if (sum->policy)
 		return CLASS_POLICY;
@@ -420,6 +421,8 @@ static int heaviest_first(const void *left, const void *right)
 
 static void conclude(struct scan *scan, struct verdict *verdict)
 {
+	/* First: when there is no room for it, the class must know. */
+	verdict->evidence = arena_new(scan->arena, struct evidence, scan->n_found ? scan->n_found : 1);
 	struct sum sum = add_up(scan);
 	verdict->log_odds = sum.total;
 	verdict->probability = verdict_probability(sum.total);
@@ -427,7 +430,6 @@ static void conclude(struct scan *scan, struct verdict *verdict)
 	verdict->action = verdict_default_action(verdict->class, sum.total, &scan->in->settings);
 	if (scan->n_found > 0) /* qsort may not be given NULL */
 		qsort(scan->found, scan->n_found, sizeof(scan->found[0]), heaviest_first);
-	verdict->evidence = arena_new(scan->arena, struct evidence, scan->n_found ? scan->n_found : 1);
 	if (!verdict->evidence) {
 		verdict->evidence_dropped = (unsigned)scan->n_found;
 		return;
@@ -452,11 +454,13 @@ enum scan_state scan_run(struct scan *scan)
 		if (scan->done[i])
 			continue;
 		size_t found_before = scan->n_found;
+		unsigned dropped_before = scan->dropped;
 		scan->running = i;
 		if (check->run(scan) == CHECK_DONE) {
 			scan->done[i] = true;
 		} else {
 			scan->n_found = found_before; /* it is called again, and will give it again */
+			scan->dropped = dropped_before;
 			waiting = true;
 		}
 	}

@@ -51,21 +51,18 @@ NODISCARD enum err store_number(struct store *store, sqlite3_stmt *statement, in
 void store_bind(sqlite3_stmt *statement, int at, struct bytes text);
 struct bytes store_column(sqlite3_stmt *statement, int at);
 
-/* -- recipients.c: a list of recipients as one value of a row --------------------------------------------------------
- */
+/* -- recipients.c: a list of recipients as one value of a row ---- */
 /* Returns how many fit. */
 size_t store_recipients_pack(struct buf *buf, const struct store_recipient *recipients, size_t n);
 NODISCARD enum err store_recipients_unpack(struct arena *arena, struct bytes packed,
 					   const struct store_recipient **ret_recipients, size_t *ret_n);
 
-/* -- tokenizer.c ----------------------------------------------------------------------------------------------------
- */
+/* -- tokenizer.c ---- */
 NODISCARD enum err store_tokenizer_register(sqlite3 *db);
 /* Calls word() for each token of `text`, as it is indexed. False when memory is short or word() is not 0. */
 bool store_tokenize(struct bytes text, int (*word)(void *ctx, struct bytes token), void *ctx);
 
-/* -- words.c: a row as the full-text index and a search see it -------------------------------------------------------
- */
+/* -- words.c: a row as the full-text index and a search see it ---- */
 struct store_words {
 	struct bytes mail_from, from_address, from_name, subject, client_ip, message_id, status, class;
 	const struct store_recipient *recipients;
@@ -81,8 +78,7 @@ NODISCARD enum err store_words_match(struct buf *match, const struct store_query
 /* What words cannot say exactly: whole addresses and networks. */
 bool store_words_fit(const struct store_query *query, const struct store_words *words);
 
-/* -- find.c ---------------------------------------------------------------------------------------------------------
- */
+/* -- find.c ---- */
 enum store_told { STORE_TOLD, STORE_SKIPPED, STORE_ENOUGH, STORE_NOMEM };
 
 struct store_table {
@@ -97,15 +93,13 @@ NODISCARD enum err store_find(struct store *store, const struct store_table *tab
 NODISCARD enum err store_new_row(struct store *store, const char *sql, int64_t time_ms, sqlite3_int64 *ret_row,
 				 struct error *reterr);
 
-/* -- body.c ---------------------------------------------------------------------------------------------------------
- */
+/* -- body.c ---- */
 /* Compresses and writes durably; tells the size on disk. */
 NODISCARD enum err store_body_write(const char *path, struct bytes body, uint64_t *ret_disk, struct error *reterr);
 NODISCARD enum err store_body_read(const char *path, uint64_t size, uint8_t **ret_body, size_t *ret_len,
 				   struct error *reterr);
 
-/* -- Upkeep ---------------------------------------------------------------------------------------------------------
- */
+/* -- Upkeep ---- */
 NODISCARD enum err store_forget_traces(struct store *store, int64_t before_ms, int steps, bool *ret_more,
 				       struct error *reterr);
 /* The oldest item, when it is older than that or all together take more than that: it is deleted. */

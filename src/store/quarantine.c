@@ -67,8 +67,7 @@ static bool read_row(struct arena *arena, sqlite3_stmt *statement, struct store_
 	       ERR_OK;
 }
 
-/* -- Deleting --------------------------------------------------------------------------------------------------------
- */
+/* -- Deleting ---- */
 
 static enum err delete_row(struct store *store, sqlite3_stmt *found, struct arena *arena, struct error *reterr)
 {
@@ -154,8 +153,7 @@ enum err store_forget_item(struct store *store, int64_t before_ms, uint64_t byte
 	return delete_found(store, statement, ret_deleted, reterr);
 }
 
-/* -- Adding ----------------------------------------------------------------------------------------------------------
- */
+/* -- Adding ---- */
 
 /* Makes the folder of a day, and has it last. */
 static enum err make_day(struct store *store, const char *day, struct error *reterr)
@@ -231,8 +229,7 @@ enum err store_quarantine_put(struct store *store, const struct store_item *item
 	return insert(store, item, file, body.len, disk, reterr);
 }
 
-/* -- Finding ---------------------------------------------------------------------------------------------------------
- */
+/* -- Finding ---- */
 
 struct find {
 	const struct store_query *query;
@@ -308,8 +305,7 @@ enum err store_quarantine_set_state(struct store *store, struct bytes id, const 
 	return sqlite3_changes(store->db) > 0 ? ERR_OK : no_such(id, reterr);
 }
 
-/* -- Releases --------------------------------------------------------------------------------------------------------
- */
+/* -- Releases ---- */
 
 enum err store_release_add(struct store *store, struct bytes id, struct bytes token, struct bytes body_hash,
 			   int64_t now_ms, struct error *reterr)

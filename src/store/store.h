@@ -33,8 +33,7 @@ NODISCARD enum err store_probe(struct store *store, struct error *reterr);
 /* Reads the whole database: ERR_SYNTAX where it is damaged. Takes seconds for a large one; not for the vault. */
 NODISCARD enum err store_check(struct store *store, struct error *reterr);
 
-/* -- Trace -----------------------------------------------------------------------------------------------------------
- */
+/* -- Trace ---- */
 
 struct store_recipient {
 	struct bytes address, fate;
@@ -47,7 +46,8 @@ struct store_trace {
 	size_t n_recipients;
 	struct bytes from_address, from_name, subject, message_id, queue_id;
 	uint64_t size;
-	struct bytes class, action, status, reason_en, reason_ja, evidence; /* evidence: JSON */
+	struct bytes class, action, status, reason_en, reason_ja,
+		evidence; /* evidence: JSON, kept whole or not at all */
 	int64_t log_odds;
 	uint64_t usec;
 	struct bytes released; /* id of the quarantined message that this one is, when it is one */
@@ -76,8 +76,7 @@ NODISCARD enum err store_trace_find(struct store *store, const struct store_quer
 				    bool (*row)(void *ctx, const struct store_trace *trace), void *ctx,
 				    struct error *reterr);
 
-/* -- Quarantine ------------------------------------------------------------------------------------------------------
- */
+/* -- Quarantine ---- */
 
 struct store_item {
 	int64_t time_ms;
@@ -118,8 +117,7 @@ NODISCARD enum err store_release_add(struct store *store, struct bytes id, struc
 NODISCARD enum err store_release_find(struct store *store, struct bytes id, struct bytes token, struct bytes body_hash,
 				      int64_t now_ms, char *ids, size_t ids_size, struct error *reterr);
 
-/* -- Upkeep ----------------------------------------------------------------------------------------------------------
- */
+/* -- Upkeep ---- */
 
 /*
  * One small step of upkeep, in transactions of its own: forgets what is too old, or too much (the oldest first), sweeps

@@ -150,8 +150,7 @@ bool store_tokenize(struct bytes text, int (*word)(void *ctx, struct bytes token
 	return good && state.rc == 0;
 }
 
-/* -- As a tokenizer of FTS5 ------------------------------------------------------------------------------------------
- */
+/* -- As a tokenizer of FTS5 ---- */
 
 struct fts_call {
 	void *ctx;

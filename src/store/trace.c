@@ -40,6 +40,8 @@ static enum err insert(struct store *store, const struct store_trace *trace, sql
 		" status, reason_en, reason_ja, usec, released, evidence) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, "
 		"?,"
 		" ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)";
+	/* JSON that is cut is none. */
+	struct bytes evidence = trace->evidence.len <= STORE_TEXT_MAX ? trace->evidence : (struct bytes){0};
 	const struct {
 		int at;
 		struct bytes text;
@@ -47,7 +49,7 @@ static enum err insert(struct store *store, const struct store_trace *trace, sql
 		     {7, trace->helo},       {8, trace->user},      {9, trace->mail_from},   {11, trace->from_address},
 		     {12, trace->from_name}, {13, trace->subject},  {14, trace->message_id}, {15, trace->queue_id},
 		     {17, trace->class},     {19, trace->action},   {20, trace->status},     {21, trace->reason_en},
-		     {22, trace->reason_ja}, {24, trace->released}, {25, trace->evidence}};
+		     {22, trace->reason_ja}, {24, trace->released}, {25, evidence}};
 	sqlite3_stmt *statement = store_statement(store, sql, reterr);
 	if (!statement)
 		return ERR_IO;
@@ -83,8 +85,7 @@ enum err store_trace_add(struct store *store, const struct store_trace *trace, s
 	return statement ? store_words_run(store, statement, row, &words, reterr) : ERR_IO;
 }
 
-/* -- Finding ---------------------------------------------------------------------------------------------------------
- */
+/* -- Finding ---- */
 
 static bool read_row(struct arena *arena, sqlite3_stmt *statement, struct store_trace *trace)
 {
@@ -147,8 +148,7 @@ enum err store_trace_find(struct store *store, const struct store_query *query,
 	return store_find(store, &table, query, on_found, &find, reterr);
 }
 
-/* -- Forgetting ------------------------------------------------------------------------------------------------------
- */
+/* -- Forgetting ---- */
 
 static enum err forget_row(struct store *store, sqlite3_int64 row, const struct store_trace *trace,
 			   struct error *reterr)

@@ -70,8 +70,7 @@ static enum err forget_items(void *ctx, struct error *reterr)
 	return ERR_OK;
 }
 
-/* -- Sweeping -------------------------------------------------------------------------------------------------------
- */
+/* -- Sweeping ---- */
 
 /* Opens the folder that comes after the last one, by name; after the last of all, none, and then the first again. */
 static void open_next_day(struct store *store)
@@ -138,8 +137,7 @@ static enum err sweep(struct store *store, struct error *reterr)
 	return ERR_OK;
 }
 
-/* -- Space ----------------------------------------------------------------------------------------------------------
- */
+/* -- Space ---- */
 
 /* Free pages are used again, so they go back only when they are many: a quarter of all. */
 static enum err give_back(struct store *store, bool *ret_more, struct error *reterr)

@@ -17,8 +17,7 @@
 #define ADDRESS_MAX 1000
 #define FACT_MAX    40
 
-/* -- Clients: "xipc0000201", "xip" and hexadecimal digits; a network of whole digits is a prefix of that ------------
- */
+/* -- Clients: "xipc0000201", "xip" and hexadecimal digits; a network of whole digits is a prefix of that ---- */
 
 struct network {
 	uint8_t raw[16];
@@ -91,8 +90,7 @@ static void add_message_id(struct buf *buf, struct bytes message_id)
 		add_digit(buf, (unsigned)(hash >> (60 - 4 * digit)));
 }
 
-/* -- A row as words --------------------------------------------------------------------------------------------------
- */
+/* -- A row as words ---- */
 
 static void add_line(struct buf *buf, struct bytes text)
 {
@@ -142,8 +140,7 @@ enum err store_words_run(struct store *store, sqlite3_stmt *statement, sqlite3_i
 	return store_run(store, statement, "search index", reterr);
 }
 
-/* -- A query as words ------------------------------------------------------------------------------------------------
- */
+/* -- A query as words ---- */
 
 /* The words of a text in their order, as a phrase. */
 struct phrase {
@@ -278,8 +275,7 @@ enum err store_words_match(struct buf *match, const struct store_query *query, b
 	return buf_err(match) == ERR_OK ? ERR_OK : error_set(reterr, ERR_LIMIT, 0, "the search is too long");
 }
 
-/* -- Looking again ---------------------------------------------------------------------------------------------------
- */
+/* -- Looking again ---- */
 
 /* "*" stands for anything. Going back to the last star only is enough, so this is at most |pattern| * |text|. */
 static bool fits(struct bytes pattern, struct bytes text)

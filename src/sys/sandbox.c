@@ -31,7 +31,7 @@
 #define LANDLOCK_ACCESS_FS_TRUNCATE (1ULL << 14)
 #endif
 
-/* -- seccomp: the tables ------------------------------------------------------------------------------------------- */
+/* -- seccomp: the tables ---- */
 
 #define CALL(name) SCMP_SYS(name)
 
@@ -199,7 +199,7 @@ static enum err enter_seccomp(enum sandbox_profile profile, struct error *reterr
 	return ERR_OK;
 }
 
-/* -- Landlock ------------------------------------------------------------------------------------------------------ */
+/* -- Landlock ---- */
 
 static int landlock_version(void)
 {

@@ -255,7 +255,7 @@ void stream_free(struct stream **stream)
 
 void stream_write(struct stream *stream, struct bytes data)
 {
-	if (stream->over || data.len == 0)
+	if (stream->over || stream->ending || data.len == 0)
 		return;
 	bool idle = stream->out.len == 0;
 	if (stream->out_at > STREAM_READ_SIZE && stream->out_at > stream->out.len / 2) {

@@ -23,8 +23,7 @@ static struct bytes take_bytes(struct cursor *cur)
 	return cursor_take(cur, cursor_be32(cur));
 }
 
-/* -- Generated: one function a message and direction ----------------------------------------------------------------
- */
+/* -- Generated: one function a message and direction ---- */
 
 #define U8(field)    buf_add_byte(buf, in->field);
 #define U32(field)   buf_add_be32(buf, in->field);
@@ -102,13 +101,14 @@ bool wire_permitted(enum wire_role sender, enum wire_role receiver, enum wire_ty
 		{ROLE_SUPERVISOR, ROLE_VAULT, WIRE_PEER},    {ROLE_SUPERVISOR, ROLE_GATE, WIRE_DRAIN},
 		{ROLE_SUPERVISOR, ROLE_SCANNER, WIRE_DRAIN}, {ROLE_SUPERVISOR, ROLE_VAULT, WIRE_DRAIN},
 		{ROLE_GATE, ROLE_SUPERVISOR, WIRE_READY},    {ROLE_SCANNER, ROLE_SUPERVISOR, WIRE_READY},
-		{ROLE_VAULT, ROLE_SUPERVISOR, WIRE_READY},   {ROLE_VAULT, ROLE_SUPERVISOR, WIRE_DRAINED},   {ROLE_GATE, ROLE_SUPERVISOR, WIRE_DRAINED},
-		{ROLE_GATE, ROLE_SUPERVISOR, WIRE_STUCK},    {ROLE_GATE, ROLE_SCANNER, WIRE_SCAN},
-		{ROLE_GATE, ROLE_SCANNER, WIRE_ANSWER},      {ROLE_SCANNER, ROLE_GATE, WIRE_VERDICT},
-		{ROLE_SCANNER, ROLE_GATE, WIRE_ASK},         {ROLE_GATE, ROLE_VAULT, WIRE_ASK},
-		{ROLE_VAULT, ROLE_GATE, WIRE_ANSWER},        {ROLE_GATE, ROLE_VAULT, WIRE_TRACE},
-		{ROLE_VAULT, ROLE_GATE, WIRE_TRACED},        {ROLE_GATE, ROLE_VAULT, WIRE_STORE},
-		{ROLE_VAULT, ROLE_GATE, WIRE_STORED},        {ROLE_VAULT, ROLE_GATE, WIRE_HEALTH},
+		{ROLE_VAULT, ROLE_SUPERVISOR, WIRE_READY},   {ROLE_VAULT, ROLE_SUPERVISOR, WIRE_DRAINED},
+		{ROLE_GATE, ROLE_SUPERVISOR, WIRE_DRAINED},  {ROLE_GATE, ROLE_SUPERVISOR, WIRE_STUCK},
+		{ROLE_GATE, ROLE_SCANNER, WIRE_SCAN},        {ROLE_GATE, ROLE_SCANNER, WIRE_ANSWER},
+		{ROLE_SCANNER, ROLE_GATE, WIRE_VERDICT},     {ROLE_SCANNER, ROLE_GATE, WIRE_ASK},
+		{ROLE_GATE, ROLE_VAULT, WIRE_ASK},           {ROLE_VAULT, ROLE_GATE, WIRE_ANSWER},
+		{ROLE_GATE, ROLE_VAULT, WIRE_TRACE},         {ROLE_VAULT, ROLE_GATE, WIRE_TRACED},
+		{ROLE_GATE, ROLE_VAULT, WIRE_STORE},         {ROLE_VAULT, ROLE_GATE, WIRE_STORED},
+		{ROLE_VAULT, ROLE_GATE, WIRE_HEALTH},
 	};
 	for (size_t i = 0; i < ARRAY_LEN(table); i++)
 		if (table[i].sender == sender && table[i].receiver == receiver && table[i].type == type)

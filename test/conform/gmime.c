@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * What GMime reads in the messages named on standard input, one JSON line each: subject, from addresses, and every leaf
- * with type, name, size and SHA-256 of its decoded content. An oracle for conform/gmime.py; the product does not use it.
+ * with type, name, size and SHA-256 of its decoded content. An oracle for conform/gmime.py; the product does not use
+ * it.
  */
 #include <gmime/gmime.h>
 #include <stdbool.h>
@@ -94,8 +95,8 @@ static void read_file(const char *path)
 	}
 	GMimeStream *stream = g_mime_stream_mem_new_with_buffer(data, len);
 	GMimeParser *parser = g_mime_parser_new_with_stream(stream);
-	g_mime_parser_set_format(parser, len > 5 && memcmp(data, "From ", 5) == 0 ? GMIME_FORMAT_MBOX
-										     : GMIME_FORMAT_MESSAGE);
+	g_mime_parser_set_format(parser,
+				 len > 5 && memcmp(data, "From ", 5) == 0 ? GMIME_FORMAT_MBOX : GMIME_FORMAT_MESSAGE);
 	g_mime_parser_set_respect_content_length(parser, FALSE);
 	GMimeMessage *message = g_mime_parser_construct_message(parser, NULL);
 	if (message) {

@@ -284,8 +284,12 @@ class Postern:
     def start(self):
         self.log_file = open(self.log_path, 'ab')
         offset = self.log_file.tell()
+        if self.user:
+            for name in ('', '/state', '/run'):
+                shutil.chown(self.dir + name, self.user)
         self.process = subprocess.Popen([POSTERND, '--config', self.config], stdin=subprocess.DEVNULL,
-                                        stdout=self.log_file, stderr=self.log_file)
+                                        stdout=self.log_file, stderr=self.log_file, user=self.user,
+                                        extra_groups=[] if self.user else None)
 
         def ready():
             if self.process.poll() is not None:

@@ -190,7 +190,7 @@ static void test_check(const struct scan_plan *plan, const char *folder, const s
 	arena_free(&arena);
 }
 
-/* -- The registry ------------------------------------------------------------------------------------------------- */
+/* -- The registry ---- */
 
 static bool has_japanese(const char *text)
 {
@@ -252,7 +252,7 @@ static void test_files(const struct scan_plan *plan, const char *folder, struct 
 	report(known && n == wanted, "holds one entry for each check and nothing else", folder);
 }
 
-/* -- Honest mail -------------------------------------------------------------------------------------------------- */
+/* -- Honest mail ---- */
 
 /* What honest mail may show: that it is bulk or a reply, and that it has no plain text. */
 static bool fits_honest(const char *symbol)
@@ -297,7 +297,7 @@ static void test_honest(const struct scan_plan *plan, const char *folder)
 	free(entries);
 }
 
-/* -- Counting ----------------------------------------------------------------------------------------------------- */
+/* -- Counting ---- */
 
 /* Lines "0 PATH" (wanted) and "1 PATH" (unwanted) on standard input; hits of each check in both on standard output. */
 static void count_hits(const struct scan_plan *plan)

@@ -110,6 +110,27 @@ static void shrinks_the_newest(void **state)
 	assert_string_equal(arena_cstr(arena, BYTES_LIT("abc")), "abc");
 }
 
+static void remembers_that_it_refused(void **state)
+{
+	(void)state;
+	CLEANUP(arena_free) struct arena *arena = arena_create(4096);
+	assert_non_null(arena_alloc(arena, 1000));
+	assert_false(arena_refused(arena));
+	struct arena_mark mark = arena_mark(arena);
+	assert_null(arena_alloc(arena, 5000));
+	assert_non_null(arena_alloc(arena, 100));
+	arena_rewind(arena, mark);
+	assert_true(arena_refused(arena)); /* what was missing then is missing still */
+	arena_reset(arena);
+	assert_false(arena_refused(arena));
+	/* A budget that is not used up does not help when the heap is empty. */
+	CLEANUP(arena_free) struct arena *other = arena_create(SIZE_MAX);
+	mem_fail_after(1, 0);
+	assert_null(arena_alloc(other, 100));
+	mem_fail_after(0, 0);
+	assert_true(arena_refused(other));
+}
+
 static const struct CMUnitTest tests[] = {
 	cmocka_unit_test(gives_zeroed_aligned_memory),
 	cmocka_unit_test(stops_at_its_budget),
@@ -118,5 +139,6 @@ static const struct CMUnitTest tests[] = {
 	cmocka_unit_test(grows_arrays),
 	cmocka_unit_test(survives_failed_allocations),
 	cmocka_unit_test(shrinks_the_newest),
+	cmocka_unit_test(remembers_that_it_refused),
 };
 UNIT_MAIN(tests)

@@ -58,8 +58,9 @@ static void survives_every_failed_allocation(void **state)
 			uint64_t before = mem_count();
 			mem_fail_after(nth, 1);
 			struct arena *arena = arena_create(SIZE_MAX);
-			if (arena && message_parse(arena, bytes_from_cstr(cases[i].in), &mime_limits_default,
-						   &message) == ERR_OK &&
+			if (arena &&
+			    message_parse(arena, bytes_from_cstr(cases[i].in), &mime_limits_default, &message) ==
+				    ERR_OK &&
 			    mem_count() - before >= nth)
 				assert_true(defect_list_unexamined(&message->defects));
 			bool done = mem_count() - before < nth;
@@ -112,10 +113,8 @@ static void deep_nesting_ends_in_a_defect(void **state)
 }
 
 static const struct CMUnitTest tests[] = {
-	cmocka_unit_test(reads_as_the_table_says),
-	cmocka_unit_test(survives_every_failed_allocation),
-	cmocka_unit_test(survives_every_budget),
-	cmocka_unit_test(a_million_parts_end_in_a_defect),
+	cmocka_unit_test(reads_as_the_table_says),       cmocka_unit_test(survives_every_failed_allocation),
+	cmocka_unit_test(survives_every_budget),         cmocka_unit_test(a_million_parts_end_in_a_defect),
 	cmocka_unit_test(deep_nesting_ends_in_a_defect),
 };
 UNIT_MAIN(tests)

@@ -60,6 +60,11 @@ static void finds_files_in_text(void **state)
 	assert_int_equal(at, 13);
 	assert_false(transfer_find_inline(text, at + len, &kind, &at, &len));
 	assert_false(transfer_find_inline(BYTES_LIT("begin 644 a\nof a long story\n"), 0, &kind, &at, &len));
+	text = BYTES_LIT("x =ybegin line=128 size=1 name=a\n=ybegin line=128 size=1 name=b\nk\n=yend size=1\n");
+	assert_true(transfer_find_inline(text, 0, &kind, &at, &len));
+	assert_int_equal(kind, TRANSFER_YENC);
+	assert_int_equal(at, 33);
+	assert_int_equal(at + len, text.len);
 }
 
 static const struct CMUnitTest tests[] = {

@@ -56,8 +56,7 @@ static inline void log_end(struct log *log, enum err err)
 	}
 }
 
-/* -- SMTP: every second DATA is refused, AUTH goes on with one line --------------------------------------------------
- */
+/* -- SMTP: every second DATA is refused, AUTH goes on with one line ---- */
 
 static inline void log_smtp_event(struct log *log, const struct smtp_event *event)
 {
@@ -139,7 +138,7 @@ static inline int log_replies(void *ctx, struct bytes piece)
 	return 0;
 }
 
-/* -- HTTP ---------------------------------------------------------------------------------------------------------- */
+/* -- HTTP ---- */
 
 static inline void log_http_event(struct log *log, const struct http_event *event)
 {
@@ -187,7 +186,7 @@ static inline int log_http(void *ctx, struct bytes piece)
 	return 0;
 }
 
-/* -- spamd, milter ------------------------------------------------------------------------------------------------- */
+/* -- spamd, milter ---- */
 
 static inline int log_spamd_events(struct log *log)
 {

@@ -113,9 +113,7 @@ static void a_reader_changes_nothing(void **state)
 	folder_remove(&folder);
 }
 
-/* -- A full disk, and one that cannot be written
- * -----------------------------------------------------------------------------------------------------
- */
+/* -- A full disk, and one that cannot be written ---- */
 
 static bool count_row(void *ctx, const struct store_trace *trace)
 {
