@@ -70,7 +70,7 @@ class Load:
     def __init__(self, house):
         self.stopping = threading.Event()
         self.answers = {}
-        self.threads = [threading.Thread(target=self.run, args=(name, port, n))
+        self.threads = [threading.Thread(target=self.run, args=(name, port, n), daemon=True)
                         for name, port in (('milter', house.postfix.port), ('proxied', house.proxied), ('direct', house.proxy))
                         for n in range(2)]
         for thread in self.threads:

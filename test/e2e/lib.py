@@ -24,6 +24,10 @@ POSTERN = os.path.join(BUILD, 'postern')
 POSTERND = os.path.join(BUILD, 'posternd')
 
 
+# A test that takes too long is told to end: what it started must end with it.
+signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(1))
+
+
 class Tap:
     """Counts and prints: one line a check, with what was seen when it fails."""
 

@@ -258,7 +258,7 @@ def check_next_hop(tap, house):
         import threading
         gate, seen = threading.Event(), []
         sink.answer = lambda at, what: (gate.wait(20), None)[1] if at == 'DATA' and b'slowly' in what else None
-        worker = threading.Thread(target=lambda: seen.append(send(port, message(subject='slowly'))))
+        worker = threading.Thread(target=lambda: seen.append(send(port, message(subject='slowly'))), daemon=True)
         worker.start()
         worker.join(0.7)
         tap.ok(worker.is_alive() and not seen, 'no answer while the next hop has not answered', seen)
