@@ -105,7 +105,7 @@ static enum err on_scalar(struct builder *builder, const yaml_event_t *event, si
 
 static enum err on_open(struct builder *builder, enum yaml_kind kind, bool decorated, size_t line)
 {
-	struct yaml_node *node;
+	struct yaml_node *node = NULL;
 	if (decorated)
 		return refuse(builder, line, "anchors and tags are not supported");
 	if (builder->depth == YAML_DEPTH_MAX)
