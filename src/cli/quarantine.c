@@ -2,7 +2,6 @@
 /* postern quarantine list|show|release|delete. */
 #include <stdio.h>
 #include <string.h>
-#include <sys/random.h>
 #include <unistd.h>
 
 #include "base/arena.h"
@@ -16,6 +15,7 @@
 #include "mail/message.h"
 #include "scan/release.h"
 #include "sys/clock.h"
+#include "sys/entropy.h"
 
 #include "base/banned.h"
 
@@ -253,7 +253,7 @@ static int show(int argc, char **argv)
 static bool make_token(char out[static 33])
 {
 	uint8_t raw[16];
-	if (getrandom(raw, sizeof(raw), 0) != (ssize_t)sizeof(raw))
+	if (entropy_fill(raw, sizeof(raw)) != ERR_OK)
 		return false;
 	for (size_t i = 0; i < sizeof(raw); i++)
 		(void)snprintf(out + 2 * i, 3, "%02x", raw[i]);

@@ -26,6 +26,8 @@ static const char *const actions[] = {"deliver", "tag", "quarantine", "reject", 
 static const char *const actions_or_inherit[] = {"deliver", "tag",      "quarantine", "reject",
 						 "discard", "tempfail", "inherit",    NULL};
 
+static const char *const dnssec_choices[] = {"auto", "on", "off", NULL};
+
 #define F(field, ctype) .offset = CONF_FIELD(struct settings, field, ctype)
 #define R(field, ctype) .offset = CONF_FIELD(struct settings_recipients, field, ctype)
 #define ACTION(name, field, text)                                                                                      \
@@ -49,6 +51,18 @@ static const struct conf_key recipients_keys[] = {
 };
 static const struct conf_group recipients_group = {recipients_keys, ARRAY_LEN(recipients_keys),
 						   sizeof(struct settings_recipients)};
+
+#define Z(field, ctype) .offset = CONF_FIELD(struct settings_dns_zone, field, ctype)
+static const struct conf_key dns_zone_keys[] = {
+	{.key = "name", .type = CONF_STRING, Z(name, struct bytes), .fallback = "", .manual = "The zone: example.com."},
+	{.key = "server",
+	 .type = CONF_STRING,
+	 Z(server, struct bytes),
+	 .fallback = "",
+	 .manual = "Its server: ADDRESS or ADDRESS@PORT."},
+};
+static const struct conf_group dns_zone_group = {dns_zone_keys, ARRAY_LEN(dns_zone_keys),
+						 sizeof(struct settings_dns_zone)};
 
 static const struct conf_key keys[] = {
 	{.key = "state_dir",
@@ -204,6 +218,48 @@ static const struct conf_key keys[] = {
 	 .max = 10 * MINUTE,
 	 .manual = "Time that judging one message may take. After it the scanner is ended and the message tried once "
 		   "more; then it is unscannable."},
+	{.key = "dns.enabled",
+	 .type = CONF_BOOL,
+	 F(dns_enabled, bool),
+	 .fallback = "true",
+	 .manual = "Whether the DNS is asked at all: without it nobody knows who really sent a message (SPF, DKIM, "
+		   "DMARC, "
+		   "ARC) and which lists name its sender."},
+	{.key = "dns.servers",
+	 .type = CONF_STRINGS,
+	 F(dns_servers, struct conf_strings),
+	 .fallback = "",
+	 .manual = "Resolvers to ask: ADDRESS or ADDRESS@PORT. Empty: Postern resolves by itself, from the root down, "
+		   "which "
+		   "is best: many reputation lists refuse questions that come through large public resolvers."},
+	{.key = "dns.zones",
+	 .type = CONF_GROUPS,
+	 F(dns_zones, struct conf_groups),
+	 .fallback = "",
+	 .group = &dns_zone_group,
+	 .manual = "Zones that other servers answer for: a list of groups with name and server."},
+	{.key = "dns.dnssec",
+	 .type = CONF_CHOICE,
+	 F(dns_dnssec, int),
+	 .fallback = "auto",
+	 .choices = dnssec_choices,
+	 .manual = "Whether signatures of the DNS are checked; what is signed wrongly then counts as no answer. auto: "
+		   "when "
+		   "dns.servers is empty, since other resolvers may not pass signatures on."},
+	{.key = "dns.trust_anchors",
+	 .type = CONF_STRING,
+	 F(dns_trust_anchors, struct bytes),
+	 .fallback = "/usr/share/dns/root.key",
+	 .manual = "File with the keys of the root zone (Debian's package dns-root-data keeps it up to date)."},
+	{.key = "dns.timeout",
+	 .type = CONF_DURATION,
+	 F(dns_timeout, int64_t),
+	 .fallback = "5s",
+	 .min = 100,
+	 .max = 30 * SECOND,
+	 .manual = "How long an answer is waited for. One that comes later counts as a temporary error, and serves the "
+		   "next "
+		   "message."},
 	{.key = "trusted_networks",
 	 .type = CONF_STRINGS,
 	 F(trusted_networks, struct conf_strings),

@@ -28,6 +28,13 @@ struct settings_recipients {
 	struct settings_actions actions;
 };
 
+enum settings_dnssec { SET_DNSSEC_AUTO, SET_DNSSEC_ON, SET_DNSSEC_OFF };
+
+/* A zone that a server of its own answers for. */
+struct settings_dns_zone {
+	struct bytes name, server;
+};
+
 struct settings {
 	struct bytes state_dir, run_dir, user, hostname;
 	int log_level, log_format; /* as sys/log.h counts them */
@@ -40,6 +47,13 @@ struct settings {
 	struct bytes http_listen;
 	struct bytes spamd_listen;
 	int64_t max_connections, client_timeout;
+
+	bool dns_enabled;
+	struct conf_strings dns_servers;
+	struct conf_groups dns_zones; /* struct settings_dns_zone */
+	int dns_dnssec;               /* enum settings_dnssec */
+	struct bytes dns_trust_anchors;
+	int64_t dns_timeout;
 
 	int64_t message_size, parts, depth, header_size, memory, scan_timeout;
 	struct conf_strings trusted_networks;

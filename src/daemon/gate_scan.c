@@ -16,6 +16,7 @@
 #include "sys/log.h"
 #include "sys/loop.h"
 #include "sys/metrics.h"
+#include "wire/facts.h"
 
 #include "base/banned.h"
 
@@ -34,6 +35,7 @@ struct scan_job {
 	bool waits;                   /* counted in gate->waiting */
 	uint64_t sent;                /* in the order of what was sent to scanners */
 	unsigned failures;            /* scanners that ended over it */
+	bool waits_for_facts;         /* the scanner says so */
 	struct buf question;          /* what the vault was asked for it (an ASK), while there is no answer */
 	struct loop_timer *timer;
 	void (*done)(void *ctx, const struct wire_verdict *verdict);
@@ -149,6 +151,7 @@ static void try_again(struct scan_job *job, bool to_blame)
 {
 	job->scanner->in_flight--;
 	job->scanner = NULL;
+	job->waits_for_facts = false;
 	buf_done(&job->question);
 	metrics_add(METRIC_SCANS_RUNNING, -1);
 	job->failures += to_blame;
@@ -175,8 +178,13 @@ static void send_answer(struct scan_job *job, const struct wire_answer *answer)
 
 static void answer_failed(struct scan_job *job, const struct wire_ask *ask)
 {
-	send_answer(job,
-		    &(struct wire_answer){.id = job->id, .kind = ask->kind, .state = FACT_FAILED, .key = ask->key});
+	struct cursor cur = cursor_make(ask->questions);
+	CLEANUP(buf_done) struct buf facts = BUF_INIT(IPC_MAX);
+	enum fact_kind kind;
+	struct bytes key;
+	while (facts_next_question(&cur, &kind, &key))
+		facts_add(&facts, kind, FACT_FAILED, key, (struct bytes){0});
+	send_answer(job, &(struct wire_answer){.id = job->id, .facts = buf_bytes(&facts)});
 }
 
 static void on_vault_silent(struct scan_job *job)
@@ -265,12 +273,13 @@ static struct scan_job *find_job(struct gate *gate, uint64_t id)
 	return NULL;
 }
 
-/* The message that the scanner was thinking of: the oldest it was sent that does not wait for the vault. */
+/* The message that the scanner was thinking of: the oldest it was sent that does not wait for facts. */
 static struct scan_job *to_blame(struct scanner_link *link)
 {
 	struct scan_job *oldest = NULL;
 	for (struct scan_job *job = link->gate->jobs; job; job = job->next)
-		if (job->scanner == link && job->question.len == 0 && (!oldest || job->sent < oldest->sent))
+		if (job->scanner == link && job->question.len == 0 && !job->waits_for_facts &&
+		    (!oldest || job->sent < oldest->sent))
 			oldest = job;
 	return oldest;
 }
@@ -321,6 +330,14 @@ static void on_message(void *ctx, struct bytes payload, int fd)
 		struct scan_job *job = find_job(gate, any.ask.id);
 		if (job && job->scanner == link)
 			on_ask(job, &any.ask);
+		return;
+	}
+	if (any.type == WIRE_WAITS) {
+		struct scan_job *job = find_job(gate, any.waits.id);
+		if (job && job->scanner == link) {
+			job->waits_for_facts = any.waits.waits != 0;
+			job->sent = ++gate->next_id;
+		}
 		return;
 	}
 	struct scan_job *job = find_job(gate, any.verdict.id);

@@ -22,24 +22,37 @@
 #include "sys/ipc.h"
 #include "sys/log.h"
 #include "sys/loop.h"
+#include "sys/metrics.h"
 #include "wire/envelope.h"
+#include "wire/facts.h"
 
 #include "base/banned.h"
 
 #define EVIDENCE_TOLD 40 /* pieces of evidence that leave the process; the heaviest come first */
 #define SPARE_ARENAS  4
 
-struct gate_link {
+/*
+ * How long a message waits for facts, in all its rounds together; then what is missing counts as failed. Below what a
+ * gate waits for a verdict, and what mail servers wait for us. A wait of more than a moment is said to the gate.
+ */
+#define FACTS_WAIT_MS 20000
+#define LONG_WAIT_MS  50
+
+/* To a gate, or to who answers questions. */
+struct peer_link {
 	struct scanner *scanner;
+	enum wire_role role;
 	struct ipc *ipc;
-	struct gate_link *next;
+	struct peer_link *next;
 };
 
 /* A message that waits for facts, or is being judged. */
 struct task {
 	struct task *next;
-	struct gate_link *from;
-	uint64_t id;
+	struct scanner *scanner;
+	struct peer_link *from;
+	uint64_t id;     /* the gate's number for it */
+	uint64_t serial; /* ours, for the others */
 	struct bytes mapped;
 	size_t envelope_len;
 	struct arena *arena;
@@ -47,6 +60,9 @@ struct task {
 	struct scan *scan;
 	uint64_t parse_usec, total_usec;
 	size_t questions; /* of the scan's facts, how many were sent on */
+	struct loop_timer *timer;
+	int64_t wait_end; /* when its patience is over; 0: it has not waited yet */
+	bool told_wait;   /* the gate knows that it waits */
 };
 
 struct scanner {
@@ -54,20 +70,22 @@ struct scanner {
 	struct arena *static_arena;
 	struct scan_plan *plan;
 	struct scan_settings settings;
-	struct gate_link *gates;
+	struct peer_link *peers;
+	struct peer_link *resolver; /* the one that is asked; NULL while there is none */
 	struct task *tasks;
+	uint64_t next_serial;
 	struct arena *spare[SPARE_ARENAS]; /* warm memory for the next messages */
 	size_t n_spare;
 };
 
 /* -- Answers ---- */
 
-static void say(struct gate_link *to, const struct wire_any *any)
+static void say(struct peer_link *to, const struct wire_any *any)
 {
 	CLEANUP(buf_done) struct buf buf = BUF_INIT(IPC_MAX);
 	wire_encode(&buf, any);
 	if (buf_err(&buf) != ERR_OK || ipc_send(to->ipc, buf_bytes(&buf), -1) != ERR_OK)
-		log_event(LOG_WARNING, "gate.unreachable");
+		log_event(LOG_WARNING, "peer.unreachable", log_cstr("role", wire_role_name(to->role)));
 }
 
 /* The evidence as JSON, cut to what fits into a message. */
@@ -160,6 +178,7 @@ static void task_free(struct scanner *scanner, struct task *task)
 			break;
 		}
 	}
+	loop_timer_free(&task->timer);
 	memfd_unmap(task->mapped);
 	if (task->arena && scanner->n_spare < SPARE_ARENAS) {
 		arena_reset(task->arena);
@@ -170,23 +189,132 @@ static void task_free(struct scanner *scanner, struct task *task)
 	mem_free(task);
 }
 
+/* -- Facts ---- */
+
+/* Where a question of that kind goes; NULL: nobody there can answer. */
+static struct peer_link *who_knows(struct task *task, enum fact_kind kind)
+{
+	switch (kind) {
+	case FACT_DNS:
+		return task->scanner->resolver;
+	case FACT_RELEASE:
+		return task->from;
+	case FACT_TIME:
+	case FACT_KINDS:
+		break;
+	}
+	return NULL;
+}
+
+struct questions {
+	struct peer_link *to;
+	struct buf buf;
+};
+
+static void ask(struct task *task, struct questions *questions)
+{
+	if (questions->buf.len == 0)
+		return;
+	uint64_t id = questions->to->role == ROLE_GATE ? task->id : task->serial;
+	say(questions->to,
+	    &(struct wire_any){.type = WIRE_ASK, .ask = {.id = id, .questions = buf_bytes(&questions->buf)}});
+	buf_clear(&questions->buf);
+}
+
+/* Sends on what the scan has asked; what nobody can answer is answered at once. True: something was answered here. */
+static bool ask_all(struct task *task)
+{
+	struct questions places[] = {{.buf = BUF_INIT(IPC_MAX / 2)}, {.buf = BUF_INIT(IPC_MAX / 2)}};
+	bool answered = false;
+	for (const struct fact *fact; (fact = scan_question(task->scan, &task->questions)) != NULL;) {
+		struct peer_link *to = who_knows(task, fact->kind);
+		struct questions *place = !to || !places[0].to || places[0].to == to ? &places[0] : &places[1];
+		if (to) {
+			place->to = to;
+			facts_add_question(&place->buf, fact->kind, fact->key);
+			if (place->buf.len > IPC_MAX / 4)
+				ask(task, place);
+		} else {
+			answered |= scan_answer(task->scan, fact->kind, fact->key, FACT_FAILED, (struct bytes){0}) ==
+				    ERR_OK;
+		}
+	}
+	for (size_t i = 0; i < ARRAY_LEN(places); i++) {
+		ask(task, &places[i]);
+		buf_done(&places[i].buf);
+	}
+	return answered;
+}
+
+static bool give_up_facts(struct task *task)
+{
+	bool answered = false;
+	size_t i = 0;
+	for (const struct fact *fact; (fact = scan_question(task->scan, &i)) != NULL;) {
+		metrics_add(METRIC_FACTS_LATE, 1);
+		answered |= scan_answer(task->scan, fact->kind, fact->key, FACT_FAILED, (struct bytes){0}) == ERR_OK;
+	}
+	return answered;
+}
+
+static void tell_wait(struct task *task, bool waits)
+{
+	if (task->told_wait == waits)
+		return;
+	task->told_wait = waits;
+	say(task->from, &(struct wire_any){.type = WIRE_WAITS, .waits = {.id = task->id, .waits = waits}});
+}
+
 /* Judges on; asks what is missing, or answers and ends the task. */
 static void go_on(struct scanner *scanner, struct task *task)
 {
-	uint64_t begin = clock_cpu_usec();
-	enum scan_state state = scan_run(task->scan);
-	task->total_usec += clock_cpu_usec() - begin;
+	enum scan_state state;
+	tell_wait(task, false);
+	do {
+		uint64_t begin = clock_cpu_usec();
+		state = scan_run(task->scan);
+		task->total_usec += clock_cpu_usec() - begin;
+	} while (state == SCAN_WAIT && ask_all(task));
 	if (state == SCAN_WAIT) {
-		for (const struct fact *fact; (fact = scan_question(task->scan, &task->questions)) != NULL;)
-			say(task->from,
-			    &(struct wire_any){
-				    .type = WIRE_ASK,
-				    .ask = {.id = task->id, .kind = (uint32_t)fact->kind, .key = fact->key}});
+		int64_t now = loop_now_ms(child_loop(scanner->child));
+		if (task->wait_end == 0)
+			task->wait_end = now + FACTS_WAIT_MS;
+		if (!loop_timer_running(task->timer))
+			loop_timer_set(task->timer, LONG_WAIT_MS);
 		return;
 	}
 	answer(task);
 	task_free(scanner, task);
 }
+
+static void on_timer(void *ctx)
+{
+	struct task *task = ctx;
+	int64_t left = task->wait_end - loop_now_ms(child_loop(task->scanner->child));
+	if (left > 0) {
+		tell_wait(task, true);
+		loop_timer_set(task->timer, left);
+	} else if (give_up_facts(task)) {
+		go_on(task->scanner, task);
+	}
+}
+
+/* Nobody will answer what was asked there. */
+static void lose_facts(struct scanner *scanner, enum fact_kind kind)
+{
+	for (struct task *task = scanner->tasks, *next; task; task = next) {
+		size_t i = 0;
+		bool answered = false;
+		next = task->next;
+		for (const struct fact *fact; (fact = scan_question(task->scan, &i)) != NULL;)
+			answered |= fact->kind == kind && scan_answer(task->scan, fact->kind, fact->key, FACT_FAILED,
+								      (struct bytes){0}) == ERR_OK;
+		if (answered)
+			go_on(scanner, task);
+	}
+}
+
+/* -- Tasks ---- */
 
 /* The time of the case, which the envelope brings. */
 static enum err set_time(struct task *task, int64_t now)
@@ -195,6 +323,18 @@ static enum err set_time(struct task *task, int64_t now)
 	int len = snprintf(text, sizeof(text), "%lld", (long long)now);
 	return fact_set(task->arena, &task->scan_case.facts, FACT_TIME, (struct bytes){0}, FACT_KNOWN,
 			bytes_make(text, (size_t)len));
+}
+
+/* What is known before anybody asked. */
+static enum err set_facts(struct task *task, struct bytes facts)
+{
+	struct cursor cur = cursor_make(facts);
+	struct fact fact;
+	while (facts_next(&cur, &fact))
+		if (fact.kind != FACT_TIME)
+			TRY(fact_set(task->arena, &task->scan_case.facts, fact.kind, fact.key, fact.state,
+				     fact.answer));
+	return cur.err;
 }
 
 static enum err begin_task(struct scanner *scanner, struct task *task, const struct wire_scan *scan, int memfd)
@@ -219,19 +359,25 @@ static enum err begin_task(struct scanner *scanner, struct task *task, const str
 	TRY(envelope_decode(task->arena, bytes_sub(whole, 0, (size_t)scan->envelope_len), &task->scan_case.envelope,
 			    &now));
 	TRY(set_time(task, now));
+	TRY(set_facts(task, scan->facts));
+	TRY(loop_timer_new(child_loop(scanner->child), on_timer, task, &task->timer));
 	TRY(scan_new(task->arena, scanner->plan, &task->scan_case, &task->scan));
 	TRY(scan_parse(task->scan));
 	task->parse_usec = task->total_usec = clock_cpu_usec() - begin;
 	return ERR_OK;
 }
 
-static void on_scan(struct gate_link *from, const struct wire_scan *scan, int memfd)
+static void on_scan(struct peer_link *from, const struct wire_scan *scan, int memfd)
 {
 	struct scanner *scanner = from->scanner;
 	struct task *task = mem_new(struct task, 1);
 	if (!task)
 		_exit(1); /* the message is tried on a fresh process */
-	*task = (struct task){.next = scanner->tasks, .from = from, .id = scan->id};
+	*task = (struct task){.next = scanner->tasks,
+			      .scanner = scanner,
+			      .from = from,
+			      .id = scan->id,
+			      .serial = ++scanner->next_serial};
 	scanner->tasks = task;
 	enum err err = begin_task(scanner, task, scan, memfd);
 	if (memfd >= 0)
@@ -254,22 +400,32 @@ static void on_scan(struct gate_link *from, const struct wire_scan *scan, int me
 	go_on(scanner, task);
 }
 
-static void on_answer(struct gate_link *from, const struct wire_answer *answer_)
+static void on_answer(struct peer_link *from, const struct wire_answer *answer_)
 {
 	struct scanner *scanner = from->scanner;
 	struct task *task = scanner->tasks;
-	while (task && (task->from != from || task->id != answer_->id))
-		task = task->next;
-	if (!task || answer_->kind >= FACT_KINDS || answer_->state > FACT_FAILED)
+	bool answered = false;
+	if (from->role == ROLE_GATE)
+		while (task && (task->from != from || task->id != answer_->id))
+			task = task->next;
+	else
+		while (task && task->serial != answer_->id)
+			task = task->next;
+	if (!task)
 		return;
-	if (scan_answer(task->scan, (enum fact_kind)answer_->kind, answer_->key, (enum fact_state)answer_->state,
-			answer_->answer) == ERR_OK)
+	struct cursor cur = cursor_make(answer_->facts);
+	struct fact fact;
+	/* Only what was asked of this peer is taken from it. */
+	while (facts_next(&cur, &fact))
+		answered |= who_knows(task, fact.kind) == from &&
+			    scan_answer(task->scan, fact.kind, fact.key, fact.state, fact.answer) == ERR_OK;
+	if (answered)
 		go_on(scanner, task);
 }
 
 /* -- Frame ---- */
 
-static void close_link(struct gate_link *link)
+static void close_link(struct peer_link *link)
 {
 	struct scanner *scanner = link->scanner;
 	for (struct task *task = scanner->tasks, *next; task; task = next) {
@@ -277,21 +433,26 @@ static void close_link(struct gate_link *link)
 		if (task->from == link)
 			task_free(scanner, task);
 	}
-	for (struct gate_link **at = &scanner->gates; *at; at = &(*at)->next) {
+	for (struct peer_link **at = &scanner->peers; *at; at = &(*at)->next) {
 		if (*at == link) {
 			*at = link->next;
 			break;
 		}
 	}
+	bool resolver = scanner->resolver == link;
 	ipc_free(&link->ipc);
 	mem_free(link);
+	if (resolver) {
+		scanner->resolver = NULL;
+		lose_facts(scanner, FACT_DNS);
+	}
 }
 
 static void on_message(void *ctx, struct bytes payload, int fd)
 {
-	struct gate_link *link = ctx;
+	struct peer_link *link = ctx;
 	struct wire_any any;
-	enum err err = wire_receive(ROLE_GATE, ROLE_SCANNER, payload, &any);
+	enum err err = wire_receive(link->role, ROLE_SCANNER, payload, &any);
 	if (err == ERR_OK && any.type == WIRE_SCAN && (fd >= 0 || any.scan.whole.len > 0) &&
 	    any.scan.envelope_len <= any.scan.size) {
 		on_scan(link, &any.scan, fd);
@@ -303,7 +464,7 @@ static void on_message(void *ctx, struct bytes payload, int fd)
 		on_answer(link, &any.answer);
 		return;
 	}
-	log_event(LOG_ERROR, "gate.broken");
+	log_event(LOG_ERROR, "peer.broken", log_cstr("role", wire_role_name(link->role)));
 	close_link(link);
 }
 
@@ -312,25 +473,27 @@ static void on_closed(void *ctx)
 	close_link(ctx);
 }
 
-static const struct ipc_ops gate_ops = {on_message, on_closed};
+static const struct ipc_ops peer_ops = {on_message, on_closed};
 
 static void peer(void *state, enum wire_role role, uint32_t index, uint32_t serial, int socket)
 {
 	struct scanner *scanner = state;
-	struct gate_link *link = role == ROLE_GATE ? mem_new(struct gate_link, 1) : NULL;
+	struct peer_link *link = role == ROLE_GATE || role == ROLE_RESOLVER ? mem_new(struct peer_link, 1) : NULL;
 	(void)index;
 	(void)serial;
 	if (!link) {
 		(void)close(socket);
 		return;
 	}
-	*link = (struct gate_link){.scanner = scanner, .next = scanner->gates};
-	if (ipc_new(child_loop(scanner->child), socket, &gate_ops, link, &link->ipc) != ERR_OK) {
+	*link = (struct peer_link){.scanner = scanner, .role = role, .next = scanner->peers};
+	if (ipc_new(child_loop(scanner->child), socket, &peer_ops, link, &link->ipc) != ERR_OK) {
 		(void)close(socket);
 		mem_free(link);
 		return;
 	}
-	scanner->gates = link;
+	scanner->peers = link;
+	if (role == ROLE_RESOLVER)
+		scanner->resolver = link;
 }
 
 /* A scanner is ended by its supervisor, when no gate has work for it any more. */

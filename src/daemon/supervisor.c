@@ -38,7 +38,7 @@ struct generation {
 	struct settings settings;
 	struct process_user user;
 	int listeners[FRONTENDS]; /* -1: off, or handed on to the next generation */
-	unsigned gates, scanners;
+	unsigned gates, scanners, resolvers;
 	bool retiring;
 };
 
@@ -93,6 +93,7 @@ static struct generation *read_generation(const char *file)
 	}
 	generation->arena = arena;
 	generation->gates = (unsigned)generation->settings.gates;
+	generation->resolvers = generation->settings.dns_enabled ? 1 : 0;
 	int cores = get_nprocs();
 	generation->scanners = generation->settings.scanners > 0 ? (unsigned)generation->settings.scanners
 								 : (unsigned)(cores < 2    ? 2
@@ -214,12 +215,16 @@ static void say(struct entry *to, const struct wire_any *any, int fd)
 			  log_int("pid", to->pid));
 }
 
-/* Who talks with whom: gates with the scanners of their own generation, and with the vault. */
+/*
+ * Who talks with whom: gates with the scanners and the resolver of their own generation, and with the vault; scanners
+ * with that resolver.
+ */
 static bool are_peers(const struct entry *a, const struct entry *b)
 {
 	if (b->state == CHILD_NONE || b->state == CHILD_DRAINING)
 		return false;
-	if (a->role == ROLE_GATE && b->role == ROLE_SCANNER)
+	if ((a->role == ROLE_GATE && b->role == ROLE_SCANNER) ||
+	    ((a->role == ROLE_GATE || a->role == ROLE_SCANNER) && b->role == ROLE_RESOLVER))
 		return a->generation == b->generation;
 	if (a->role == ROLE_GATE && b->role == ROLE_VAULT)
 		return true;
@@ -249,6 +254,8 @@ NORETURN static void run_child(void *ctx)
 		scanner_main(heritage);
 	case ROLE_VAULT:
 		vault_main(heritage);
+	case ROLE_RESOLVER:
+		resolver_main(heritage);
 	case ROLE_SUPERVISOR:
 	case ROLE_COUNT:
 		break;
@@ -304,7 +311,8 @@ static bool spawn(struct supervisor *supervisor, struct generation *generation, 
 		    (are_peers(other, entry) && other->state != CHILD_NONE && other->state != CHILD_DRAINING))
 			introduce(entry, other);
 		else if (other->state == CHILD_DRAINING && other->role == ROLE_GATE &&
-			 ((role == ROLE_SCANNER && other->generation == generation) || role == ROLE_VAULT))
+			 (((role == ROLE_SCANNER || role == ROLE_RESOLVER) && other->generation == generation) ||
+			  role == ROLE_VAULT))
 			introduce(other, entry); /* a gate that drains still has messages */
 	}
 	return true;
@@ -355,6 +363,8 @@ static void respawn_later(struct supervisor *supervisor, struct generation *gene
 
 static bool spawn_generation(struct supervisor *supervisor, struct generation *generation)
 {
+	if (generation->resolvers > 0 && !spawn(supervisor, generation, ROLE_RESOLVER, 0))
+		return false;
 	for (uint32_t i = 0; i < generation->scanners; i++)
 		if (!spawn(supervisor, generation, ROLE_SCANNER, i))
 			return false;
@@ -414,7 +424,8 @@ static bool all_ready(const struct supervisor *supervisor)
 		    (entry->role == ROLE_VAULT || entry->generation == supervisor->current))
 			ready++;
 	}
-	return ready >= (size_t)supervisor->current->gates + supervisor->current->scanners + 1;
+	const struct generation *current = supervisor->current;
+	return ready >= (size_t)current->gates + current->scanners + current->resolvers + 1;
 }
 
 static void on_all_ready(struct supervisor *supervisor)
@@ -471,8 +482,10 @@ static void stop_step(struct supervisor *supervisor)
 	if (count_children(supervisor, NULL, ROLE_GATE) > 0)
 		return;
 	kill_role(supervisor, NULL, ROLE_SCANNER);
+	kill_role(supervisor, NULL, ROLE_RESOLVER);
 	drain_role(supervisor, NULL, ROLE_VAULT);
-	if (count_children(supervisor, NULL, ROLE_VAULT) == 0 && count_children(supervisor, NULL, ROLE_SCANNER) == 0)
+	if (count_children(supervisor, NULL, ROLE_VAULT) == 0 && count_children(supervisor, NULL, ROLE_SCANNER) == 0 &&
+	    count_children(supervisor, NULL, ROLE_RESOLVER) == 0)
 		loop_stop(supervisor->loop);
 }
 
@@ -507,6 +520,7 @@ static void on_death(struct supervisor *supervisor, struct entry *entry, int sta
 	} else if (generation != supervisor->current && count_children(supervisor, generation, ROLE_GATE) == 0) {
 		generation->retiring = true;
 		kill_role(supervisor, generation, ROLE_SCANNER);
+		kill_role(supervisor, generation, ROLE_RESOLVER);
 		generation_free(supervisor, generation);
 	}
 }
@@ -573,7 +587,7 @@ static void on_reload(void *ctx)
 		fresh->user = old->user;
 	const char *why = "the configuration has errors; the old one stays in force";
 	/* Each reload leaves processes behind as long as their sessions last. */
-	bool room = fresh && count_free(supervisor) >= fresh->gates + fresh->scanners + 1;
+	bool room = fresh && count_free(supervisor) >= fresh->gates + fresh->scanners + fresh->resolvers + 1;
 	if (fresh && !room)
 		why = "too many processes of earlier configurations still have sessions";
 	if (!room || !make_folders(fresh) || !open_listeners(fresh, old)) {

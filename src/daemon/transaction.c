@@ -2,7 +2,6 @@
 #include "daemon/transaction.h"
 
 #include <stdio.h>
-#include <sys/random.h>
 #include <unistd.h>
 
 #include "base/hash.h"
@@ -10,6 +9,7 @@
 #include "base/num.h"
 #include "daemon/gate.h"
 #include "sys/clock.h"
+#include "sys/entropy.h"
 #include "sys/file.h"
 #include "sys/log.h"
 #include "sys/metrics.h"
@@ -40,7 +40,7 @@ static void make_id(int64_t now_ms, char out[static TRACE_ID_LEN + 1])
 	static const char alphabet[] = "0123456789abcdefghjkmnpqrstvwxyz";
 	static uint64_t chances[32]; /* bought by the dozen */
 	static size_t left;
-	if (left == 0 && getrandom(chances, sizeof(chances), 0) == (ssize_t)sizeof(chances))
+	if (left == 0 && entropy_fill(chances, sizeof(chances)) == ERR_OK)
 		left = ARRAY_LEN(chances);
 	uint64_t chance = left > 0 ? chances[--left] : 0;
 	if (chance == 0)

@@ -14,7 +14,6 @@
 #include "base/arena.h"
 #include "base/mem.h"
 #include "daemon/child.h"
-#include "scan/fact.h"
 #include "store/store.h"
 #include "sys/clock.h"
 #include "sys/file.h"
@@ -23,6 +22,7 @@
 #include "sys/loop.h"
 #include "sys/metrics.h"
 #include "wire/envelope.h"
+#include "wire/facts.h"
 
 #include "base/banned.h"
 
@@ -286,20 +286,26 @@ static void on_store(struct gate_link *from, const struct wire_store *in, int me
 
 static void on_ask(struct gate_link *from, const struct wire_ask *in)
 {
-	struct vault *vault = from->vault;
-	struct bytes rest = in->key, id, token, hash;
-	char ids[4096];
-	struct error error;
-	struct wire_answer answer = {.id = in->id, .kind = in->kind, .state = FACT_FAILED, .key = in->key};
-	if (in->kind == FACT_RELEASE && bytes_split(&rest, ' ', &id) && bytes_split(&rest, ' ', &token) &&
-	    bytes_split(&rest, ' ', &hash)) {
-		enum err err =
-			store_release_find(vault->store, id, token, hash, clock_wall_ms(), ids, sizeof(ids), &error);
-		answer.state = err == ERR_OK ? FACT_KNOWN : err == ERR_DENIED ? FACT_NEGATIVE : FACT_FAILED;
-		if (err == ERR_OK)
-			answer.answer = bytes_from_cstr(ids);
+	struct cursor cur = cursor_make(in->questions);
+	CLEANUP(buf_done) struct buf facts = BUF_INIT(IPC_MAX);
+	enum fact_kind kind;
+	struct bytes key;
+	while (facts_next_question(&cur, &kind, &key)) {
+		struct bytes rest = key, id, token, hash;
+		char ids[4096] = "";
+		struct error error;
+		enum err err = ERR_UNSUPPORTED;
+		if (kind == FACT_RELEASE && bytes_split(&rest, ' ', &id) && bytes_split(&rest, ' ', &token) &&
+		    bytes_split(&rest, ' ', &hash))
+			err = store_release_find(from->vault->store, id, token, hash, clock_wall_ms(), ids, sizeof(ids),
+						 &error);
+		facts_add(&facts, kind,
+			  err == ERR_OK       ? FACT_KNOWN
+			  : err == ERR_DENIED ? FACT_NEGATIVE
+					      : FACT_FAILED,
+			  key, err == ERR_OK ? bytes_from_cstr(ids) : (struct bytes){0});
 	}
-	say(from, &(struct wire_any){.type = WIRE_ANSWER, .answer = answer});
+	say(from, &(struct wire_any){.type = WIRE_ANSWER, .answer = {.id = in->id, .facts = buf_bytes(&facts)}});
 }
 
 /* -- Frame ---- */

@@ -5,7 +5,8 @@
 
 #include "base/banned.h"
 
-static const char *const kind_names[FACT_KINDS] = {[FACT_TIME] = "time", [FACT_RELEASE] = "release"};
+static const char *const kind_names[FACT_KINDS] = {
+	[FACT_TIME] = "time", [FACT_RELEASE] = "release", [FACT_DNS] = "dns"};
 
 const char *fact_kind_name(enum fact_kind kind)
 {
@@ -51,5 +52,6 @@ enum err fact_set(struct arena *arena, struct fact_list *list, enum fact_kind ki
 	}
 	fact->state = state;
 	fact->answer = kept;
+	fact->decoded = NULL;
 	return ERR_OK;
 }

@@ -14,6 +14,7 @@ enum fact_kind {
 	FACT_TIME,    /* no key; the answer is seconds since 1970 in decimal. Given with the case, never asked */
 	FACT_RELEASE, /* key: release token, a blank, sha256 of the body (scan/release.c). Answer: the evidence ids that
 			 were overruled, separated by blanks; negative when there is no such release */
+	FACT_DNS,     /* key: "TXT example.com" (auth/dns.h). Answer: packed; of FACT_FAILED: packed too, or empty */
 	FACT_KINDS
 };
 
@@ -28,6 +29,7 @@ struct fact {
 	enum fact_kind kind;
 	enum fact_state state;
 	struct bytes key, answer;
+	const void *decoded; /* what a reader made of the answer, in the arena; NULL at first */
 };
 
 /* In the order in which they were asked. */

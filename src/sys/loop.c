@@ -215,3 +215,8 @@ void loop_signal_free(struct loop_signal **signal)
 	mem_free(*signal);
 	*signal = NULL;
 }
+
+struct event_base *loop_event_base(struct loop *loop)
+{
+	return loop->base;
+}

@@ -16,6 +16,7 @@ struct loop;
 struct loop_io;
 struct loop_timer;
 struct loop_signal;
+struct event_base;
 
 #define LOOP_READ  1u
 #define LOOP_WRITE 2u
@@ -48,3 +49,6 @@ void loop_timer_free(struct loop_timer **timer);
 NODISCARD enum err loop_signal_new(struct loop *loop, int signal_number, void (*fire)(void *ctx), void *ctx,
 				   struct loop_signal **ret_signal);
 void loop_signal_free(struct loop_signal **signal);
+
+/* The libevent base underneath, for the one library that must be run on it (resolve/upstream.c). */
+struct event_base *loop_event_base(struct loop *loop);

@@ -260,3 +260,18 @@ void net_notify(const char *state)
 		     (socklen_t)(offsetof(struct sockaddr_un, sun_path) + len));
 	(void)close(fd);
 }
+
+bool net_is_dns_server(struct bytes text)
+{
+	char host[INET6_ADDRSTRLEN];
+	uint8_t ip[16];
+	uint64_t port = 53;
+	size_t at = bytes_find_byte(text, '@');
+	struct bytes address = bytes_sub(text, 0, at == BYTES_NONE ? text.len : at);
+	if (address.len >= sizeof(host) || bytes_has(address, 0) ||
+	    (at != BYTES_NONE && (num_parse(bytes_from(text, at + 1), 10, 65535, &port) != ERR_OK || port == 0)))
+		return false;
+	memcpy(host, address.ptr, address.len);
+	host[address.len] = 0;
+	return inet_pton(AF_INET, host, ip) == 1 || inet_pton(AF_INET6, host, ip) == 1;
+}

@@ -28,6 +28,9 @@ bool net_ip(const struct net_address *address, uint8_t ret_ip[16]);
 void net_format_ip(const uint8_t ip[16], char out[static NET_TEXT_MAX]);
 bool net_is_unix(const struct net_address *address);
 
+/* "192.0.2.1", "192.0.2.1@5353", "2001:db8::1@53": the form in which DNS servers are written. Pure. */
+bool net_is_dns_server(struct bytes text);
+
 /*
  * Listens. An old unix socket that nobody listens on is replaced; mode 0660, and as root it is given to the owner and
  * group of its folder. ERR_IO with the reason in *reterr (address in use, no permission).

@@ -91,6 +91,11 @@ static const int calls_of_vault[] = {
 	CALL(dup),       CALL(getsockopt),
 };
 
+static const int calls_of_resolver[] = {
+	CALL(bind),        CALL(connect),  CALL(getsockopt), CALL(setsockopt), CALL(getsockname),
+	CALL(getpeername), CALL(shutdown), CALL(sendmmsg),   CALL(recvmmsg),   CALL(timerfd_settime),
+};
+
 struct filter {
 	scmp_filter_ctx ctx;
 	int failed;
@@ -153,15 +158,29 @@ static void common(struct filter *filter)
 	}
 }
 
+static void allow_sockets(struct filter *filter, int family, int type)
+{
+	if (filter->failed == 0)
+		filter->failed = seccomp_rule_add(filter->ctx, SCMP_ACT_ALLOW, CALL(socket), 2,
+						  SCMP_A0_64(SCMP_CMP_EQ, (uint64_t)family, 0),
+						  SCMP_A1_64(SCMP_CMP_MASKED_EQ, 0xf, (uint64_t)type));
+}
+
 static void gate(struct filter *filter)
 {
 	static const int families[] = {AF_INET, AF_INET6, AF_UNIX};
 	allow_all(filter, calls_of_gate, ARRAY_LEN(calls_of_gate));
 	for (size_t i = 0; i < ARRAY_LEN(families); i++)
-		if (filter->failed == 0)
-			filter->failed = seccomp_rule_add(filter->ctx, SCMP_ACT_ALLOW, CALL(socket), 2,
-							  SCMP_A0_64(SCMP_CMP_EQ, (uint64_t)families[i], 0),
-							  SCMP_A1_64(SCMP_CMP_MASKED_EQ, 0xf, SOCK_STREAM));
+		allow_sockets(filter, families[i], SOCK_STREAM);
+}
+
+static void resolver(struct filter *filter)
+{
+	static const int families[] = {AF_INET, AF_INET6}, types[] = {SOCK_STREAM, SOCK_DGRAM};
+	allow_all(filter, calls_of_resolver, ARRAY_LEN(calls_of_resolver));
+	for (size_t i = 0; i < ARRAY_LEN(families); i++)
+		for (size_t j = 0; j < ARRAY_LEN(types); j++)
+			allow_sockets(filter, families[i], types[j]);
 }
 
 static void vault(struct filter *filter)
@@ -185,6 +204,9 @@ static enum err enter_seccomp(enum sandbox_profile profile, struct error *reterr
 	switch (profile) {
 	case SANDBOX_GATE:
 		gate(&filter);
+		break;
+	case SANDBOX_RESOLVER:
+		resolver(&filter);
 		break;
 	case SANDBOX_VAULT:
 		vault(&filter);

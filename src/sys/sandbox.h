@@ -12,9 +12,10 @@
 #include "base/err.h"
 
 enum sandbox_profile {
-	SANDBOX_GATE,    /* sockets that it accepts, connects to the next hop, memory files */
-	SANDBOX_SCANNER, /* the sockets and memory files it is given, memory, time */
-	SANDBOX_VAULT,   /* files below one folder, the sockets it is given */
+	SANDBOX_GATE,     /* sockets that it accepts, connects to the next hop, memory files */
+	SANDBOX_SCANNER,  /* the sockets and memory files it is given, memory, time */
+	SANDBOX_RESOLVER, /* sockets that ask: UDP and TCP, from any port */
+	SANDBOX_VAULT,    /* files below one folder, the sockets it is given */
 };
 
 NODISCARD enum err sandbox_enter(enum sandbox_profile profile, const char *folder, struct error *reterr);

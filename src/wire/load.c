@@ -85,6 +85,20 @@ bool load_check_values(const char *file, const struct settings *settings)
 		say(file, 0, text);
 		good = false;
 	}
+	const struct settings_dns_zone *zones = settings->dns_zones.items;
+	for (size_t i = 0; i < settings->dns_servers.count + settings->dns_zones.count; i++) {
+		bool listed = i < settings->dns_servers.count;
+		struct bytes server =
+			listed ? settings->dns_servers.items[i] : zones[i - settings->dns_servers.count].server;
+		char text[300];
+		if (net_is_dns_server(server))
+			continue;
+		(void)snprintf(text, sizeof(text), "dns.%s: \"%.*s\": write ADDRESS or ADDRESS@PORT",
+			       listed ? "servers" : "zones", (int)(server.len < 80 ? server.len : 80),
+			       (const char *)server.ptr);
+		say(file, 0, text);
+		good = false;
+	}
 	for (size_t i = 0; i < ARRAY_LEN(lists); i++) {
 		for (size_t j = 0; j < lists[i].list->count; j++) {
 			struct bytes item = lists[i].list->items[j];

@@ -46,7 +46,7 @@ class House:
 
     def settled(self):
         """The processes, when none of an older configuration is left."""
-        return wait_for(lambda: (c := self.postern.children()) and len(c) == 4 and all(len(pids) == 1 for pids in c.values()) and c,
+        return wait_for(lambda: (c := self.postern.children()) and len(c) == 5 and all(len(pids) == 1 for pids in c.values()) and c,
                         20, 'the end of older processes')
 
     def new_gate(self, before):
@@ -183,7 +183,7 @@ def check_reload(tap, house):
         with house.sink.lock:
             return len([m for m in house.sink.messages if b'Subject: reload-' in m['data']])
     tap.ok(wait_for(lambda: arrived() >= len(load.answers), 20, 'all of them'), 'all of them arrived')
-    one = {'gate-0': 1, 'scanner-0': 1, 'scanner-1': 1, 'vault-0': 1}
+    one = {'gate-0': 1, 'resolver-0': 1, 'scanner-0': 1, 'scanner-1': 1, 'vault-0': 1}
     tap.ok(wait_for(lambda: {role: len(pids) for role, pids in house.postern.children().items()} == one, 20, 'the end of old processes'),
            'the old processes are gone')
     # Ports move.

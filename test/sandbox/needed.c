@@ -3,6 +3,7 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <netinet/in.h>
 #include <poll.h>
 #include <sqlite3.h>
 #include <stdio.h>
@@ -272,6 +273,24 @@ static int connect_by_tcp(struct before *before)
 	return 0;
 }
 
+/* As libunbound does: a port by chance, a question, a wait; and by TCP when the answer is long. */
+static int ask_by_udp(struct before *before)
+{
+	struct sockaddr_in any = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+	socklen_t len = sizeof(any);
+	int server = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0),
+	    client = socket(AF_INET, SOCK_DGRAM, 0);
+	char text[8] = "";
+	(void)before;
+	NEED(server >= 0 && client >= 0);
+	NEED(bind(server, (struct sockaddr *)&any, len) == 0);
+	NEED(getsockname(server, (struct sockaddr *)&any, &len) == 0);
+	NEED(sendto(client, "ask", 3, 0, (struct sockaddr *)&any, len) == 3);
+	NEED(recvfrom(server, text, sizeof(text), 0, NULL, NULL) == 3);
+	NEED(close(server) == 0 && close(client) == 0);
+	return 0;
+}
+
 static int keep_a_message(struct before *before)
 {
 	struct bytes content;
@@ -429,7 +448,8 @@ const struct attempt needed[] = {
 	{"a queue that waits", GATE | VAULT, WORKS, let_many_wait, prepare_talk, false},
 	{"a new peer", ALL, WORKS, take_a_peer, prepare_peer, false},
 	{"a session with a client and an upstream", GATE, WORKS, serve, prepare_session, false},
-	{"connections by TCP", GATE, WORKS, connect_by_tcp, NULL, false},
+	{"questions by UDP", RESOLVER, WORKS, ask_by_udp, NULL, false},
+	{"connections by TCP", GATE | RESOLVER, WORKS, connect_by_tcp, NULL, false},
 	{"a message in memory", GATE, WORKS, keep_a_message, NULL, false},
 	{"reading mail in many charsets", SCANNER, WORKS, read_mail, prepare_charsets, false},
 	{"a database that is open", VAULT, WORKS, use_the_database, prepare_database, false},

@@ -19,10 +19,11 @@
 #define SANITIZED 0
 #endif
 
-#define GATE    (1u << SANDBOX_GATE)
-#define SCANNER (1u << SANDBOX_SCANNER)
-#define VAULT   (1u << SANDBOX_VAULT)
-#define ALL     (GATE | SCANNER | VAULT)
+#define GATE     (1u << SANDBOX_GATE)
+#define SCANNER  (1u << SANDBOX_SCANNER)
+#define VAULT    (1u << SANDBOX_VAULT)
+#define RESOLVER (1u << SANDBOX_RESOLVER)
+#define ALL      (GATE | SCANNER | VAULT | RESOLVER)
 
 /* What was opened before the sandbox, as a daemon would. */
 struct before {

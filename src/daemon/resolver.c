@@ -1,0 +1,235 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The resolver: the one process that asks the DNS. Scanners send it their questions, many in a message; what is in the
+ * cache is answered in the same turn, the rest as it comes in.
+ */
+#include <unistd.h>
+
+#include "auth/dns.h"
+#include "base/buf.h"
+#include "base/mem.h"
+#include "daemon/child.h"
+#include "resolve/resolver.h"
+#include "resolve/servers.h"
+#include "sys/ipc.h"
+#include "sys/log.h"
+#include "sys/loop.h"
+#include "sys/metrics.h"
+#include "wire/facts.h"
+
+#include "base/banned.h"
+
+#define FIGURES_MS       1000
+#define FAILURES_TOLD_MS INT64_C(60000) /* a DNS that is down is said once a minute, counted always */
+
+struct link {
+	struct link *next;
+	struct daemon_resolver *daemon;
+	enum wire_role role;
+	struct ipc *ipc;
+	struct asker *askers;
+};
+
+/* One question of one message that waits for its answer. */
+struct asker {
+	struct asker *next, **at;
+	struct link *link;
+	uint64_t id;
+};
+
+struct daemon_resolver {
+	struct child *child;
+	struct resolver *resolver;
+	struct link *links;
+	struct loop_timer *figures;
+	struct resolver_figures told;
+	uint64_t failures_said;
+	int64_t said_ms;
+};
+
+/* -- Answers ---- */
+
+static void send(struct link *link, const struct wire_any *any)
+{
+	CLEANUP(buf_done) struct buf buf = BUF_INIT(IPC_MAX);
+	wire_encode(&buf, any);
+	if (buf_err(&buf) != ERR_OK || ipc_send(link->ipc, buf_bytes(&buf), -1) != ERR_OK)
+		log_event(LOG_WARNING, "peer.unreachable", log_cstr("role", wire_role_name(link->role)));
+}
+
+static void add_answer(struct buf *facts, struct bytes key, struct bytes packed)
+{
+	bool failed = packed.len == 0 || (packed.ptr[0] & 15) == DNS_FAILED;
+	facts_add(facts, FACT_DNS, failed ? FACT_FAILED : FACT_KNOWN, key, packed);
+}
+
+static void flush(struct link *link, uint64_t id, struct buf *facts)
+{
+	if (facts->len > 0)
+		send(link, &(struct wire_any){.type = WIRE_ANSWER, .answer = {.id = id, .facts = buf_bytes(facts)}});
+	buf_clear(facts);
+}
+
+static void asker_free(struct asker *asker)
+{
+	*asker->at = asker->next;
+	if (asker->next)
+		asker->next->at = asker->at;
+	mem_free(asker);
+}
+
+static void on_resolved(void *ctx, struct bytes key, struct bytes packed)
+{
+	struct asker *asker = ctx;
+	CLEANUP(buf_done) struct buf facts = BUF_INIT(DNS_PACKED_MAX + 1024);
+	add_answer(&facts, key, packed);
+	flush(asker->link, asker->id, &facts);
+	asker_free(asker);
+}
+
+static void on_ask(struct link *link, const struct wire_ask *in)
+{
+	struct daemon_resolver *daemon = link->daemon;
+	struct cursor cur = cursor_make(in->questions);
+	CLEANUP(buf_done) struct buf facts = BUF_INIT(IPC_MAX);
+	enum fact_kind kind;
+	struct bytes key;
+	while (facts_next_question(&cur, &kind, &key)) {
+		struct bytes packed = {0};
+		struct asker *asker = NULL;
+		if (kind == FACT_DNS && (asker = mem_new(struct asker, 1)) != NULL) {
+			*asker = (struct asker){.next = link->askers, .at = &link->askers, .link = link, .id = in->id};
+			if (asker->next)
+				asker->next->at = &asker->next;
+			link->askers = asker;
+			if (!resolver_ask(daemon->resolver, key, &packed, on_resolved, asker))
+				continue;
+			asker_free(asker);
+		}
+		add_answer(&facts, key, packed);
+		if (facts.len > IPC_MAX - DNS_PACKED_MAX - 2048)
+			flush(link, in->id, &facts);
+	}
+	flush(link, in->id, &facts);
+}
+
+/* -- Frame ---- */
+
+static void close_link(struct link *link)
+{
+	struct link **at = &link->daemon->links;
+	while (*at != link)
+		at = &(*at)->next;
+	*at = link->next;
+	while (link->askers) {
+		resolver_forget(link->daemon->resolver, link->askers);
+		asker_free(link->askers);
+	}
+	ipc_free(&link->ipc);
+	mem_free(link);
+}
+
+static void on_message(void *ctx, struct bytes payload, int fd)
+{
+	struct link *link = ctx;
+	struct wire_any any;
+	if (fd >= 0)
+		(void)close(fd);
+	if (wire_receive(link->role, ROLE_RESOLVER, payload, &any) != ERR_OK) {
+		log_event(LOG_ERROR, "peer.broken", log_cstr("role", wire_role_name(link->role)));
+		close_link(link);
+		return;
+	}
+	if (any.type == WIRE_ASK)
+		on_ask(link, &any.ask);
+}
+
+static void on_closed(void *ctx)
+{
+	close_link(ctx);
+}
+
+static const struct ipc_ops peer_ops = {on_message, on_closed};
+
+static void peer(void *state, enum wire_role role, uint32_t index, uint32_t serial, int socket)
+{
+	struct daemon_resolver *daemon = state;
+	struct link *link = mem_new(struct link, 1);
+	(void)index;
+	(void)serial;
+	if (link)
+		*link = (struct link){.next = daemon->links, .daemon = daemon, .role = role};
+	if (!link || ipc_new(child_loop(daemon->child), socket, &peer_ops, link, &link->ipc) != ERR_OK) {
+		(void)close(socket);
+		mem_free(link);
+		return;
+	}
+	daemon->links = link;
+}
+
+/* It is ended by its supervisor, when nobody asks any more. */
+static void drain(void *state)
+{
+	(void)state;
+}
+
+static void on_figures(void *ctx)
+{
+	struct daemon_resolver *daemon = ctx;
+	const struct resolver_figures *now = resolver_figures(daemon->resolver), *told = &daemon->told;
+	metrics_add(METRIC_DNS_QUESTIONS, (int64_t)(now->questions - told->questions));
+	metrics_add(METRIC_DNS_HITS, (int64_t)(now->hits - told->hits));
+	metrics_add(METRIC_DNS_FAILURES, (int64_t)(now->failures - told->failures));
+	metrics_add(METRIC_DNS_LATE, (int64_t)(now->late - told->late));
+	metrics_add(METRIC_DNS_BOGUS, (int64_t)(now->bogus - told->bogus));
+	metrics_set(METRIC_DNS_CACHE_BYTES, (int64_t)now->bytes);
+	metrics_set(METRIC_DNS_UNDER_WAY, (int64_t)now->under_way);
+	daemon->told = *now;
+	uint64_t failures = now->failures + now->late;
+	int64_t now_ms = loop_now_ms(child_loop(daemon->child));
+	if (failures > daemon->failures_said &&
+	    (daemon->said_ms == 0 || now_ms - daemon->said_ms >= FAILURES_TOLD_MS)) {
+		log_event(LOG_WARNING, "dns.failing", log_int("failures", (int64_t)(now->failures)),
+			  log_int("late", (int64_t)now->late), log_int("questions", (int64_t)now->questions));
+		daemon->failures_said = failures;
+		daemon->said_ms = now_ms;
+	}
+	loop_timer_set(daemon->figures, FIGURES_MS);
+}
+
+static enum err prepare(struct child *child, void **ret_state, const char **ret_folder, struct error *reterr)
+{
+	const struct settings *settings = child_heritage(child)->settings;
+	struct daemon_resolver *daemon = mem_new(struct daemon_resolver, 1);
+	struct servers servers;
+	if (!daemon)
+		return error_set(reterr, ERR_NOMEM, 0, "no memory");
+	daemon->child = child;
+	TRY(loop_timer_new(child_loop(child), on_figures, daemon, &daemon->figures));
+	TRY(servers_read(settings, &servers, reterr));
+	TRY(resolver_new(child_loop(child), &servers.options, settings->dns_timeout, &daemon->resolver, reterr));
+	*ret_state = daemon;
+	*ret_folder = NULL;
+	return ERR_OK;
+}
+
+static enum err start(struct child *child, void *state)
+{
+	struct daemon_resolver *daemon = state;
+	(void)child;
+	loop_timer_set(daemon->figures, FIGURES_MS);
+	return ERR_OK;
+}
+
+NORETURN void resolver_main(const struct heritage *heritage)
+{
+	static const struct child_ops ops = {
+		.prepare = prepare,
+		.start = start,
+		.peer = peer,
+		.drain = drain,
+		.profile = SANDBOX_RESOLVER,
+		.limits = {.descriptors = 16384},
+	};
+	child_run(heritage, &ops);
+}

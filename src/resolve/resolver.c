@@ -1,0 +1,388 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "resolve/resolver.h"
+
+#include "auth/dns.h"
+#include "base/arena.h"
+#include "base/buf.h"
+#include "base/hash.h"
+#include "base/mem.h"
+#include "sys/entropy.h"
+#include "sys/loop.h"
+
+#include "base/banned.h"
+
+#define BUCKETS (1u << 16)
+
+struct waiter {
+	struct waiter *next;
+	resolver_done *done;
+	void *ctx;
+};
+
+/*
+ * One question. Under way: `asking`, and perhaps waiters, whose time runs out at `deadline`; an answer may be there
+ * from before. Otherwise it has an answer until `expires`. All entries hang in a bucket; those with an answer that
+ * nobody asks again also in the list of age, oldest first, from which they are dropped.
+ */
+struct entry {
+	struct entry *next_in_bucket;
+	struct entry *older, *newer;        /* in the list of age; NULL when `asking` */
+	struct entry *next_due, **link_due; /* among those whose waiters wait, in the order of their deadlines */
+	struct resolver *resolver;
+	struct waiter *waiters;
+	uint8_t *packed; /* NULL: none yet */
+	size_t packed_len;
+	int64_t expires, deadline;
+	bool asking;
+	uint64_t hash;
+	size_t key_len;
+	uint8_t key[];
+};
+
+struct resolver {
+	struct loop *loop;
+	struct upstream *upstream;
+	struct arena *scratch;
+	struct loop_timer *timer;
+	int64_t deadline_ms;
+	struct hash_key secret;
+	struct entry *buckets[BUCKETS];
+	struct entry *oldest, *newest;
+	struct entry *due_first, **due_last;
+	struct waiter *telling; /* those of one entry, taken from it */
+	struct resolver_figures figures;
+};
+
+static struct bytes key_of(const struct entry *entry)
+{
+	return bytes_make(entry->key, entry->key_len);
+}
+
+static struct bytes answer_of(const struct entry *entry)
+{
+	return bytes_make(entry->packed, entry->packed_len);
+}
+
+static size_t size_of(const struct entry *entry)
+{
+	return sizeof(*entry) + entry->key_len + entry->packed_len;
+}
+
+/* -- The table ---- */
+
+static struct entry *find(struct resolver *resolver, struct bytes key, uint64_t hash)
+{
+	for (struct entry *entry = resolver->buckets[hash % BUCKETS]; entry; entry = entry->next_in_bucket)
+		if (entry->hash == hash && bytes_eq(key_of(entry), key))
+			return entry;
+	return NULL;
+}
+
+static void age_remove(struct entry *entry)
+{
+	struct resolver *resolver = entry->resolver;
+	*(entry->older ? &entry->older->newer : &resolver->oldest) = entry->newer;
+	*(entry->newer ? &entry->newer->older : &resolver->newest) = entry->older;
+	entry->older = entry->newer = NULL;
+}
+
+static void age_add(struct entry *entry)
+{
+	struct resolver *resolver = entry->resolver;
+	entry->older = resolver->newest;
+	entry->newer = NULL;
+	*(resolver->newest ? &resolver->newest->newer : &resolver->oldest) = entry;
+	resolver->newest = entry;
+}
+
+static void entry_free(struct entry *entry)
+{
+	struct resolver *resolver = entry->resolver;
+	struct entry **at = &resolver->buckets[entry->hash % BUCKETS];
+	while (*at != entry)
+		at = &(*at)->next_in_bucket;
+	*at = entry->next_in_bucket;
+	resolver->figures.entries--;
+	resolver->figures.bytes -= size_of(entry);
+	mem_free(entry->packed);
+	mem_free(entry);
+}
+
+static void make_room(struct resolver *resolver)
+{
+	while (resolver->figures.bytes > RESOLVER_CACHE_BYTES && resolver->oldest) {
+		struct entry *entry = resolver->oldest;
+		age_remove(entry);
+		entry_free(entry);
+	}
+}
+
+static struct entry *add(struct resolver *resolver, struct bytes key, uint64_t hash)
+{
+	struct entry *entry = mem_alloc(sizeof(*entry) + key.len);
+	if (!entry)
+		return NULL;
+	*entry = (struct entry){.resolver = resolver, .hash = hash, .key_len = key.len};
+	memcpy(entry->key, key.ptr, key.len);
+	entry->next_in_bucket = resolver->buckets[hash % BUCKETS];
+	resolver->buckets[hash % BUCKETS] = entry;
+	resolver->figures.entries++;
+	resolver->figures.bytes += size_of(entry);
+	return entry;
+}
+
+/* -- Who waits ---- */
+
+static void due_remove(struct entry *entry)
+{
+	if (!entry->link_due)
+		return;
+	*entry->link_due = entry->next_due;
+	*(entry->next_due ? &entry->next_due->link_due : &entry->resolver->due_last) = entry->link_due;
+	entry->next_due = NULL;
+	entry->link_due = NULL;
+}
+
+/* Deadlines are all equally far, so the last that is added is the last that is due. */
+static void due_add(struct entry *entry)
+{
+	struct resolver *resolver = entry->resolver;
+	entry->deadline = loop_now_ms(resolver->loop) + resolver->deadline_ms;
+	entry->link_due = resolver->due_last;
+	entry->next_due = NULL;
+	*resolver->due_last = entry;
+	resolver->due_last = &entry->next_due;
+	if (!loop_timer_running(resolver->timer))
+		loop_timer_set(resolver->timer, resolver->deadline_ms);
+}
+
+/* Who is told may ask anew, or have others forgotten. */
+static void tell(struct entry *entry, struct bytes packed)
+{
+	struct resolver *resolver = entry->resolver;
+	due_remove(entry);
+	resolver->telling = entry->waiters;
+	entry->waiters = NULL;
+	while (resolver->telling) {
+		struct waiter *waiter = resolver->telling;
+		resolver->telling = waiter->next;
+		if (waiter->done)
+			waiter->done(waiter->ctx, key_of(entry), packed);
+		mem_free(waiter);
+	}
+}
+
+static void pack_failure(struct buf *buf, const char *reason)
+{
+	dns_answer_pack(buf, &(struct dns_answer){.state = DNS_FAILED, .reason = bytes_from_cstr(reason)});
+}
+
+static void on_deadline(void *ctx)
+{
+	struct resolver *resolver = ctx;
+	CLEANUP(buf_done) struct buf buf = BUF_INIT(64);
+	pack_failure(&buf, "no answer in time");
+	while (resolver->due_first && resolver->due_first->deadline <= loop_now_ms(resolver->loop)) {
+		resolver->figures.late++;
+		tell(resolver->due_first, buf_bytes(&buf));
+	}
+	if (resolver->due_first)
+		loop_timer_set(resolver->timer, resolver->due_first->deadline - loop_now_ms(resolver->loop));
+}
+
+/* -- Answers ---- */
+
+static void keep(struct entry *entry, struct bytes packed, int64_t ttl_ms)
+{
+	struct resolver *resolver = entry->resolver;
+	resolver->figures.bytes -= size_of(entry);
+	mem_free(entry->packed);
+	entry->packed = mem_alloc(packed.len);
+	entry->packed_len = entry->packed ? packed.len : 0;
+	if (entry->packed)
+		memcpy(entry->packed, packed.ptr, packed.len);
+	resolver->figures.bytes += size_of(entry);
+	entry->expires = loop_now_ms(resolver->loop) + (ttl_ms < RESOLVER_TTL_MAX_MS ? ttl_ms : RESOLVER_TTL_MAX_MS);
+}
+
+static void read_answer(struct entry *entry, int code, struct bytes packet, enum upstream_trust trust,
+			struct dns_answer *answer, uint32_t *ttl)
+{
+	enum dns_type type;
+	struct bytes name;
+	*answer = (struct dns_answer){.state = DNS_FAILED, .reason = BYTES_LIT("servfail")};
+	*ttl = 0;
+	if (trust == UPSTREAM_BOGUS)
+		answer->reason = BYTES_LIT("bogus: its DNSSEC signature is wrong");
+	else if (code == 3 && packet.len == 0)
+		*answer = (struct dns_answer){.state = DNS_NO_NAME};
+	else if (packet.len == 0)
+		return;
+	else if (dns_question_read(key_of(entry), &type, &name) != ERR_OK ||
+		 dns_packet_read(entry->resolver->scratch, packet, type, name, answer, ttl) != ERR_OK)
+		answer->reason = BYTES_LIT("no memory");
+	answer->secure = trust == UPSTREAM_SECURE && answer->state != DNS_FAILED;
+}
+
+static void on_answer(void *ctx, int code, struct bytes packet, enum upstream_trust trust)
+{
+	struct entry *entry = ctx;
+	struct resolver *resolver = entry->resolver;
+	CLEANUP(buf_done) struct buf buf = BUF_INIT(DNS_PACKED_MAX + 64);
+	struct dns_answer answer;
+	uint32_t ttl;
+	read_answer(entry, code, packet, trust, &answer, &ttl);
+	dns_answer_pack(&buf, &answer);
+	if (buf_err(&buf) != ERR_OK) {
+		buf_clear(&buf);
+		answer.state = DNS_FAILED;
+		pack_failure(&buf, "answer too large");
+	}
+	arena_reset(resolver->scratch);
+	resolver->figures.failures += answer.state == DNS_FAILED;
+	resolver->figures.bogus += trust == UPSTREAM_BOGUS;
+	resolver->figures.under_way--;
+	keep(entry, buf_bytes(&buf), answer.state == DNS_FAILED ? RESOLVER_FAILURE_TTL_MS : (int64_t)ttl * 1000);
+	tell(entry, buf_bytes(&buf));
+	entry->asking = false;
+	age_add(entry);
+	make_room(resolver);
+}
+
+/* Into the answer `too many questions`, which is kept nowhere. */
+static struct bytes overloaded(struct resolver *resolver)
+{
+	static const uint8_t packed[] = {DNS_FAILED, 't', 'o', 'o', ' ', 'm', 'a', 'n', 'y', ' ',
+					 'q',        'u', 'e', 's', 't', 'i', 'o', 'n', 's'};
+	resolver->figures.failures++;
+	return bytes_make(packed, sizeof(packed));
+}
+
+static bool begin(struct entry *entry)
+{
+	struct resolver *resolver = entry->resolver;
+	enum dns_type type;
+	struct bytes name;
+	if (dns_question_read(key_of(entry), &type, &name) != ERR_OK)
+		return false;
+	entry->asking = true;
+	resolver->figures.under_way++;
+	if (upstream_ask(resolver->upstream, (unsigned)type, name, on_answer, entry) == ERR_OK)
+		return true;
+	resolver->figures.under_way--;
+	entry->asking = false;
+	return false;
+}
+
+bool resolver_ask(struct resolver *resolver, struct bytes key, struct bytes *ret_packed, resolver_done *done, void *ctx)
+{
+	uint64_t hash = hash_sip(resolver->secret, key);
+	struct entry *entry = find(resolver, key, hash);
+	resolver->figures.questions++;
+	if (entry && entry->packed && entry->expires > loop_now_ms(resolver->loop)) {
+		resolver->figures.hits++;
+		*ret_packed = answer_of(entry);
+		return true;
+	}
+	struct waiter *waiter = mem_new(struct waiter, 1);
+	if (!waiter || (!entry && !(entry = add(resolver, key, hash)))) {
+		mem_free(waiter);
+		*ret_packed = overloaded(resolver);
+		return true;
+	}
+	if (entry->asking) {
+		/* Others wait for it already. */
+		*waiter = (struct waiter){entry->waiters, done, ctx};
+		entry->waiters = waiter;
+		if (!entry->link_due)
+			due_add(entry);
+		return false;
+	}
+	resolver->figures.misses++;
+	if (entry->packed)
+		age_remove(entry);
+	if (resolver->figures.under_way >= UPSTREAM_QUESTIONS_MAX || !begin(entry)) {
+		entry_free(entry);
+		mem_free(waiter);
+		*ret_packed = overloaded(resolver);
+		return true;
+	}
+	if (!entry->asking) {
+		/* Answered before upstream_ask() came back. */
+		mem_free(waiter);
+		*ret_packed = entry->packed ? answer_of(entry) : overloaded(resolver);
+		return true;
+	}
+	*waiter = (struct waiter){NULL, done, ctx};
+	entry->waiters = waiter;
+	due_add(entry);
+	return false;
+}
+
+static void forget(struct waiter *waiter, const void *ctx)
+{
+	for (; waiter; waiter = waiter->next)
+		if (waiter->ctx == ctx)
+			waiter->done = NULL;
+}
+
+void resolver_forget(struct resolver *resolver, const void *ctx)
+{
+	forget(resolver->telling, ctx);
+	for (struct entry *entry = resolver->due_first; entry; entry = entry->next_due)
+		forget(entry->waiters, ctx);
+}
+
+const struct resolver_figures *resolver_figures(const struct resolver *resolver)
+{
+	return &resolver->figures;
+}
+
+/* -- Life ---- */
+
+enum err resolver_new(struct loop *loop, const struct upstream_options *options, int64_t deadline_ms,
+		      struct resolver **ret_resolver, struct error *reterr)
+{
+	struct resolver *resolver = mem_new(struct resolver, 1);
+	if (!resolver)
+		return error_set(reterr, ERR_NOMEM, 0, "no memory");
+	resolver->loop = loop;
+	resolver->deadline_ms = deadline_ms;
+	resolver->due_last = &resolver->due_first;
+	enum err err = entropy_fill(&resolver->secret, sizeof(resolver->secret));
+	if (err == ERR_OK && !(resolver->scratch = arena_create((size_t)1 << 20)))
+		err = error_set(reterr, ERR_NOMEM, 0, "no memory");
+	if (err == ERR_OK)
+		err = loop_timer_new(loop, on_deadline, resolver, &resolver->timer);
+	if (err == ERR_OK)
+		err = upstream_new(loop, options, &resolver->upstream, reterr);
+	if (err != ERR_OK) {
+		resolver_free(&resolver);
+		return err;
+	}
+	*ret_resolver = resolver;
+	return ERR_OK;
+}
+
+void resolver_free(struct resolver **resolver_)
+{
+	struct resolver *resolver = *resolver_;
+	if (!resolver)
+		return;
+	upstream_free(&resolver->upstream);
+	for (size_t i = 0; i < BUCKETS; i++) {
+		while (resolver->buckets[i]) {
+			struct entry *entry = resolver->buckets[i];
+			while (entry->waiters) {
+				struct waiter *waiter = entry->waiters;
+				entry->waiters = waiter->next;
+				mem_free(waiter);
+			}
+			entry_free(entry);
+		}
+	}
+	loop_timer_free(&resolver->timer);
+	arena_free(&resolver->scratch);
+	mem_free(resolver);
+	*resolver_ = NULL;
+}

@@ -1,0 +1,38 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#pragma once
+/*
+ * resolve/resolver.h: answers to DNS questions as the judging code wants them (auth/dns.h, packed), from one cache that
+ * all messages share. The same question asked by many is asked once; each waits no longer than the deadline.
+ *
+ * Late:   an answer that comes after the deadline is kept for the next message; who waited was told "no answer in
+ * time". Bounds: RESOLVER_CACHE_BYTES of answers, the oldest go first; as many questions under way as
+ * UPSTREAM_QUESTIONS_MAX, what is asked beyond is answered "too many questions". Clock:  the loop's.
+ */
+#include "resolve/upstream.h"
+
+#define RESOLVER_CACHE_BYTES    ((size_t)48 << 20)
+#define RESOLVER_TTL_MAX_MS     INT64_C(86400000)
+#define RESOLVER_FAILURE_TTL_MS INT64_C(5000) /* RFC 2308 7.1 allows 5 minutes; a mail server tries again sooner */
+
+struct resolver;
+
+struct resolver_figures {
+	uint64_t questions, hits, misses, failures, late, bogus;
+	size_t entries, bytes, under_way;
+};
+
+NODISCARD enum err resolver_new(struct loop *loop, const struct upstream_options *options, int64_t deadline_ms,
+				struct resolver **ret_resolver, struct error *reterr);
+void resolver_free(struct resolver **resolver);
+
+/* `packed` is valid during the call. */
+typedef void resolver_done(void *ctx, struct bytes key, struct bytes packed);
+/*
+ * `key` as dns_question_write() makes it. When the answer is at hand: true and the answer, which is valid until the
+ * loop turns. Else false, and done(ctx, key, packed) is called once, later, unless resolver_forget(ctx) comes before.
+ */
+bool resolver_ask(struct resolver *resolver, struct bytes key, struct bytes *ret_packed, resolver_done *done,
+		  void *ctx);
+/* Whoever waits under that ctx is not told any more. */
+void resolver_forget(struct resolver *resolver, const void *ctx);
+const struct resolver_figures *resolver_figures(const struct resolver *resolver);

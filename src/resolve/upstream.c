@@ -1,0 +1,203 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "resolve/upstream.h"
+
+#include <stdio.h>
+#include <unbound-event.h>
+#include <unbound.h>
+
+#include "base/ascii.h"
+#include "base/mem.h"
+#include "sys/loop.h"
+
+#include "base/banned.h"
+
+#define CLASS_IN 1
+
+struct upstream {
+	struct ub_ctx *ctx;
+	struct question *questions; /* that are under way: libunbound forgets them without a word when it ends */
+};
+
+struct question {
+	struct question *next, **link;
+	upstream_done *done;
+	void *ctx;
+};
+
+struct option {
+	const char *name, *value;
+};
+
+/*
+ * Sizes for a mail filter: many questions, small answers. A name that resolves to a private address is an answer like
+ * another one (no private-address rule: DNSBLs answer with 127.0.0.x). Zones of private networks are asked, since an
+ * inner mail server's name may be there.
+ */
+static const struct option options_of_all[] = {
+	{"outgoing-range:", "4096"},
+	{"num-queries-per-thread:", "4096"},
+	{"msg-cache-size:", "16m"},
+	{"rrset-cache-size:", "32m"},
+	{"neg-cache-size:", "4m"},
+	{"cache-max-ttl:", "86400"},
+	{"cache-max-negative-ttl:", "3600"},
+	{"unblock-lan-zones:", "yes"},
+	{"insecure-lan-zones:", "yes"},
+	{"do-not-query-localhost:", "no"},
+	{"prefetch:", "yes"},
+	{"prefetch-key:", "yes"},
+	{"edns-buffer-size:", "1232"},
+	{"use-syslog:", "no"},
+};
+
+/* Names that libunbound answers itself unless told otherwise; with servers of one's own they are names like others. */
+static const char *const own_zones[] = {"test.", "invalid.", "localhost.", "onion.", "home.arpa."};
+
+static enum err set(struct ub_ctx *ctx, const char *name, const char *value, struct error *reterr)
+{
+	int rc = ub_ctx_set_option(ctx, name, value);
+	return rc == 0 ? ERR_OK : error_set(reterr, ERR_UNSUPPORTED, 0, "libunbound: %s %s", name, ub_strerror(rc));
+}
+
+static enum err to_cstr(struct bytes b, char *out, size_t size, struct error *reterr)
+{
+	if (b.len >= size || bytes_has(b, 0))
+		return error_set(reterr, ERR_SYNTAX, 0, "a DNS server or zone is too long");
+	memcpy(out, b.ptr, b.len);
+	out[b.len] = 0;
+	return ERR_OK;
+}
+
+static enum err set_servers(struct ub_ctx *ctx, const struct upstream_options *options, struct error *reterr)
+{
+	char server[128], zone[256];
+	for (size_t i = 0; i < options->n_forward; i++) {
+		TRY(to_cstr(options->forward[i], server, sizeof(server), reterr));
+		int rc = ub_ctx_set_fwd(ctx, server);
+		if (rc != 0)
+			return error_set(reterr, ERR_SYNTAX, 0, "DNS server %.80s: %s", server, ub_strerror(rc));
+	}
+	for (size_t i = 0; i < options->n_zones; i++) {
+		TRY(to_cstr(options->zones[i].server, server, sizeof(server), reterr));
+		TRY(to_cstr(options->zones[i].name, zone, sizeof(zone), reterr));
+		int rc = ub_ctx_set_stub(ctx, zone, server, 0);
+		if (rc != 0)
+			return error_set(reterr, ERR_SYNTAX, 0, "DNS server %.80s: %s", server, ub_strerror(rc));
+		/* A zone of ours is seldom signed from the root down. */
+		(void)ub_ctx_set_option(ctx, "domain-insecure:", zone);
+		(void)ub_ctx_zone_remove(ctx, zone);
+	}
+	for (size_t i = 0; options->n_forward > 0 && i < ARRAY_LEN(own_zones); i++)
+		(void)ub_ctx_zone_remove(ctx, own_zones[i]);
+	return ERR_OK;
+}
+
+static void nothing(void *ctx, int code, struct bytes packet, enum upstream_trust trust)
+{
+	(void)ctx;
+	(void)code;
+	(void)packet;
+	(void)trust;
+}
+
+enum err upstream_new(struct loop *loop, const struct upstream_options *options, struct upstream **ret_upstream,
+		      struct error *reterr)
+{
+	struct upstream *upstream = mem_new(struct upstream, 1);
+	if (!upstream || !(upstream->ctx = ub_ctx_create_event(loop_event_base(loop)))) {
+		mem_free(upstream);
+		return error_set(reterr, ERR_NOMEM, 0, "libunbound could not be started");
+	}
+	enum err err = ERR_OK;
+	for (size_t i = 0; i < ARRAY_LEN(options_of_all) && err == ERR_OK; i++)
+		err = set(upstream->ctx, options_of_all[i].name, options_of_all[i].value, reterr);
+	if (err == ERR_OK && options->trust_anchors.len > 0) {
+		char file[512];
+		err = to_cstr(options->trust_anchors, file, sizeof(file), reterr);
+		int rc = err == ERR_OK ? ub_ctx_add_ta_file(upstream->ctx, file) : 0;
+		if (rc != 0)
+			err = error_set(reterr, ERR_IO, 0, "trust anchors %.100s: %s", file, ub_strerror(rc));
+	}
+	if (err == ERR_OK)
+		err = set_servers(upstream->ctx, options, reterr);
+	/* The first question makes it read its files and settle; a name of its own costs no packet. */
+	(void)ub_ctx_zone_add(upstream->ctx, "settled.postern.invalid.", "static");
+	if (err == ERR_OK && upstream_ask(upstream, 1, BYTES_LIT("settled.postern.invalid"), nothing, NULL) != ERR_OK)
+		err = error_set(reterr, ERR_IO, 0, "libunbound could not be started: %.60s",
+				options->trust_anchors.len > 0 ? "are the trust anchors readable?" : "no reason known");
+	if (err != ERR_OK) {
+		upstream_free(&upstream);
+		return err;
+	}
+	*ret_upstream = upstream;
+	return ERR_OK;
+}
+
+void upstream_free(struct upstream **upstream)
+{
+	if (!*upstream)
+		return;
+	ub_ctx_delete((*upstream)->ctx);
+	for (struct question *question = (*upstream)->questions, *next; question; question = next) {
+		next = question->next;
+		mem_free(question);
+	}
+	mem_free(*upstream);
+	*upstream = NULL;
+}
+
+static void question_free(struct question *question)
+{
+	*question->link = question->next;
+	if (question->next)
+		question->next->link = question->link;
+	mem_free(question);
+}
+
+static void on_answer(void *data, int code, void *packet, int len, int trust, char *why_bogus, int limited)
+{
+	struct question *question = data;
+	upstream_done *done = question->done;
+	void *ctx = question->ctx;
+	(void)why_bogus;
+	(void)limited;
+	question_free(question);
+	done(ctx, code, bytes_make(packet, packet && len > 0 ? (size_t)len : 0),
+	     trust == 2   ? UPSTREAM_SECURE
+	     : trust == 1 ? UPSTREAM_BOGUS
+			  : UPSTREAM_INSECURE);
+}
+
+/* The text form that libunbound reads: what is no plain character as \DDD (RFC 1035 5.1), and a dot at the end. */
+static void name_text(struct bytes name, char out[static 4 * 256 + 2])
+{
+	size_t len = 0;
+	for (size_t i = 0; i < name.len && i < 256; i++) {
+		uint8_t c = name.ptr[i];
+		if (ascii_is_alnum(c) || c == '.' || c == '-' || c == '_')
+			out[len++] = (char)c;
+		else
+			len += (size_t)snprintf(out + len, 5, "\\%03u", c);
+	}
+	if (len == 0 || out[len - 1] != '.')
+		out[len++] = '.';
+	out[len] = 0;
+}
+
+enum err upstream_ask(struct upstream *upstream, unsigned type, struct bytes name, upstream_done *done, void *ctx)
+{
+	char text[4 * 256 + 2];
+	struct question *question = mem_new(struct question, 1);
+	if (!question)
+		return ERR_NOMEM;
+	*question = (struct question){upstream->questions, &upstream->questions, done, ctx};
+	if (question->next)
+		question->next->link = &question->next;
+	upstream->questions = question;
+	name_text(name, text);
+	if (ub_resolve_event(upstream->ctx, text, (int)type, CLASS_IN, question, on_answer, NULL) != 0) {
+		question_free(question);
+		return ERR_IO;
+	}
+	return ERR_OK;
+}

@@ -1,0 +1,45 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#pragma once
+/*
+ * resolve/upstream.h: questions to the DNS, through libunbound's event interface on our loop: it recurses (or asks
+ * forwarders), validates, caches and tries again by itself.
+ *
+ * Files:  the trust anchors, at upstream_new(); none after.
+ * Bounds: as many questions under way as UPSTREAM_QUESTIONS_MAX; the caller limits them.
+ */
+#include "base/bytes.h"
+#include "base/err.h"
+
+struct loop;
+struct upstream;
+
+#define UPSTREAM_QUESTIONS_MAX 4096
+
+struct upstream_zone {
+	struct bytes name, server; /* "ADDRESS@PORT" or "ADDRESS" */
+};
+
+struct upstream_options {
+	const struct bytes *forward; /* servers that are asked instead of recursing, as above */
+	size_t n_forward;
+	const struct upstream_zone *zones; /* servers of single zones; wins over `forward` */
+	size_t n_zones;
+	struct bytes trust_anchors; /* file; empty: nothing is validated */
+};
+
+/* ERR_SYNTAX or ERR_IO with a text that names the option. */
+NODISCARD enum err upstream_new(struct loop *loop, const struct upstream_options *options,
+				struct upstream **ret_upstream, struct error *reterr);
+void upstream_free(struct upstream **upstream);
+
+enum upstream_trust { UPSTREAM_INSECURE, UPSTREAM_BOGUS, UPSTREAM_SECURE };
+/* `code`: a DNS RCODE. `packet`: the answer, empty when there is none; valid during the call. */
+typedef void upstream_done(void *ctx, int code, struct bytes packet, enum upstream_trust trust);
+
+/*
+ * Asks; done(ctx, ...) is called once, perhaps before this returns. There is no cancelling: `ctx` lives until then.
+ * `name`: labels between dots, any byte; the caller has checked its lengths. ERR_IO: it could not even be asked, and
+ * done() is not called.
+ */
+NODISCARD enum err upstream_ask(struct upstream *upstream, unsigned type, struct bytes name, upstream_done *done,
+				void *ctx);

@@ -1,0 +1,18 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#pragma once
+/*
+ * wire/facts.h: questions and facts as the messages ASK, ANSWER, SCAN and PREFETCHED carry them, many in one span.
+ *
+ * Form: a question is u8 kind, u16 length, key; a fact u8 kind, u8 state, u16 length, key, u32 length, answer.
+ */
+#include "base/buf.h"
+#include "base/cursor.h"
+#include "scan/fact.h"
+
+void facts_add_question(struct buf *buf, enum fact_kind kind, struct bytes key);
+void facts_add(struct buf *buf, enum fact_kind kind, enum fact_state state, struct bytes key, struct bytes answer);
+
+/* The next one of the span that the cursor is over; false at its end. What is not of the form sets the cursor's error.
+ */
+bool facts_next_question(struct cursor *cur, enum fact_kind *ret_kind, struct bytes *ret_key);
+bool facts_next(struct cursor *cur, struct fact *ret_fact);
