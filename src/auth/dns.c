@@ -58,19 +58,22 @@ bool dns_name_valid(struct bytes name)
 	return label > 0;
 }
 
-enum err dns_question_write(struct arena *arena, enum dns_type type, struct bytes name, struct bytes *ret_key)
+struct bytes dns_question_key(uint8_t out[static DNS_KEY_MAX], enum dns_type type, struct bytes name)
 {
 	struct bytes kind = bytes_from_cstr(dns_type_name(type));
-	name = without_last_dot(name);
-	uint8_t *key = arena_alloc_raw(arena, kind.len + 1 + name.len);
-	if (!key)
-		return ERR_NOMEM;
-	memcpy(key, kind.ptr, kind.len);
-	key[kind.len] = ' ';
+	name = bytes_sub(without_last_dot(name), 0, DNS_NAME_MAX);
+	memcpy(out, kind.ptr, kind.len);
+	out[kind.len] = ' ';
 	for (size_t i = 0; i < name.len; i++)
-		key[kind.len + 1 + i] = ascii_lower(name.ptr[i]);
-	*ret_key = bytes_make(key, kind.len + 1 + name.len);
-	return ERR_OK;
+		out[kind.len + 1 + i] = ascii_lower(name.ptr[i]);
+	return bytes_make(out, kind.len + 1 + name.len);
+}
+
+enum err dns_question_write(struct arena *arena, enum dns_type type, struct bytes name, struct bytes *ret_key)
+{
+	uint8_t key[DNS_KEY_MAX];
+	*ret_key = arena_copy(arena, dns_question_key(key, type, name));
+	return ret_key->ptr ? ERR_OK : ERR_NOMEM;
 }
 
 enum err dns_question_read(struct bytes key, enum dns_type *ret_type, struct bytes *ret_name)

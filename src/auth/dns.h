@@ -73,7 +73,10 @@ bool dns_type_find(struct bytes name, enum dns_type *ret_type);
 
 /* Whether it can be asked: labels of 1 to 63 bytes, 253 bytes at most, one dot at the end allowed. */
 bool dns_name_valid(struct bytes name);
+#define DNS_KEY_MAX (DNS_NAME_MAX + 8)
 /* "TXT example.com": the one form in which a question is a key. The name in lower case without a dot at its end. */
+struct bytes dns_question_key(uint8_t out[static DNS_KEY_MAX], enum dns_type type, struct bytes name);
+/* The same in the arena. */
 NODISCARD enum err dns_question_write(struct arena *arena, enum dns_type type, struct bytes name,
 				      struct bytes *ret_key);
 NODISCARD enum err dns_question_read(struct bytes key, enum dns_type *ret_type, struct bytes *ret_name);

@@ -9,6 +9,7 @@
 	X(scan, "scan", "judge messages: what they are, and why")                                                      \
 	X(replay, "replay", "judge a recorded case again and compare")                                                 \
 	X(mime, "mime", "show the parts of a message as the engine sees them")                                         \
+	X(spf, "spf", "whether a host may send mail for a domain")                                                     \
 	X(checks, "checks", "list the checks, or explain one")                                                         \
 	X(fit, "fit", "fit the weights of the checks to known mail")                                                   \
 	X(trace, "trace", "what happened to a message: who, to whom, when, and why")                                   \

@@ -52,3 +52,9 @@ NODISCARD enum err fact_set(struct arena *arena, struct fact_list *list, enum fa
  * The answer may be FACT_NEGATIVE or FACT_FAILED.
  */
 const struct fact *scan_fact(struct scan *scan, enum fact_kind kind, struct bytes key);
+/*
+ * What decode() makes of the fact, whatever its state is: made once and kept beside it. NULL: wait. A fact that could
+ * not even be asked (FACTS_MAX) is decoded as failed each time.
+ */
+typedef const void *fact_decoder(struct arena *arena, const struct fact *fact);
+const void *scan_fact_decoded(struct scan *scan, enum fact_kind kind, struct bytes key, fact_decoder *decode);

@@ -181,6 +181,21 @@ const struct fact *scan_fact(struct scan *scan, enum fact_kind kind, struct byte
 	return fact->state == FACT_ASKED ? NULL : fact;
 }
 
+const void *scan_fact_decoded(struct scan *scan, enum fact_kind kind, struct bytes key, fact_decoder *decode)
+{
+	static const struct fact failed = {.state = FACT_FAILED};
+	struct fact *fact = fact_find(&scan->facts, kind, key);
+	if (!fact) {
+		bool asked = fact_set(scan->arena, &scan->facts, kind, key, FACT_ASKED, (struct bytes){0}) == ERR_OK;
+		return asked ? NULL : decode(scan->arena, &failed);
+	}
+	if (fact->state == FACT_ASKED)
+		return NULL;
+	if (!fact->decoded)
+		fact->decoded = decode(scan->arena, fact);
+	return fact->decoded;
+}
+
 const struct fact *scan_question(const struct scan *scan, size_t *i)
 {
 	while (*i < scan->facts.count) {
