@@ -57,6 +57,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		if (rspamd_request_parse(arena, &event.request, &request) != ERR_OK)
 			continue;
 		ASSERT(request.n_recipients <= event.request.n_headers);
+		ASSERT(request.coding <= RSPAMD_UNKNOWN);
 		check_answers(&request, event.request.query);
 	}
 	http_done(&http);

@@ -7,6 +7,7 @@
  */
 #include <unistd.h>
 
+#include "base/compress.h"
 #include "base/mem.h"
 #include "base/num.h"
 #include "daemon/gate.h"
@@ -32,6 +33,7 @@ struct session {
 	bool metrics;                /* a command that rspamd does not have */
 	struct http_request request; /* of the one being answered; without its spans */
 	struct transaction *transaction;
+	struct decompress *decompress; /* of a message that comes compressed */
 };
 
 static void read_on(struct session *session);
@@ -39,6 +41,7 @@ static void read_on(struct session *session);
 static void session_free(struct session *session)
 {
 	struct gate *gate = session->gate;
+	decompress_free(&session->decompress);
 	transaction_free(&session->transaction);
 	stream_free(&session->stream);
 	http_done(&session->http);
@@ -204,6 +207,23 @@ static struct bytes plain_path(struct bytes path)
 	return address_from_path(path, &address) ? address : path;
 }
 
+/* A message that cannot be had: nothing of it is judged. */
+static void refuse_message(struct session *session, enum err why)
+{
+	transaction_free(&session->transaction);
+	decompress_free(&session->decompress);
+	if (why != ERR_NOMEM)
+		metrics_add(METRIC_PROTOCOL_ERRORS, 1);
+	if (why == ERR_LIMIT)
+		answer_error(session, 413, BYTES_LIT("the message is too large when decompressed"));
+	else if (why == ERR_UNSUPPORTED)
+		answer_error(session, 415, BYTES_LIT("of compressions only zstd without a dictionary is read"));
+	else if (why == ERR_NOMEM)
+		answer_error(session, 503, BYTES_LIT("not enough memory"));
+	else
+		answer_error(session, 400, BYTES_LIT("the compressed message cannot be read"));
+}
+
 static bool begin_message(struct session *session, const struct http_request *http)
 {
 	struct transaction *transaction;
@@ -214,11 +234,13 @@ static bool begin_message(struct session *session, const struct http_request *ht
 	struct scan_envelope *envelope = &transaction->envelope;
 	if (rspamd_request_parse(transaction->arena, http, &request) != ERR_OK)
 		return false;
-	if (request.compressed) {
-		transaction_free(&session->transaction);
-		answer_error(session, 415, BYTES_LIT("compressed messages are not read; switch compression off"));
+	if (request.coding == RSPAMD_UNKNOWN) {
+		refuse_message(session, ERR_UNSUPPORTED);
 		return true;
 	}
+	if (request.coding == RSPAMD_ZSTD &&
+	    decompress_new((uint64_t)session->gate->settings->message_size, &session->decompress) != ERR_OK)
+		return false;
 	envelope->frontend = BYTES_LIT("http");
 	envelope->has_client = received_parse_ip(request.ip, envelope->client_ip);
 	envelope->client_name = request.hostname;
@@ -270,8 +292,7 @@ static void on_head(struct session *session, const struct http_request *http)
 		return;
 	}
 	if (!begin_message(session, http)) {
-		transaction_free(&session->transaction);
-		answer_error(session, 503, BYTES_LIT("not enough memory"));
+		refuse_message(session, ERR_NOMEM);
 		return;
 	}
 	if (http->expects_continue && session->transaction) {
@@ -281,9 +302,32 @@ static void on_head(struct session *session, const struct http_request *http)
 	}
 }
 
+static void on_body(struct session *session, struct bytes data)
+{
+	struct bytes piece;
+	if (!session->transaction)
+		return;
+	if (!session->decompress) {
+		transaction_write(session->transaction, data);
+		return;
+	}
+	decompress_feed(session->decompress, data);
+	enum err err;
+	while ((err = decompress_next(session->decompress, &piece)) == ERR_OK)
+		transaction_write(session->transaction, piece);
+	if (err != ERR_AGAIN)
+		refuse_message(session, err);
+}
+
 static void on_end(struct session *session)
 {
 	CLEANUP(buf_done) struct buf out = BUF_INIT(ANSWER_MAX);
+	enum err err = session->decompress ? decompress_end(session->decompress) : ERR_OK;
+	if (err != ERR_OK) {
+		refuse_message(session, err);
+		return;
+	}
+	decompress_free(&session->decompress);
 	if (session->transaction) {
 		session->busy = true;
 		http_hold(&session->http);
@@ -327,8 +371,8 @@ static void read_on(struct session *session)
 	while (!session->busy && !session->closing && (err = http_next(&session->http, &event)) == ERR_OK) {
 		if (event.kind == HTTP_HEAD)
 			on_head(session, &event.request);
-		else if (event.kind == HTTP_BODY && session->transaction)
-			transaction_write(session->transaction, event.data);
+		else if (event.kind == HTTP_BODY)
+			on_body(session, event.data);
 		else if (event.kind == HTTP_END)
 			on_end(session);
 	}

@@ -102,10 +102,26 @@ static enum err add_recipient(struct arena *arena, struct rspamd_request *reques
 	return ERR_OK;
 }
 
+/*
+ * rspamc 3.12 names its one coding in both fields, older clients in "Compression" alone. Twice in Content-Encoding is
+ * two codings, one over the other (RFC 9110, 8.4).
+ */
+static void add_coding(struct rspamd_request *request, bool is_encoding, bool *encoded, struct bytes value)
+{
+	if (value.len == 0 || is(value, "identity"))
+		return;
+	if (!is(value, "zstd") || (is_encoding && *encoded))
+		request->coding = RSPAMD_UNKNOWN;
+	else if (request->coding == RSPAMD_PLAIN)
+		request->coding = RSPAMD_ZSTD;
+	*encoded |= is_encoding;
+}
+
 enum err rspamd_request_parse(struct arena *arena, const struct http_request *http, struct rspamd_request *ret_request)
 {
 	struct rspamd_request request = {0};
 	size_t capacity = 0;
+	bool encoded = false;
 	for (size_t i = 0; i < http->n_headers; i++) {
 		struct bytes name = http->headers[i].name, value = http->headers[i].value;
 		struct bytes *to = text_field(&request, name);
@@ -127,7 +143,7 @@ enum err rspamd_request_parse(struct arena *arena, const struct http_request *ht
 		} else if (is(name, "Milter")) {
 			request.milter |= is(value, "yes");
 		} else if (is(name, "Compression") || is(name, "Content-Encoding")) {
-			request.compressed |= value.len > 0 && !is(value, "identity");
+			add_coding(&request, is(name, "Content-Encoding"), &encoded, value);
 		}
 	}
 	*ret_request = request;

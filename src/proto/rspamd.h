@@ -2,7 +2,7 @@
 #pragma once
 /*
  * proto/rspamd.h: rspamd's HTTP protocol, on top of proto/http.h: which command a path is, what the request says about
- * the message, and the answers as rspamc 3.4 and mail servers with an rspamd client read them.
+ * the message, and the answers as rspamc (3.4 to 3.12) and mail servers with an rspamd client read them.
  *
  * Owns:   the request is copied into the caller's arena. Answers go into a buf, which bounds them.
  * Fails:  ERR_NOMEM; what a client sends wrongly (an address that is none) is kept as text, not refused.
@@ -25,6 +25,12 @@ enum rspamd_command rspamd_command_of(struct bytes path);
 #define RSPAMD_RECIPIENTS_MAX 10000
 #define RSPAMD_SYMBOLS_MAX    256 /* in an answer */
 
+enum rspamd_coding {
+	RSPAMD_PLAIN,
+	RSPAMD_ZSTD,
+	RSPAMD_UNKNOWN /* another coding, or more than one: to be answered 415 */
+};
+
 struct rspamd_request {
 	struct bytes from; /* without <> */
 	bool has_from;
@@ -36,7 +42,8 @@ struct rspamd_request {
 	bool pass_all; /* "Pass: all" or the flag */
 	bool milter;   /* flag: the answer is for a milter proxy */
 	bool body_block;
-	bool compressed; /* "Compression: zstd" or a Content-Encoding: not read by us, to be answered 415 */
+	enum rspamd_coding
+		coding; /* of the message: what "Compression" and Content-Encoding say, which both may come */
 };
 
 NODISCARD enum err rspamd_request_parse(struct arena *arena, const struct http_request *http,

@@ -1,44 +1,47 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Message bodies as files: zstd with a checksum, written so that a crash leaves a whole file or none. The only file
- * that knows zstd. */
+/* Message bodies as files: zstd with a checksum, written so that a crash leaves a whole file or none. */
 #include <errno.h>
-#include <zstd.h>
 
 #include "base/arena.h"
+#include "base/compress.h"
 #include "base/mem.h"
 #include "store/private.h"
 #include "sys/file.h"
 
 #include "base/banned.h"
 
-#define LEVEL    3
 #define BODY_MAX ((uint64_t)2 << 30)
-
-static size_t compress(uint8_t *packed, size_t room, struct bytes body)
-{
-	ZSTD_CCtx *context = ZSTD_createCCtx();
-	if (!context)
-		return 0;
-	(void)ZSTD_CCtx_setParameter(context, ZSTD_c_compressionLevel, LEVEL);
-	(void)ZSTD_CCtx_setParameter(context, ZSTD_c_checksumFlag, 1);
-	size_t len = ZSTD_compress2(context, packed, room, body.ptr, body.len);
-	(void)ZSTD_freeCCtx(context);
-	return ZSTD_isError(len) ? 0 : len;
-}
 
 enum err store_body_write(const char *path, struct bytes body, uint64_t *ret_disk, struct error *reterr)
 {
-	size_t room = ZSTD_compressBound(body.len);
-	uint8_t *packed = ZSTD_isError(room) ? NULL : mem_alloc(room);
-	size_t len = packed ? compress(packed, room, body) : 0;
-	enum err err = len > 0 ? file_write_atomic(path, bytes_make(packed, len), 0600)
-			       : error_set(reterr, ERR_NOMEM, 0, "no memory to compress the message");
-	if (len > 0 && err != ERR_OK)
-		err = error_set(reterr, err, 0, "the message could not be written to the quarantine: %s",
-				strerror(errno));
-	mem_free(packed);
-	*ret_disk = len;
-	return err;
+	CLEANUP(buf_done) struct buf packed = BUF_INIT(compress_bound(body.len));
+	compress_add(&packed, body);
+	*ret_disk = packed.len;
+	if (buf_err(&packed) != ERR_OK)
+		return error_set(reterr, ERR_NOMEM, 0, "no memory to compress the message");
+	enum err err = file_write_atomic(path, buf_bytes(&packed), 0600);
+	if (err != ERR_OK)
+		return error_set(reterr, err, 0, "the message could not be written to the quarantine: %s",
+				 strerror(errno));
+	return ERR_OK;
+}
+
+/* Exactly `size` bytes, or ERR_SYNTAX. */
+static enum err unpack(struct bytes packed, uint8_t *body, size_t size)
+{
+	CLEANUP(decompress_free) struct decompress *decompress = NULL;
+	struct bytes piece;
+	size_t len = 0;
+	TRY(decompress_new(size, &decompress));
+	decompress_feed(decompress, packed);
+	enum err err;
+	while ((err = decompress_next(decompress, &piece)) == ERR_OK) {
+		memcpy(body + len, piece.ptr, piece.len);
+		len += piece.len;
+	}
+	if (err == ERR_NOMEM)
+		return err;
+	return decompress_end(decompress) == ERR_OK && len == size ? ERR_OK : ERR_SYNTAX;
 }
 
 enum err store_body_read(const char *path, uint64_t size, uint8_t **ret_body, size_t *ret_len, struct error *reterr)
@@ -54,12 +57,13 @@ enum err store_body_read(const char *path, uint64_t size, uint8_t **ret_body, si
 	uint8_t *body = mem_alloc((size_t)size + 1);
 	if (!body)
 		return error_set(reterr, ERR_NOMEM, 0, "no memory for the message");
-	size_t len = ZSTD_decompress(body, (size_t)size + 1, packed.ptr, packed.len);
-	if (ZSTD_isError(len) || len != size) {
+	err = unpack(packed, body, (size_t)size);
+	if (err != ERR_OK) {
 		mem_free(body);
-		return error_set(reterr, ERR_SYNTAX, 0, "the body of the message is damaged");
+		return err == ERR_NOMEM ? error_set(reterr, err, 0, "no memory for the message")
+					: error_set(reterr, err, 0, "the body of the message is damaged");
 	}
 	*ret_body = body;
-	*ret_len = len;
+	*ret_len = (size_t)size;
 	return ERR_OK;
 }

@@ -287,7 +287,7 @@ enum err store_quarantine_body(struct store *store, struct bytes id, uint8_t **r
 			       struct error *reterr)
 {
 	char path[PATH_ROOM];
-	uint64_t size;
+	uint64_t size = 0;
 	TRY(find_file(store, id, path, &size, reterr));
 	return store_body_read(path, size, ret_body, ret_len, reterr);
 }

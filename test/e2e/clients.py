@@ -34,6 +34,26 @@ def raw(port, data, shut=True):
         return got
 
 
+ZSTD = b'\x28\xb5\x2f\xfd\x00\x38'  # a frame's head (RFC 8878): no size, no checksum, a window of 128 KB
+ZSTD_END = b'\x01\x00\x00'          # the last block, empty
+
+
+def zstd_block(kind, size, content):
+    """0: `content` as it is, 1: its one byte `size` times."""
+    return (size << 3 | kind << 1).to_bytes(3, 'little') + content
+
+
+def zstd(data):
+    pieces = [data[at:at + 131072] for at in range(0, len(data), 131072)]
+    return ZSTD + b''.join(zstd_block(0, len(piece), piece) for piece in pieces) + ZSTD_END
+
+
+def post(body, *fields, close=True):
+    """A request as rspamc sends it."""
+    head = ['POST /checkv2 HTTP/1.1', f'Content-Length: {len(body)}', *fields, *(['Connection: close'] if close else [])]
+    return '\r\n'.join(head).encode() + b'\r\n\r\n' + body
+
+
 def check_rspamc(tap, postern, port):
     def rspamc(*words, text=''):
         done = run('rspamc', '-h', f'127.0.0.1:{port}', *words, text=text)
@@ -65,6 +85,38 @@ def check_rspamc(tap, postern, port):
     tap.equal(raw(port, b'GET /ping HTTP/1.0\r\n\r\n').split(b'\r\n\r\n')[1], b'pong\r\n', 'GET /ping is answered')
     done = run('curl', '-s', '--data-binary', '@-', f'http://127.0.0.1:{port}/learnspam', text=message())
     tap.has(json.loads(done.stdout).get('error', ''), 'does not learn', 'and curl is told why')
+
+
+def check_compressed(tap, postern, port):
+    done = run('rspamc', '-z', '-h', f'127.0.0.1:{port}', text=message(subject='rspamc-z', body=GTUBE + '\n'))
+    tap.ok(done.returncode == 0 and b'Symbol: GTUBE (20.00)' in done.stdout, 'rspamc -z: a compressed message is read', (done.stdout, done.stderr))
+    old, new = ('Compression: zstd',), ('Compression: zstd', 'Content-Encoding: zstd', 'Accept: application/msgpack')
+    spam = message(subject='packed', body=GTUBE + '\n').encode()
+    for name, fields in (('older', old), ('newer', new), ('other', new[1:2])):
+        head, _, body = raw(port, post(zstd(spam), *fields)).partition(b'\r\n\r\n')
+        tap.ok(head.startswith(b'HTTP/1.1 200 ') and b'application/json' in head and json.loads(body)['action'] == 'quarantine',
+               f'zstd: as {name} clients say it', (head, body))
+    size = wait_for(lambda: postern.trace('--subject', 'packed'), 10, 'the trace')[0]['size']
+    tap.equal(size, len(spam), 'zstd: the size in the trace is that of the message')
+    chunks = b''.join(b'1\r\n%c\r\n' % byte for byte in zstd(spam)) + b'0\r\n\r\n'
+    got = raw(port, b'POST /checkv2 HTTP/1.1\r\nContent-Encoding: zstd\r\nTransfer-Encoding: chunked\r\nConnection: close\r\n\r\n' + chunks)
+    tap.has(got.decode(), '"action":"quarantine"', 'zstd: byte by byte')
+    large = message(subject='packed-large', body='y' * 70 + '\n').encode() + (b'z' * 70 + b'\r\n') * 40000
+    clean = message(subject='packed-clean').encode()
+    got = raw(port, post(zstd(large), *new, close=False) + post(clean, close=False) + post(zstd(spam), *new, close=False)
+              + b'GET /ping HTTP/1.1\r\nCompression: zstd\r\nConnection: close\r\n\r\n')
+    tap.equal((re.findall(rb'"action":"([a-z ]+)"', got), got[-6:]), ([b'no action', b'no action', b'quarantine'], b'pong\r\n'),
+              'zstd: packed and plain messages take turns on one connection')
+    children = postern.children()
+    bomb = ZSTD + zstd_block(1, 131072, b'x') * 8192 + ZSTD_END
+    for name, fields, body, want in (('1 GB in 32 KB', new, bomb, b'413'), ('a window of 4 TB', new, ZSTD[:5] + b'\xff' + ZSTD_END, b'413'),
+                                     ('cut off', new, zstd(spam)[:-4], b'400'), ('nothing', new, b'', b'400'), ('no zstd', new, spam, b'400'),
+                                     ('something behind it', new, zstd(spam) + b'x', b'400'),
+                                     ('a dictionary', new, ZSTD[:4] + b'\x01\x38\x07' + ZSTD_END, b'415'),
+                                     ('twice', new + new[1:2], zstd(zstd(spam)), b'415'), ('gzip', ('Content-Encoding: gzip',), spam, b'415')):
+        got = raw(port, post(body, *fields))
+        tap.ok(got.startswith(b'HTTP/1.1 %s ' % want) and got.count(b'HTTP/1.1') == 1, f'zstd: {name} is refused', got[:300])
+    tap.equal(postern.children(), children, 'zstd: no process died of it')
 
 
 def check_spamc(tap, postern, port):
@@ -167,8 +219,8 @@ def main():
     http, spamd = free_port(), free_port()
     postern = Postern(f'milter: {{ listen: off }}\nhttp: {{ listen: 127.0.0.1:{http} }}\nspamd: {{ listen: 127.0.0.1:{spamd} }}\n'
                       'clients: { timeout: 5s }\n')
-    for check in (lambda: check_rspamc(tap, postern, http), lambda: check_spamc(tap, postern, spamd), lambda: check_curl(tap, http),
-                  lambda: check_abuse(tap, postern, http, spamd)):
+    for check in (lambda: check_rspamc(tap, postern, http), lambda: check_compressed(tap, postern, http),
+                  lambda: check_spamc(tap, postern, spamd), lambda: check_curl(tap, http), lambda: check_abuse(tap, postern, http, spamd)):
         try:
             check()
         except (TimeoutError, OSError, KeyError, IndexError, ValueError, AttributeError, subprocess.TimeoutExpired):

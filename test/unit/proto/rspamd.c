@@ -51,11 +51,44 @@ static void reads_what_rspamc_sends(void **state)
 	assert_int_equal(request.n_recipients, 2);
 	assert_bytes_str(request.recipients[0], "r@s");
 	assert_bytes_str(request.recipients[1], "r2@s");
-	assert_true(request.pass_all && request.body_block && !request.milter && !request.compressed);
+	assert_true(request.pass_all && request.body_block && !request.milter && request.coding == RSPAMD_PLAIN);
 	request = parse(arena, "POST /checkv2 HTTP/1.0\r\nContent-Length: 41\r\nCompression: zstd\r\nFrom: <>\r\n\r\n");
-	assert_true(request.compressed && request.has_from && request.from.len == 0 && request.n_recipients == 0);
+	assert_true(request.coding == RSPAMD_ZSTD && request.has_from && request.from.len == 0 &&
+		    request.n_recipients == 0);
 	request = parse(arena, "GET /stat HTTP/1.0\r\n\r\n");
 	assert_false(request.has_from);
+	arena_free(&arena);
+}
+
+static void knows_the_coding_of_the_message(void **state)
+{
+	static const struct {
+		const char *fields;
+		enum rspamd_coding want;
+	} cases[] = {
+		{"", RSPAMD_PLAIN},
+		{"Compression: zstd\r\n", RSPAMD_ZSTD},
+		{"content-encoding: ZSTD\r\n", RSPAMD_ZSTD},
+		{"Compression: zstd\r\nContent-Encoding: zstd\r\n", RSPAMD_ZSTD},
+		{"Content-Encoding: zstd\r\nCompression: zstd\r\n", RSPAMD_ZSTD},
+		{"Content-Encoding: identity\r\nCompression:\r\n", RSPAMD_PLAIN},
+		{"Content-Encoding: identity\r\nContent-Encoding: zstd\r\n", RSPAMD_ZSTD},
+		{"Content-Encoding: zstd\r\nContent-Encoding: zstd\r\n", RSPAMD_UNKNOWN},
+		{"Content-Encoding: zstd, zstd\r\n", RSPAMD_UNKNOWN},
+		{"Content-Encoding: gzip\r\n", RSPAMD_UNKNOWN},
+		{"Content-Encoding: gzip\r\nCompression: zstd\r\n", RSPAMD_UNKNOWN},
+		{"Compression: zstd\r\nContent-Encoding: gzip\r\n", RSPAMD_UNKNOWN},
+		{"Compression: lz4\r\n", RSPAMD_UNKNOWN},
+	};
+	struct arena *arena = arena_create(100000);
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+		CLEANUP(buf_done) struct buf text = BUF_INIT(1000);
+		buf_printf(&text, "POST /checkv2 HTTP/1.0\r\n%s\r\n", cases[i].fields);
+		buf_add_byte(&text, 0);
+		if (parse(arena, (const char *)text.ptr).coding != cases[i].want)
+			fail_msg("%s", cases[i].fields);
+	}
 	arena_free(&arena);
 }
 
@@ -171,8 +204,12 @@ static void the_scale_meets_its_marks_and_never_turns(void **state)
 }
 
 static const struct CMUnitTest tests[] = {
-	cmocka_unit_test(knows_the_commands),        cmocka_unit_test(reads_what_rspamc_sends),
-	cmocka_unit_test(counts_on_the_budget),      cmocka_unit_test(answers_as_rspamd_does),
-	cmocka_unit_test(answers_the_rest_honestly), cmocka_unit_test(the_scale_meets_its_marks_and_never_turns),
+	cmocka_unit_test(knows_the_commands),
+	cmocka_unit_test(reads_what_rspamc_sends),
+	cmocka_unit_test(knows_the_coding_of_the_message),
+	cmocka_unit_test(counts_on_the_budget),
+	cmocka_unit_test(answers_as_rspamd_does),
+	cmocka_unit_test(answers_the_rest_honestly),
+	cmocka_unit_test(the_scale_meets_its_marks_and_never_turns),
 };
 UNIT_MAIN(tests)
