@@ -349,18 +349,12 @@ static void check_together(const struct settings *settings, const size_t *lines,
 				       "recipients: a group without \"match\" would never be used");
 }
 
-bool settings_parse(struct arena *arena, struct bytes text, struct settings *ret_settings,
+bool settings_apply(struct arena *arena, const struct yaml_node *root, struct settings *ret_settings,
 		    struct settings_origin *origin, struct conf_errors *errors)
 {
 	struct settings_origin local = {0};
-	struct yaml_node *root;
-	struct error error;
 	if (!origin)
 		origin = &local;
-	if (yaml_parse(arena, text, &root, &error) != ERR_OK) {
-		conf_error_add(errors, error.at, "%s", error.text);
-		return false;
-	}
 	if (settings_default(arena, ret_settings) != ERR_OK ||
 	    conf_apply(arena, &settings_keys, root, ret_settings, origin->lines, errors) != ERR_OK) {
 		conf_error_add(errors, 0, "no memory for the configuration");
@@ -368,6 +362,18 @@ bool settings_parse(struct arena *arena, struct bytes text, struct settings *ret
 	}
 	check_together(ret_settings, origin->lines, errors);
 	return errors->count == 0;
+}
+
+bool settings_parse(struct arena *arena, struct bytes text, struct settings *ret_settings,
+		    struct settings_origin *origin, struct conf_errors *errors)
+{
+	struct yaml_node *root;
+	struct error error;
+	if (yaml_parse(arena, text, &root, &error) != ERR_OK) {
+		conf_error_add(errors, error.at, "%s", error.text);
+		return false;
+	}
+	return settings_apply(arena, root, ret_settings, origin, errors);
 }
 
 /* -- Text ---- */

@@ -67,6 +67,9 @@ NODISCARD enum err settings_default(struct arena *arena, struct settings *ret_se
  */
 NODISCARD bool settings_parse(struct arena *arena, struct bytes text, struct settings *ret_settings,
 			      struct settings_origin *origin, struct conf_errors *errors);
+/* The second half of it: from what yaml_parse() or yaml_unpack() made of the file. */
+NODISCARD bool settings_apply(struct arena *arena, const struct yaml_node *root, struct settings *ret_settings,
+			      struct settings_origin *origin, struct conf_errors *errors);
 
 extern const struct conf_group settings_keys;
 

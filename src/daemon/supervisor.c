@@ -15,6 +15,7 @@
 #include "base/buf.h"
 #include "base/mem.h"
 #include "daemon/child.h"
+#include "daemon/supervisor_config.h"
 #include "sys/clock.h"
 #include "sys/file.h"
 #include "sys/ipc.h"
@@ -22,12 +23,10 @@
 #include "sys/loop.h"
 #include "sys/metrics.h"
 #include "sys/net.h"
-#include "wire/load.h"
 
 #include "base/banned.h"
 
 #define CHILDREN_MAX     120
-#define CONFIG_MAX       ((size_t)1 << 20)
 #define STOP_PATIENCE_MS 10000 /* for sessions under way when everything ends */
 #define LISTEN_TRIES     50    /* 20 ms apart */
 #define CANNOT_START     3     /* exit status of a child that could not even begin */
@@ -85,8 +84,7 @@ static struct generation *read_generation(const char *file)
 {
 	struct arena *arena = arena_create(SIZE_MAX);
 	struct generation *generation = mem_new(struct generation, 1);
-	if (!arena || !generation || !load_settings(arena, file, &generation->settings, NULL) ||
-	    !load_check_values(file, &generation->settings)) {
+	if (!arena || !generation || !supervisor_read_config(arena, file, &generation->settings)) {
 		arena_free(&arena);
 		mem_free(generation);
 		return NULL;

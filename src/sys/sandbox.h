@@ -15,6 +15,7 @@ enum sandbox_profile {
 	SANDBOX_GATE,    /* sockets that it accepts, connects to the next hop, memory files */
 	SANDBOX_SCANNER, /* the sockets and memory files it is given, memory, time */
 	SANDBOX_VAULT,   /* files below one folder, the sockets it is given */
+	SANDBOX_PARSER,  /* memory, and writing the result to what is open: it reads nothing and lives for a moment */
 };
 
 NODISCARD enum err sandbox_enter(enum sandbox_profile profile, const char *folder, struct error *reterr);

@@ -28,6 +28,21 @@ static void say(const char *file, size_t line, const char *text)
 		(void)fprintf(stderr, "%s: %.*s\n", file, BYTES_FMT(buf_bytes(&buf)));
 }
 
+bool load_file(struct arena *arena, const char *file, struct bytes *ret_text)
+{
+	errno = 0;
+	if (file_read(arena, file, CONFIG_MAX, ret_text) == ERR_OK)
+		return true;
+	say(file, 0, errno ? strerror(errno) : "the file is too large");
+	return false;
+}
+
+void load_say_errors(const char *file, const struct conf_errors *errors)
+{
+	for (size_t i = 0; i < errors->count && i < CONF_ERRORS_MAX; i++)
+		say(file, errors->items[i].line, errors->items[i].text);
+}
+
 bool load_settings(struct arena *arena, const char *file, struct settings *ret_settings, struct settings_origin *origin)
 {
 	struct conf_errors errors = {0};
@@ -40,15 +55,11 @@ bool load_settings(struct arena *arena, const char *file, struct settings *ret_s
 	}
 	if (!file)
 		return settings_default(arena, ret_settings) == ERR_OK;
-	errno = 0;
-	if (file_read(arena, file, CONFIG_MAX, &text) != ERR_OK) {
-		say(file, 0, errno ? strerror(errno) : "the file is too large");
+	if (!load_file(arena, file, &text))
 		return false;
-	}
 	if (settings_parse(arena, text, ret_settings, origin, &errors))
 		return true;
-	for (size_t i = 0; i < errors.count && i < CONF_ERRORS_MAX; i++)
-		say(file, errors.items[i].line, errors.items[i].text);
+	load_say_errors(file, &errors);
 	return false;
 }
 

@@ -14,6 +14,10 @@
  */
 bool load_settings(struct arena *arena, const char *file, struct settings *ret_settings,
 		   struct settings_origin *origin);
+/* The two halves of it, for a program that has the text parsed elsewhere: the bytes of the file, or why not is said; */
+bool load_file(struct arena *arena, const char *file, struct bytes *ret_text);
+/* and what is wrong in them is said. */
+void load_say_errors(const char *file, const struct conf_errors *errors);
 /* Numeric addresses and networks, which the key tables cannot check. Says what is wrong. */
 bool load_check_values(const char *file, const struct settings *settings);
 /* As root: become the owner of `folder`. True when nothing had to be done, or it was. */

@@ -22,7 +22,9 @@
 #define GATE    (1u << SANDBOX_GATE)
 #define SCANNER (1u << SANDBOX_SCANNER)
 #define VAULT   (1u << SANDBOX_VAULT)
-#define ALL     (GATE | SCANNER | VAULT)
+#define PARSER  (1u << SANDBOX_PARSER)
+#define DAEMONS (GATE | SCANNER | VAULT)
+#define ALL     (DAEMONS | PARSER)
 
 /* What was opened before the sandbox, as a daemon would. */
 struct before {
