@@ -27,7 +27,7 @@
 #include "base/banned.h"
 
 #define CHILDREN_MAX     120
-#define STOP_PATIENCE_MS 10000 /* for sessions under way when everything ends */
+#define STOP_PATIENCE_MS 10000 /* for messages under way when everything ends */
 #define LISTEN_TRIES     50    /* 20 ms apart */
 #define CANNOT_START     3     /* exit status of a child that could not even begin */
 
@@ -464,6 +464,18 @@ static void on_control_closed(void *ctx)
 	ipc_free(&entry->control); /* SIGCHLD tells the rest */
 }
 
+/* Gates that drain since a reload are told too: their clients need not come back to them. */
+static void end_gates(struct supervisor *supervisor)
+{
+	for (size_t i = 0; i < CHILDREN_MAX; i++) {
+		struct entry *entry = &supervisor->children[i];
+		if (entry->state == CHILD_NONE || entry->role != ROLE_GATE)
+			continue;
+		entry->state = CHILD_DRAINING;
+		say(entry, &(struct wire_any){.type = WIRE_DRAIN, .drain = {.ending = 1}}, -1);
+	}
+}
+
 static void stop_step(struct supervisor *supervisor)
 {
 	if (count_children(supervisor, NULL, ROLE_GATE) > 0)
@@ -542,7 +554,7 @@ static void on_stop(void *ctx)
 	net_notify("STOPPING=1");
 	supervisor->stopping = true;
 	close_listeners(supervisor->current); /* or the kernel would still take connections that nobody serves */
-	drain_role(supervisor, NULL, ROLE_GATE);
+	end_gates(supervisor);
 	loop_timer_set(supervisor->patience, STOP_PATIENCE_MS);
 	stop_step(supervisor);
 }

@@ -382,15 +382,87 @@ def check_drain(tap, house):
     ids = [re.search(rb'id=(\w{16})', m['data']).group(1).decode() for m in house.sink.messages if b'Subject: drained' in m['data']]
     tap.ok(all(house.postern.trace(ident) for ident in ids), 'and traced', ids)
     house.postern.start()
-    # Who holds a session open for ever does not keep it from ending.
-    idle = [socket.create_connection(('127.0.0.1', port)) for port in (house.smtp, house.http, house.milter)]
+    check_idle(tap, house)
+
+
+def milter_conversation(sock, data, answers):
+    """Sends packets and reads so many answers; their commands."""
+    sock.sendall(data)
+    said = b''
+    for _ in range(answers):
+        length, = struct.unpack('>I', sock.recv(4, socket.MSG_WAITALL))
+        said += sock.recv(length, socket.MSG_WAITALL)[:1]
+    return said
+
+
+def check_idle(tap, house):
+    """Whoever is between messages is let go at once, and only who is in one is waited for."""
+    def fresh(port):
+        sock = socket.create_connection(('127.0.0.1', port), timeout=20)
+        idle[sock] = None
+        return sock
+    idle = {}
+    idle[fresh(house.http)] = 'HTTP: nothing asked yet'
+    idle[fresh(house.spamd)] = 'spamd: nothing asked yet'
+    kept = fresh(house.http)
+    kept.sendall(b'GET /ping HTTP/1.1\r\nHost: x\r\n\r\n')
+    kept.recv(4096)
+    idle[kept] = 'HTTP: kept alive after an answer'
+    options, connect = packet(b'O', struct.pack('>III', 6, 0x1ff, 0x1fffff)), packet(b'C', b'host\0004' + struct.pack('>H', 25) + b'192.0.2.1\0')
+    one = packet(b'M', b'<a@example.com>\0') + packet(b'R', b'<b@example.org>\0') + packet(b'L', b'Subject\0idle\0') + packet(b'N') + packet(b'B', b'x\r\n') + packet(b'E')
+    between = fresh(house.milter)
+    tap.equal(milter_conversation(between, options + connect, 1), b'O', 'milter: it speaks')
+    idle[between] = 'milter: before its first message'
+    between = fresh(house.milter)
+    said = milter_conversation(between, options + connect + one, 4)
+    tap.ok(said[-1:] == b'a', 'milter: a message is accepted', said)
+    idle[between] = 'milter: after a message'
+    proxies = {}
+    for name in ('greeted', 'after a message', 'in a message'):
+        proxies[name] = smtp = smtplib.SMTP('127.0.0.1', house.smtp, timeout=20)
+        smtp.ehlo()
+        if name == 'after a message':
+            smtp.sendmail('alice@example.com', ['bob@example.org'], message(subject='idle'))
+    last = proxies['in a message']
+    last.mail('alice@example.com')
+    last.rcpt('bob@example.org')
+    # One of them belongs to an older configuration.
+    old = smtplib.SMTP('127.0.0.1', house.smtp, timeout=20)
+    old.ehlo()
+    house.reload('')
     begin = time.monotonic()
-    tap.equal(house.postern.stop(), 0, 'idle sessions do not keep it from ending')
+    house.postern.process.send_signal(signal.SIGTERM)
+    for sock, name in idle.items():
+        took = closes(sock, 5)
+        tap.ok(took is not None and time.monotonic() - begin < 2, f'at the end of all this is closed at once: {name}', took)
+        sock.close()
+    for name, smtp in {'of an older configuration': old, **proxies}.items():
+        if smtp is last:
+            continue
+        code, text = smtp.getreply()
+        tap.ok(code == 421 and time.monotonic() - begin < 2, f'proxy: a session that is {name} is told 421', (code, text))
+        tap.ok(closes(smtp.sock, 5) is not None, 'and closed')
+        smtp.close()
+    tap.ok(house.postern.process.poll() is None, 'a session in a transaction is waited for')
+    tap.equal(last.docmd('DATA')[0], 354, 'it goes on')
+    last.send(message(subject='last words').encode() + b'.\r\n')
+    tap.equal(last.getreply()[0], 250, 'its message is taken')
+    tap.equal(last.getreply()[0], 421, 'and then it is told to go')
+    last.close()
+    tap.equal(house.postern.process.wait(5), 0, 'and all ends')
     took = time.monotonic() - begin
     print(f'# with idle sessions it ended in {took:.1f} s')
-    tap.ok(took < 15, 'in bounded time', took)
-    for sock in idle:
-        sock.close()
+    tap.ok(took < 4, 'without waiting for anybody', took)
+    house.postern.start()
+    # Who is in a message for ever does not keep it from ending.
+    smtp = smtplib.SMTP('127.0.0.1', house.smtp, timeout=20)
+    smtp.ehlo()
+    smtp.mail('alice@example.com')
+    begin = time.monotonic()
+    tap.equal(house.postern.stop(), 0, 'a transaction that does not go on does not keep it from ending')
+    took = time.monotonic() - begin
+    tap.ok(5 < took < 15, 'in bounded time', took)
+    smtp.close()
 
 
 def main():
