@@ -120,6 +120,15 @@ static const struct conf_key keys[] = {
 	 F(smtp_next_hop, struct bytes),
 	 .fallback = "127.0.0.1:10025",
 	 .manual = "Where mail that came by smtp.listen goes on to. Postern answers 250 only after this host did."},
+	{.key = "smtp.next_hop_timeout",
+	 .type = CONF_DURATION,
+	 F(next_hop_timeout, int64_t),
+	 .fallback = "10m",
+	 .min = SECOND,
+	 .max = 60 * MINUTE,
+	 .manual = "How long smtp.next_hop may take to answer. After a message it is given ten minutes by RFC 5321: it "
+		   "may "
+		   "have taken the message already, and whoever gives up earlier sends it twice."},
 	{.key = "smtp.xforward_from",
 	 .type = CONF_STRINGS,
 	 F(smtp_xforward_from, struct conf_strings),

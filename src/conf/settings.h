@@ -36,7 +36,7 @@ struct settings {
 	struct bytes milter_listen;
 	struct bytes smtp_listen, smtp_next_hop;
 	struct conf_strings smtp_xforward_from;
-	int64_t smtp_max_recipients;
+	int64_t smtp_max_recipients, next_hop_timeout;
 	struct bytes http_listen;
 	struct bytes spamd_listen;
 	int64_t max_connections, client_timeout;

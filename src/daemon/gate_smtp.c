@@ -149,7 +149,7 @@ void smtp_ask_next(struct session *session, struct bytes line,
 		then(session, NULL);
 		return;
 	}
-	stream_timeout(session->next, session->gate->settings->client_timeout);
+	stream_timeout(session->next, session->gate->settings->next_hop_timeout); /* RFC 5321, 4.5.3.2 */
 	stream_write(session->next, buf_bytes(&out));
 }
 
@@ -573,7 +573,7 @@ static bool connect_next(struct session *session)
 		(void)close(fd);
 		return false;
 	}
-	stream_timeout(session->next, gate->settings->client_timeout);
+	stream_timeout(session->next, gate->settings->next_hop_timeout);
 	return true;
 }
 

@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
 """Running the daemons: errors of the configuration, reload and drain under load, memory, bad clients, huge messages."""
+import concurrent.futures
 import os
 import pwd
 import re
@@ -30,14 +31,14 @@ class House:
         self.postfix = Postfix({'relay_transport': f'smtp:[127.0.0.1]:{self.sink.port}',
                                 'smtpd_milters': f'inet:127.0.0.1:{self.milter}', 'milter_default_action': 'tempfail'})
 
-    def settings(self, more):
+    def settings(self, more, next_hop=''):
         return (f'milter: {{ listen: 127.0.0.1:{self.milter} }}\nhttp: {{ listen: 127.0.0.1:{self.http} }}\n'
-                f'smtp: {{ listen: 127.0.0.1:{self.smtp}, next_hop: 127.0.0.1:{self.sink.port} }}\n'
+                f'smtp: {{ listen: 127.0.0.1:{self.smtp}, next_hop: 127.0.0.1:{self.sink.port}{next_hop} }}\n'
                 f'spamd: {{ listen: 127.0.0.1:{self.spamd} }}\n{more}\n')
 
-    def reload(self, more):
+    def reload(self, more, next_hop=''):
         """New settings; returns when the gates that hold them are ready."""
-        self.postern.write(self.settings(more))
+        self.postern.write(self.settings(more, next_hop))
         before = set(self.postern.children().get('gate-0', []))
         offset = len(self.postern.log())
         self.postern.process.send_signal(signal.SIGHUP)
@@ -97,6 +98,33 @@ def check_config(tap, house):
         status, err, _, _ = start(f'state_dir: {folder}/s\nrun_dir: {folder}/r\nhttp: {{ listen: off }}\n'
                                   f'milter: {{ listen: "127.0.0.1:{taken.getsockname()[1]}" }}\n')
         tap.ok(status == 1 and 'Address already in use' in err, 'a port that is taken is said, and ends it', (status, err))
+
+
+def check_next_hop(tap, house):
+    """The next hop may think over a message for longer than a client may be silent."""
+    asked, answered = threading.Event(), threading.Event()
+
+    def answer(stage, what):
+        if stage == 'DATA':
+            asked.set()
+            answered.wait(30)
+    house.sink.answer = answer
+    with concurrent.futures.ThreadPoolExecutor(1) as pool:
+        house.reload('clients: { timeout: 1s }')
+        sending = pool.submit(send, house.smtp, message(subject='thought over'))
+        asked.wait(20)
+        with socket.create_connection(('127.0.0.1', house.smtp), timeout=20) as silent:
+            tap.ok(closes(silent, 10) is not None, 'a silent client is sent away by clients.timeout')
+        tap.ok(not sending.done(), 'while the next hop thinks over a message, which its client waits for')
+        answered.set()
+        tap.equal(sending.result(20)[0], 250, 'and is told when the next hop has it')
+        answered.clear()
+        house.reload('', next_hop=', next_hop_timeout: 1s')
+        code, text = send(house.smtp, message(subject='too late'))
+        tap.ok(code == 451 and 'does not answer' in text, 'a next hop that is silent for longer than its timeout is given up', (code, text))
+        answered.set()
+    house.sink.answer = lambda stage, what: None
+    house.reload('')
 
 
 class Load:
@@ -471,7 +499,7 @@ def main():
     need('postfix', 'postqueue')
     tap = Tap()
     house = House()
-    for check in (check_config, check_reload, check_memory, check_user, check_clients, check_huge, check_drain):
+    for check in (check_config, check_reload, check_memory, check_user, check_clients, check_next_hop, check_huge, check_drain):
         try:
             check(tap, house)
         except (TimeoutError, OSError, smtplib.SMTPException, KeyError, IndexError, AttributeError, RuntimeError, subprocess.TimeoutExpired):
