@@ -339,23 +339,24 @@ static void check_together(const struct settings *settings, const size_t *lines,
 	(void)conf_find(&settings_keys, BYTES_LIT("run_dir"), &run);
 	(void)conf_find(&settings_keys, BYTES_LIT("recipients"), &recipients);
 	if (settings->quarantine_at < settings->tag_at)
-		conf_error_add(errors, lines[quarantine] ? lines[quarantine] : lines[tag],
-			       "actions.quarantine_at (%g) must not be below actions.tag_at (%g)",
-			       settings->quarantine_at, settings->tag_at);
+		conf_error_add_key(errors, lines[quarantine] ? lines[quarantine] : lines[tag],
+				   BYTES_LIT("actions.quarantine_at"),
+				   "actions.quarantine_at (%g) must not be below actions.tag_at (%g)",
+				   settings->quarantine_at, settings->tag_at);
 	if (settings->smtp_listen.len > 0 && settings->smtp_next_hop.len == 0)
-		conf_error_add(errors, lines[next] ? lines[next] : lines[listen],
-			       "smtp.listen needs smtp.next_hop: where should the mail go?");
+		conf_error_add_key(errors, lines[next] ? lines[next] : lines[listen], BYTES_LIT("smtp.next_hop"),
+				   "smtp.listen needs smtp.next_hop: where should the mail go?");
 	if (settings->smtp_listen.len > 0 && bytes_eq(settings->smtp_listen, settings->smtp_next_hop))
-		conf_error_add(errors, lines[listen],
-			       "smtp.next_hop is smtp.listen itself: mail would go round for ever");
+		conf_error_add_key(errors, lines[listen], BYTES_LIT("smtp.next_hop"),
+				   "smtp.next_hop is smtp.listen itself: mail would go round for ever");
 	if (!bytes_starts(settings->state_dir, BYTES_LIT("/")))
-		conf_error_add(errors, lines[state], "state_dir must be an absolute path");
+		conf_error_add_key(errors, lines[state], BYTES_LIT("state_dir"), "state_dir must be an absolute path");
 	if (!bytes_starts(settings->run_dir, BYTES_LIT("/")))
-		conf_error_add(errors, lines[run], "run_dir must be an absolute path");
+		conf_error_add_key(errors, lines[run], BYTES_LIT("run_dir"), "run_dir must be an absolute path");
 	for (size_t i = 0; i < settings->recipients.count; i++)
 		if (((const struct settings_recipients *)settings->recipients.items)[i].match.count == 0)
-			conf_error_add(errors, lines[recipients],
-				       "recipients: a group without \"match\" would never be used");
+			conf_error_add_key(errors, lines[recipients], BYTES_LIT("recipients"),
+					   "recipients: a group without \"match\" would never be used");
 }
 
 bool settings_apply(struct arena *arena, const struct yaml_node *root, struct settings *ret_settings,

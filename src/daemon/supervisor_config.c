@@ -140,15 +140,17 @@ bool supervisor_read_config(struct arena *arena, const char *file, struct settin
 {
 	struct conf_errors errors = {0};
 	struct yaml_node *root;
+	struct settings_origin origin = {0};
 	struct bytes text;
 	struct error error;
 	bool good = false;
-	if (!load_file(arena, file, &text))
-		return false;
-	if (supervisor_ask_parser(arena, text, supervisor_parse_config, &root, &error) == ERR_OK)
-		good = settings_apply(arena, root, ret_settings, NULL, &errors);
+	if (!load_file(arena, file, &text, &errors))
+		good = false;
+	else if (supervisor_ask_parser(arena, text, supervisor_parse_config, &root, &error) == ERR_OK)
+		good = settings_apply(arena, root, ret_settings, &origin, &errors) &&
+		       load_check_values(ret_settings, &origin, &errors);
 	else
 		conf_error_add(&errors, error.at, "%s", error.text);
 	load_say_errors(file, &errors);
-	return good && load_check_values(file, ret_settings);
+	return good;
 }
