@@ -134,6 +134,18 @@ static enum err listen_patiently(const struct net_address *address, bool patient
 	return err;
 }
 
+/* The socket of that address in the generation before, whichever front end has it there; -1 when there is none. */
+static int find_listener(const struct generation *before, const struct net_address *address)
+{
+	for (size_t i = 0; before && i < FRONTENDS; i++) {
+		struct net_address had;
+		if (before->listeners[i] >= 0 && net_parse(listen_text(&before->settings, i), &had, NULL) == ERR_OK &&
+		    net_equal(&had, address))
+			return before->listeners[i];
+	}
+	return -1;
+}
+
 /* Opens what the configuration names; a socket of the generation before, or of the service manager, is taken over. */
 static bool open_listeners(struct generation *generation, struct generation *before)
 {
@@ -143,14 +155,14 @@ static bool open_listeners(struct generation *generation, struct generation *bef
 		struct error error;
 		if (text.len == 0)
 			continue;
-		if (before && before->listeners[i] >= 0 && bytes_eq(text, listen_text(&before->settings, i))) {
-			generation->listeners[i] = dup(before->listeners[i]);
-			continue;
-		}
 		if (!before && (generation->listeners[i] = net_inherited(frontend_names[i])) >= 0)
 			continue;
-		if (net_parse(text, &address, &error) != ERR_OK ||
-		    listen_patiently(&address, !before, &generation->listeners[i], &error) != ERR_OK) {
+		bool good = net_parse(text, &address, &error) == ERR_OK;
+		int had = good ? find_listener(before, &address) : -1;
+		/* Two front ends may have changed places: what comes before the old gates drain is theirs still. */
+		if (had >= 0 && (generation->listeners[i] = dup(had)) >= 0)
+			continue;
+		if (!good || listen_patiently(&address, !before, &generation->listeners[i], &error) != ERR_OK) {
 			log_event(LOG_ERROR, "listen.failed", log_cstr("frontend", frontend_names[i]),
 				  log_cstr("why", error.text));
 			return false;

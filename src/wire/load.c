@@ -97,6 +97,9 @@ bool load_check_values(const struct settings *settings, const struct settings_or
 	} addresses[] = {{"milter.listen", settings->milter_listen}, {"smtp.listen", settings->smtp_listen},
 			 {"smtp.next_hop", settings->smtp_next_hop}, {"http.listen", settings->http_listen},
 			 {"spamd.listen", settings->spamd_listen},   {"quarantine.release_to", settings->release_to}};
+	struct net_address listeners[ARRAY_LEN(addresses)];
+	size_t n_listeners = 0;
+	const char *keys[ARRAY_LEN(addresses)];
 	const struct {
 		const char *key;
 		const struct conf_strings *list;
@@ -106,8 +109,22 @@ bool load_check_values(const struct settings *settings, const struct settings_or
 	for (size_t i = 0; i < ARRAY_LEN(addresses); i++) {
 		struct net_address address;
 		struct error error;
-		if (addresses[i].value.len > 0 && net_parse(addresses[i].value, &address, &error) != ERR_OK)
+		if (addresses[i].value.len == 0)
+			continue;
+		if (net_parse(addresses[i].value, &address, &error) != ERR_OK) {
 			complain(errors, origin, addresses[i].key, error.text);
+			continue;
+		}
+		if (!bytes_ends(bytes_from_cstr(addresses[i].key), BYTES_LIT(".listen")))
+			continue;
+		for (size_t j = 0; j < n_listeners; j++) {
+			char text[160];
+			(void)snprintf(text, sizeof(text), "%s has this address already", keys[j]);
+			if (net_equal(&address, &listeners[j]))
+				complain(errors, origin, addresses[i].key, text);
+		}
+		keys[n_listeners] = addresses[i].key;
+		listeners[n_listeners++] = address;
 	}
 	for (size_t i = 0; i < ARRAY_LEN(lists); i++) {
 		for (size_t j = 0; j < lists[i].list->count; j++) {

@@ -89,6 +89,7 @@ def check_config(tap, folder):
             ('bytes', b'user: x\nhostname: \xff\n', ':2: invalid leading UTF-8 octet'),
             ('escape', 'a\u0085\u001b: x\n'.encode(), ':1: '),
             ('address', 'user: x\nmilter: {listen: "nowhere:25"}\n', ':2: milter.listen: '),
+            ('place', 'http:\n  listen: "[::1]:25"\nspamd:\n  listen: "[0::1]:25"\n', ':4: spamd.listen: http.listen has this address already'),
             ('network', '\n\ntrusted_networks: [10.0.0.0/99]\n', ':3: trusted_networks: "10.0.0.0/99" is no network')):
         path = write(folder, name + '.yaml', text)
         status, out, err = run('check-config', path)

@@ -220,6 +220,35 @@ def check_reload(tap, house):
     house.reload('')
     tap.ok(listening(house.spamd), 'a new port is open after a reload')
     tap.ok(wait_for(lambda: not listening(old), 10, 'the old port closed'), 'and the old one closed')
+    check_swap(tap, house)
+
+
+def check_swap(tap, house):
+    """Front ends change places in one reload, and one moves to where another was."""
+    def ask(port, data):
+        with socket.create_connection(('127.0.0.1', port), timeout=20) as sock:
+            sock.sendall(data)
+            return sock.recv(4096)
+
+    def serve(what):
+        house.reload('')
+        house.settled()
+        tap.has(ask(house.http, b'GET /ping HTTP/1.1\r\nHost: x\r\n\r\n'), b'pong', f'{what}: HTTP is at its new place')
+        tap.has(ask(house.spamd, b'PING SPAMC/1.5\r\n\r\n'), b'PONG', f'{what}: so is spamd')
+        tap.equal(send(house.smtp, message(subject='swapped'))[0], 250, f'{what}: and the proxy')
+    house.http, house.spamd = house.spamd, house.http
+    serve('two that change places')
+    house.http, house.spamd, house.smtp = house.spamd, house.smtp, house.http
+    serve('three that move round')
+    old = house.http
+    house.http, house.spamd = free_port(), old
+    serve('one that goes where another was')
+    offset = len(house.postern.log())
+    house.postern.write(house.settings('').replace(f'spamd: {{ listen: 127.0.0.1:{house.spamd}', f'spamd: {{ listen: 127.0.0.1:{house.http}'))
+    house.postern.process.send_signal(signal.SIGHUP)
+    wait_for(lambda: 'event=reload.refused' in house.postern.log()[offset:], 10, 'the refusal')
+    tap.has(house.postern.log()[offset:], 'spamd.listen: http.listen has this address already', 'two at one place are refused')
+    house.reload('')
 
 
 def pss_kb(postern):
