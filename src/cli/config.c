@@ -8,6 +8,7 @@
 
 #include "base/arena.h"
 #include "base/buf.h"
+#include "base/json.h"
 #include "base/num.h"
 #include "cli/command.h"
 #include "cli/opt.h"
@@ -16,15 +17,47 @@
 
 #include "base/banned.h"
 
+static struct bytes text_or_none(const char *text)
+{
+	return text[0] ? bytes_from_cstr(text) : (struct bytes){0};
+}
+
+/* {"file": ..., "valid": ..., "errors": [{"line", "key", "text", "nearest"}]}; what is not there is null. */
+static void report_errors(struct buf *out, const char *file, bool valid, const struct conf_errors *errors)
+{
+	struct json json;
+	jsonw_init(&json, out);
+	jsonw_object(&json, NULL);
+	jsonw_cstr(&json, "file", file);
+	jsonw_bool(&json, "valid", valid);
+	jsonw_array(&json, "errors");
+	for (size_t i = 0; i < errors->count && i < CONF_ERRORS_MAX; i++) {
+		const struct conf_error *error = &errors->items[i];
+		jsonw_object(&json, NULL);
+		if (error->line > 0)
+			jsonw_uint(&json, "line", error->line);
+		else
+			jsonw_null(&json, "line");
+		jsonw_string_or_null(&json, "key", text_or_none(error->key));
+		jsonw_cstr(&json, "text", error->text);
+		jsonw_string_or_null(&json, "nearest", text_or_none(error->nearest));
+		jsonw_end(&json);
+	}
+	jsonw_end(&json);
+	jsonw_end(&json);
+	buf_add_byte(out, '\n');
+}
+
 int cmd_check_config(int argc, char **argv)
 {
-	bool sample = false, man = false;
+	bool sample = false, man = false, json = false;
 	const struct opt options[] = {
+		{.name = "json", .help = "the result as one JSON object", .given = &json},
 		{.name = "sample", .help = "print the complete commented sample instead", .given = &sample},
 		{.name = "man", .help = "print the keys for the manual page instead", .given = &man},
 	};
 	const struct opt_set set = {"check-config",
-				    "[FILE]",
+				    "[--json] [FILE]",
 				    "Checks a configuration (default " CONFIG_DEFAULT
 				    "): each error with file, line and the nearest key.",
 				    "postern check-config ./postern.yaml",
@@ -33,6 +66,7 @@ int cmd_check_config(int argc, char **argv)
 	CLEANUP(arena_free) struct arena *arena = arena_create(SIZE_MAX);
 	CLEANUP(buf_done) struct buf out = BUF_INIT((size_t)4 << 20);
 	struct settings settings;
+	struct conf_errors errors = {0};
 	int n;
 	int rc = opt_parse(&set, argc, argv, &n);
 	if (rc != 0)
@@ -48,10 +82,16 @@ int cmd_check_config(int argc, char **argv)
 	if (n > 1)
 		return opt_wrong(&set, "one file is expected");
 	const char *file = n == 1 ? argv[0] : CONFIG_DEFAULT;
-	if (!arena || !load_settings(arena, file, &settings, NULL) || !load_check_values(file, &settings))
-		return 2;
-	(void)printf("%s: good\n", file);
-	return 0;
+	bool valid = arena && load_checked(arena, file, &settings, &errors);
+	if (json) {
+		report_errors(&out, file, valid, &errors);
+		(void)fwrite(out.ptr, 1, out.len, stdout);
+	} else if (valid) {
+		(void)printf("%s: good\n", file);
+	} else {
+		load_say_errors(file, &errors);
+	}
+	return valid ? 0 : 2;
 }
 
 int cmd_explain_config(int argc, char **argv)
@@ -115,6 +155,7 @@ static int with_supervisor(const struct opt_set *set, int argc, char **argv, int
 {
 	CLEANUP(arena_free) struct arena *arena = arena_create(SIZE_MAX);
 	struct settings settings;
+	struct conf_errors errors = {0};
 	int n;
 	const char *file = NULL;
 	struct opt options[] = {
@@ -127,9 +168,14 @@ static int with_supervisor(const struct opt_set *set, int argc, char **argv, int
 		return rc < 0 ? 0 : rc;
 	if (n > 0)
 		return opt_wrong(&with, "no argument is expected");
-	if (!arena || !load_settings(arena, file, &settings, NULL))
+	if (!arena)
 		return 2;
-	if (signal_number == SIGHUP && !load_check_values(file, &settings))
+	/* For a reload the whole of it must be good; to find the process, run_dir is enough. */
+	if (signal_number == SIGHUP && !load_checked(arena, file, &settings, &errors)) {
+		load_say_errors(file, &errors);
+		return 2;
+	}
+	if (signal_number != SIGHUP && !load_settings(arena, file, &settings, NULL))
 		return 2;
 	pid_t pid = find_supervisor(arena, &settings);
 	if (pid == 0) {

@@ -277,9 +277,11 @@ static int take_settings(struct scanner *scanner, struct arena *arena)
 {
 	struct settings settings;
 	struct scan_settings *out = &scanner->scan_case.settings;
-	if (!load_settings(arena, scanner->options->config, &settings, NULL) ||
-	    !load_check_values(scanner->options->config, &settings))
+	struct conf_errors errors = {0};
+	if (!load_checked(arena, scanner->options->config, &settings, &errors)) {
+		load_say_errors(scanner->options->config, &errors);
 		return 2;
+	}
 	*out = (struct scan_settings){.tag_at = verdict_log_odds(settings.tag_at),
 				      .quarantine_at = verdict_log_odds(settings.quarantine_at),
 				      .max_parts = (size_t)settings.parts,

@@ -42,6 +42,7 @@ struct walk {
 	struct arena *arena;
 	char **folders;
 	size_t count, capacity;
+	size_t hidden, links, special; /* skipped */
 };
 
 static enum err push_folder(struct walk *walk, const char *path)
@@ -73,8 +74,12 @@ static enum err read_folder(struct walk *walk, const char *folder, size_t depth_
 	enum err err = ERR_OK;
 	for (struct dirent *entry; err == ERR_OK && (entry = readdir(dir)) != NULL;) {
 		struct stat st;
-		if (entry->d_name[0] == '.') /* ".", "..", hidden files, Maildir++ folders come by their own argument */
+		if (strcmp(entry->d_name, ".") == 0 || strcmp(entry->d_name, "..") == 0)
 			continue;
+		if (entry->d_name[0] == '.') { /* Maildir++ folders come by their own argument */
+			walk->hidden++;
+			continue;
+		}
 		struct bytes path = arena_printf(walk->arena, "%s/%s", folder, entry->d_name);
 		if (!path.ptr) {
 			err = ERR_NOMEM;
@@ -89,9 +94,37 @@ static enum err read_folder(struct walk *walk, const char *folder, size_t depth_
 			err = push_folder(walk, name);
 		else if (S_ISREG(st.st_mode))
 			err = add(walk->arena, list, name);
+		else if (S_ISLNK(st.st_mode))
+			walk->links++; /* it might lead round in circles, or out of here */
+		else
+			walk->special++;
 	}
 	(void)closedir(dir);
 	return err;
+}
+
+/* Nobody should take for clean what was not looked at. */
+static void say_skipped(const struct walk *walk, const char *folder)
+{
+	CLEANUP(buf_done) struct buf shown = BUF_INIT(65536);
+	const struct {
+		const char *what;
+		size_t count;
+	} kinds[] = {{"hidden names", walk->hidden},
+		     {"symbolic links", walk->links},
+		     {"neither files nor folders", walk->special}};
+	const char *before = "skipped";
+	if (walk->hidden + walk->links + walk->special == 0)
+		return;
+	escape_plain(&shown, bytes_from_cstr(folder));
+	buf_add_cstr(&shown, ": ");
+	for (size_t i = 0; i < ARRAY_LEN(kinds); i++) {
+		if (kinds[i].count == 0)
+			continue;
+		buf_printf(&shown, "%s %zu (%s)", before, kinds[i].count, kinds[i].what);
+		before = ",";
+	}
+	(void)fprintf(stderr, "postern: %.*s\n", BYTES_FMT(buf_bytes(&shown)));
 }
 
 static int by_path(const void *left, const void *right)
@@ -116,6 +149,7 @@ static enum err add_folder(struct arena *arena, const char *folder, struct sourc
 		const char *next = walk.folders[--walk.count];
 		TRY(read_folder(&walk, next, depth_max, list));
 	}
+	say_skipped(&walk, trimmed);
 	if (list->count > first)
 		qsort(list->items + first, list->count - first, sizeof(list->items[0]), by_path);
 	return ERR_OK;

@@ -22,7 +22,11 @@ struct source_list {
 	bool failed; /* something could not be read; it was said on standard error */
 };
 
-/* Expands `n` PATH arguments. What cannot be read is said on standard error, and the rest is there all the same. */
+/*
+ * Expands `n` PATH arguments. What cannot be read is said on standard error, and the rest is there all the same. Below
+ * a folder, hidden names, symbolic links and what is neither file nor folder are skipped; that is said once a folder
+ * and is no failure.
+ */
 NODISCARD enum err sources_expand(struct arena *arena, char **paths, size_t n, struct source_list *ret_list);
 
 /* A file in memory: mapped, or read where it cannot be mapped (pipes). */

@@ -79,6 +79,7 @@ int cmd_spf(int argc, char **argv)
 		table,
 		ARRAY_LEN(table)};
 	CLEANUP(arena_free) struct arena *arena = arena_create(SIZE_MAX);
+	struct conf_errors errors = {0};
 	struct settings settings;
 	int n;
 	options = (struct options){0};
@@ -87,8 +88,11 @@ int cmd_spf(int argc, char **argv)
 		return rc < 0 ? 0 : rc;
 	if (n > 0 || !options.ip || !options.helo || !options.from)
 		return opt_wrong(&set, "--ip, --helo and --from are needed, and nothing else");
-	if (!arena || !load_settings(arena, options.config, &settings, NULL) ||
-	    !load_check_values(options.config, &settings))
+	if (!arena)
+		return opt_wrong(&set, "not enough memory");
+	if (!load_checked(arena, options.config, &settings, &errors)) {
+		load_say_errors(options.config, &errors);
 		return 2;
+	}
 	return check(&set, &options, &settings, arena);
 }

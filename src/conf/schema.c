@@ -9,6 +9,7 @@
 #include "base/ascii.h"
 #include "base/buf.h"
 #include "base/num.h"
+#include "base/utf8.h"
 #include "conf/tree.h"
 
 #include "base/banned.h"
@@ -23,17 +24,47 @@ static const struct unit size_units[] = {
 static const struct unit duration_units[] = {{"ms", 1},       {"s", 1000},      {"m", 60000}, {"h", 3600000},
 					     {"d", 86400000}, {"w", 604800000}, {NULL, 0}};
 
-void conf_error_add(struct conf_errors *errors, size_t line, const char *fmt, ...)
+static void keep_name(char out[static CONF_NAME_MAX], struct bytes name)
+{
+	name = utf8_prefix(name, CONF_NAME_MAX - 1);
+	if (name.len > 0)
+		memcpy(out, name.ptr, name.len);
+	out[name.len] = '\0';
+}
+
+PRINTF_LIKE(4, 0)
+static void add_error(struct conf_errors *errors, size_t line, struct bytes key, const char *fmt, va_list ap)
 {
 	if (errors->count < CONF_ERRORS_MAX) {
 		struct conf_error *error = &errors->items[errors->count];
-		va_list ap;
-		error->line = line;
-		va_start(ap, fmt);
+		*error = (struct conf_error){.line = line};
+		keep_name(error->key, key);
 		(void)vsnprintf(error->text, sizeof(error->text), fmt, ap);
-		va_end(ap);
 	}
 	errors->count++;
+}
+
+void conf_error_add(struct conf_errors *errors, size_t line, const char *fmt, ...)
+{
+	va_list ap;
+	va_start(ap, fmt);
+	add_error(errors, line, (struct bytes){0}, fmt, ap);
+	va_end(ap);
+}
+
+void conf_error_add_key(struct conf_errors *errors, size_t line, struct bytes key, const char *fmt, ...)
+{
+	va_list ap;
+	va_start(ap, fmt);
+	add_error(errors, line, key, fmt, ap);
+	va_end(ap);
+}
+
+void conf_error_nearest(struct conf_errors *errors, struct bytes nearest)
+{
+	if (errors->count == 0 || errors->count > CONF_ERRORS_MAX)
+		return;
+	keep_name(errors->items[errors->count - 1].nearest, nearest);
 }
 
 /* -- Values ---- */
@@ -223,14 +254,15 @@ static bool is_section(const struct conf_group *group, struct bytes prefix)
 static void complain_value(struct conf_errors *errors, const struct conf_key *key, const struct yaml_node *node)
 {
 	CLEANUP(buf_done) struct buf range = BUF_INIT(4096);
+	struct bytes name = bytes_from_cstr(key->key);
 	conf_range(&range, key);
 	if (node->kind == YAML_SCALAR)
-		conf_error_add(errors, node->line, "%s: \"%.*s\" is not %.*s", key->key,
-			       BYTES_FMT(bytes_sub(node->scalar, 0, 60)),
-			       BYTES_FMT(bytes_sub(buf_bytes(&range), 0, 100)));
+		conf_error_add_key(errors, node->line, name, "%s: \"%.*s\" is not %.*s", key->key,
+				   BYTES_FMT(bytes_sub(node->scalar, 0, 60)),
+				   BYTES_FMT(bytes_sub(buf_bytes(&range), 0, 100)));
 	else
-		conf_error_add(errors, node->line, "%s: expected %.*s", key->key,
-			       BYTES_FMT(bytes_sub(buf_bytes(&range), 0, 100)));
+		conf_error_add_key(errors, node->line, name, "%s: expected %.*s", key->key,
+				   BYTES_FMT(bytes_sub(buf_bytes(&range), 0, 100)));
 }
 
 static enum err apply_strings(struct arena *arena, const struct conf_key *key, const struct yaml_node *node,
@@ -241,7 +273,8 @@ static enum err apply_strings(struct arena *arena, const struct conf_key *key, c
 	*list = (struct conf_strings){0};
 	for (const struct yaml_node *item = node->first; item; item = item->next) {
 		if (item->kind != YAML_SCALAR) {
-			conf_error_add(errors, item->line, "%s: the items of this list are plain values", key->key);
+			conf_error_add_key(errors, item->line, bytes_from_cstr(key->key),
+					   "%s: the items of this list are plain values", key->key);
 			continue;
 		}
 		list->items = arena_grow(arena, list->items, &capacity, list->count, sizeof(item->scalar));
@@ -268,7 +301,8 @@ static enum err apply_groups(struct arena *arena, const struct conf_key *key, co
 	for (const struct yaml_node *item = node->first; item; item = item->next) {
 		void *element = (uint8_t *)list->items + list->count * key->group->size;
 		if (item->kind != YAML_MAP) {
-			conf_error_add(errors, item->line, "%s: each item is a group of \"key: value\"", key->key);
+			conf_error_add_key(errors, item->line, bytes_from_cstr(key->key),
+					   "%s: each item is a group of \"key: value\"", key->key);
 			continue;
 		}
 		TRY(conf_defaults(arena, key->group, element));
@@ -311,11 +345,13 @@ static struct bytes nearest_section(const struct conf_group *group, struct bytes
 static void complain_unknown(struct conf_errors *errors, const struct conf_group *group, struct bytes name, size_t line)
 {
 	const struct conf_key *nearest = conf_nearest(group, name);
-	if (nearest)
-		conf_error_add(errors, line, "unknown key \"%.*s\"; did you mean \"%s\"?",
-			       BYTES_FMT(bytes_sub(name, 0, 80)), nearest->key);
-	else
-		conf_error_add(errors, line, "unknown key \"%.*s\"", BYTES_FMT(bytes_sub(name, 0, 80)));
+	if (nearest) {
+		conf_error_add_key(errors, line, name, "unknown key \"%.*s\"; did you mean \"%s\"?",
+				   BYTES_FMT(bytes_sub(name, 0, 80)), nearest->key);
+		conf_error_nearest(errors, bytes_from_cstr(nearest->key));
+	} else {
+		conf_error_add_key(errors, line, name, "unknown key \"%.*s\"", BYTES_FMT(bytes_sub(name, 0, 80)));
+	}
 }
 
 /* True when `node` is wrong as a section, or as a key that belongs into one, and that was said. */
@@ -325,17 +361,18 @@ static bool complain_section(struct conf_errors *errors, const struct conf_group
 	size_t dot = bytes_find_byte(name, '.');
 	struct bytes nearest = node->kind == YAML_MAP ? nearest_section(group, name) : (struct bytes){0};
 	if (is_section(group, name))
-		conf_error_add(errors, node->line, "\"%.*s\" is a section: its keys stand below it, indented",
-			       BYTES_FMT(name));
+		conf_error_add_key(errors, node->line, name, "\"%.*s\" is a section: its keys stand below it, indented",
+				   BYTES_FMT(name));
 	else if (dot != BYTES_NONE && conf_find(group, name, NULL))
-		conf_error_add(errors, node->line, "\"%.*s\" is written as \"%.*s\" in the section \"%.*s\"",
-			       BYTES_FMT(name), BYTES_FMT(bytes_from(name, dot + 1)),
-			       BYTES_FMT(bytes_sub(name, 0, dot)));
+		conf_error_add_key(errors, node->line, name, "\"%.*s\" is written as \"%.*s\" in the section \"%.*s\"",
+				   BYTES_FMT(name), BYTES_FMT(bytes_from(name, dot + 1)),
+				   BYTES_FMT(bytes_sub(name, 0, dot)));
 	else if (nearest.len > 0)
-		conf_error_add(errors, node->line, "unknown section \"%.*s\"; did you mean \"%.*s\"?", BYTES_FMT(name),
-			       BYTES_FMT(nearest));
+		conf_error_add_key(errors, node->line, name, "unknown section \"%.*s\"; did you mean \"%.*s\"?",
+				   BYTES_FMT(name), BYTES_FMT(nearest));
 	else
 		return false;
+	conf_error_nearest(errors, nearest);
 	return true;
 }
 

@@ -57,8 +57,11 @@ struct conf_group {
 	(offsetof(structure, field) + 0 * sizeof((ctype *)0 == &((structure *)0)->field))
 
 #define CONF_ERRORS_MAX 20
+#define CONF_NAME_MAX   96 /* of a key in an error, with its NUL; longer ones are cut */
 struct conf_error {
-	size_t line; /* 0: none */
+	size_t line;                 /* 0: none */
+	char key[CONF_NAME_MAX];     /* "milter.listen", as the file names it; empty: it is about no key */
+	char nearest[CONF_NAME_MAX]; /* the key or section that was perhaps meant; empty: none */
 	char text[240];
 };
 struct conf_errors {
@@ -66,6 +69,10 @@ struct conf_errors {
 	size_t count; /* those beyond CONF_ERRORS_MAX are counted only */
 };
 PRINTF_LIKE(3, 4) void conf_error_add(struct conf_errors *errors, size_t line, const char *fmt, ...);
+PRINTF_LIKE(4, 5)
+void conf_error_add_key(struct conf_errors *errors, size_t line, struct bytes key, const char *fmt, ...);
+/* Of the error that was added last. */
+void conf_error_nearest(struct conf_errors *errors, struct bytes nearest);
 
 /* Fills `target` with the defaults. They are ours: a wrong one is ERR_INTERNAL. */
 NODISCARD enum err conf_defaults(struct arena *arena, const struct conf_group *group, void *target);

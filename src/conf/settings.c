@@ -134,6 +134,15 @@ static const struct conf_key keys[] = {
 	 F(smtp_next_hop, struct bytes),
 	 .fallback = "127.0.0.1:10025",
 	 .manual = "Where mail that came by smtp.listen goes on to. Postern answers 250 only after this host did."},
+	{.key = "smtp.next_hop_timeout",
+	 .type = CONF_DURATION,
+	 F(next_hop_timeout, int64_t),
+	 .fallback = "10m",
+	 .min = SECOND,
+	 .max = 60 * MINUTE,
+	 .manual = "How long smtp.next_hop may take to answer. After a message it is given ten minutes by RFC 5321: it "
+		   "may "
+		   "have taken the message already, and whoever gives up earlier sends it twice."},
 	{.key = "smtp.xforward_from",
 	 .type = CONF_STRINGS,
 	 F(smtp_xforward_from, struct conf_strings),
@@ -386,37 +395,32 @@ static void check_together(const struct settings *settings, const size_t *lines,
 	(void)conf_find(&settings_keys, BYTES_LIT("run_dir"), &run);
 	(void)conf_find(&settings_keys, BYTES_LIT("recipients"), &recipients);
 	if (settings->quarantine_at < settings->tag_at)
-		conf_error_add(errors, lines[quarantine] ? lines[quarantine] : lines[tag],
-			       "actions.quarantine_at (%g) must not be below actions.tag_at (%g)",
-			       settings->quarantine_at, settings->tag_at);
+		conf_error_add_key(errors, lines[quarantine] ? lines[quarantine] : lines[tag],
+				   BYTES_LIT("actions.quarantine_at"),
+				   "actions.quarantine_at (%g) must not be below actions.tag_at (%g)",
+				   settings->quarantine_at, settings->tag_at);
 	if (settings->smtp_listen.len > 0 && settings->smtp_next_hop.len == 0)
-		conf_error_add(errors, lines[next] ? lines[next] : lines[listen],
-			       "smtp.listen needs smtp.next_hop: where should the mail go?");
+		conf_error_add_key(errors, lines[next] ? lines[next] : lines[listen], BYTES_LIT("smtp.next_hop"),
+				   "smtp.listen needs smtp.next_hop: where should the mail go?");
 	if (settings->smtp_listen.len > 0 && bytes_eq(settings->smtp_listen, settings->smtp_next_hop))
-		conf_error_add(errors, lines[listen],
-			       "smtp.next_hop is smtp.listen itself: mail would go round for ever");
+		conf_error_add_key(errors, lines[listen], BYTES_LIT("smtp.next_hop"),
+				   "smtp.next_hop is smtp.listen itself: mail would go round for ever");
 	if (!bytes_starts(settings->state_dir, BYTES_LIT("/")))
-		conf_error_add(errors, lines[state], "state_dir must be an absolute path");
+		conf_error_add_key(errors, lines[state], BYTES_LIT("state_dir"), "state_dir must be an absolute path");
 	if (!bytes_starts(settings->run_dir, BYTES_LIT("/")))
-		conf_error_add(errors, lines[run], "run_dir must be an absolute path");
+		conf_error_add_key(errors, lines[run], BYTES_LIT("run_dir"), "run_dir must be an absolute path");
 	for (size_t i = 0; i < settings->recipients.count; i++)
 		if (((const struct settings_recipients *)settings->recipients.items)[i].match.count == 0)
-			conf_error_add(errors, lines[recipients],
-				       "recipients: a group without \"match\" would never be used");
+			conf_error_add_key(errors, lines[recipients], BYTES_LIT("recipients"),
+					   "recipients: a group without \"match\" would never be used");
 }
 
-bool settings_parse(struct arena *arena, struct bytes text, struct settings *ret_settings,
+bool settings_apply(struct arena *arena, const struct yaml_node *root, struct settings *ret_settings,
 		    struct settings_origin *origin, struct conf_errors *errors)
 {
 	struct settings_origin local = {0};
-	struct yaml_node *root;
-	struct error error;
 	if (!origin)
 		origin = &local;
-	if (yaml_parse(arena, text, &root, &error) != ERR_OK) {
-		conf_error_add(errors, error.at, "%s", error.text);
-		return false;
-	}
 	if (settings_default(arena, ret_settings) != ERR_OK ||
 	    conf_apply(arena, &settings_keys, root, ret_settings, origin->lines, errors) != ERR_OK) {
 		conf_error_add(errors, 0, "no memory for the configuration");
@@ -424,6 +428,18 @@ bool settings_parse(struct arena *arena, struct bytes text, struct settings *ret
 	}
 	check_together(ret_settings, origin->lines, errors);
 	return errors->count == 0;
+}
+
+bool settings_parse(struct arena *arena, struct bytes text, struct settings *ret_settings,
+		    struct settings_origin *origin, struct conf_errors *errors)
+{
+	struct yaml_node *root;
+	struct error error;
+	if (yaml_parse(arena, text, &root, &error) != ERR_OK) {
+		conf_error_add(errors, error.at, "%s", error.text);
+		return false;
+	}
+	return settings_apply(arena, root, ret_settings, origin, errors);
 }
 
 /* -- Text ---- */

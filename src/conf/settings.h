@@ -43,7 +43,7 @@ struct settings {
 	struct bytes milter_listen;
 	struct bytes smtp_listen, smtp_next_hop;
 	struct conf_strings smtp_xforward_from;
-	int64_t smtp_max_recipients;
+	int64_t smtp_max_recipients, next_hop_timeout;
 	struct bytes http_listen;
 	struct bytes spamd_listen;
 	int64_t max_connections, client_timeout;
@@ -80,6 +80,9 @@ NODISCARD enum err settings_default(struct arena *arena, struct settings *ret_se
  * settings are not to be used then. `origin` may be NULL.
  */
 NODISCARD bool settings_parse(struct arena *arena, struct bytes text, struct settings *ret_settings,
+			      struct settings_origin *origin, struct conf_errors *errors);
+/* The second half of it: from what yaml_parse() or yaml_unpack() made of the file. */
+NODISCARD bool settings_apply(struct arena *arena, const struct yaml_node *root, struct settings *ret_settings,
 			      struct settings_origin *origin, struct conf_errors *errors);
 
 extern const struct conf_group settings_keys;

@@ -4,6 +4,9 @@
 #include <yaml.h>
 
 #include "base/arena.h"
+#include "base/buf.h"
+#include "base/cursor.h"
+#include "base/utf8.h"
 
 #include "base/banned.h"
 
@@ -195,4 +198,88 @@ enum err yaml_parse(struct arena *arena, struct bytes text, struct yaml_node **r
 	if (err == ERR_OK)
 		*ret_root = builder.root;
 	return err;
+}
+
+/* -- Packed: u8 kind and quotes, u8 depth, u32 line, u32 length and text of the key, the same of the scalar ---- */
+
+#define PACKED_QUOTED 0x80
+
+static void pack_text(struct buf *buf, struct bytes text)
+{
+	buf_add_be32(buf, (uint32_t)text.len);
+	buf_add(buf, text);
+}
+
+void yaml_pack(struct buf *buf, const struct yaml_node *root)
+{
+	const struct yaml_node *open[YAML_DEPTH_MAX];
+	const struct yaml_node *node = root;
+	uint8_t depth = 0;
+	while (node) {
+		buf_add_byte(buf, (uint8_t)((unsigned)node->kind | (node->quoted ? PACKED_QUOTED : 0u)));
+		buf_add_byte(buf, depth);
+		buf_add_be32(buf, (uint32_t)node->line);
+		pack_text(buf, node->key);
+		pack_text(buf, node->scalar);
+		if (node->first) {
+			ASSERT(depth < YAML_DEPTH_MAX);
+			open[depth++] = node;
+			node = node->first;
+			continue;
+		}
+		while (!node->next && depth > 0)
+			node = open[--depth];
+		node = node->next;
+	}
+}
+
+static struct bytes unpack_text(struct cursor *cur)
+{
+	return cursor_take(cur, cursor_be32(cur));
+}
+
+static enum err unpack_node(struct builder *builder, struct cursor *cur)
+{
+	uint8_t first = cursor_u8(cur);
+	uint8_t depth = cursor_u8(cur);
+	struct yaml_node node = {.kind = (enum yaml_kind)(first & (uint8_t)~PACKED_QUOTED),
+				 .quoted = (first & PACKED_QUOTED) != 0,
+				 .line = cursor_be32(cur)};
+	struct bytes key = unpack_text(cur);
+	struct yaml_node *kept;
+	struct bytes scalar = unpack_text(cur);
+	if (cur->err != ERR_OK || node.kind > YAML_LIST || node.line == 0 || depth > builder->depth ||
+	    (depth == 0) != (builder->root == NULL) || (depth == 0 && node.kind != YAML_MAP))
+		return refuse(builder, 0, "this is no packed tree");
+	builder->depth = depth;
+	bool in_map = depth > 0 && builder->open[depth - 1]->kind == YAML_MAP;
+	if ((!in_map && key.len > 0) || (node.kind != YAML_SCALAR && (scalar.len > 0 || node.quoted)) ||
+	    has_control(key) || has_control(scalar) || !utf8_valid(key) || !utf8_valid(scalar))
+		return refuse(builder, 0, "this is no packed tree");
+	builder->key = key;
+	if (node.kind == YAML_SCALAR)
+		node.scalar = scalar;
+	TRY(add_node(builder, node, &kept));
+	if (node.kind == YAML_SCALAR)
+		return ERR_OK;
+	if (depth == YAML_DEPTH_MAX)
+		return refuse(builder, node.line, "values are nested too deep");
+	builder->open[depth] = kept;
+	builder->last[depth] = NULL;
+	builder->depth = (size_t)depth + 1;
+	return ERR_OK;
+}
+
+enum err yaml_unpack(struct arena *arena, struct bytes packed, struct yaml_node **ret_root, struct error *reterr)
+{
+	struct builder builder = {.arena = arena, .reterr = reterr};
+	struct cursor cur = cursor_make(packed);
+	if (packed.len > YAML_PACKED_MAX)
+		return refuse(&builder, 0, "this is no packed tree");
+	while (!cursor_end(&cur))
+		TRY(unpack_node(&builder, &cur));
+	if (!builder.root)
+		return refuse(&builder, 0, "this is no packed tree");
+	*ret_root = builder.root;
+	return ERR_OK;
 }

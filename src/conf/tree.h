@@ -9,6 +9,7 @@
 #include "base/err.h"
 
 struct arena;
+struct buf;
 
 enum yaml_kind { YAML_SCALAR, YAML_MAP, YAML_LIST };
 
@@ -28,3 +29,16 @@ struct yaml_node {
 /* The root is always a map (an empty document is an empty one). On failure *reterr has the line in `at`. */
 NODISCARD enum err yaml_parse(struct arena *arena, struct bytes text, struct yaml_node **ret_root,
 			      struct error *reterr);
+
+/*
+ * The tree as bytes, for a process that parses on behalf of another; node by node, each before its children. Packed
+ * trees have YAML_PACKED_MAX bytes at most.
+ */
+#define YAML_PACKED_MAX (YAML_BYTES_MAX * 4)
+void yaml_pack(struct buf *buf, const struct yaml_node *root);
+/*
+ * Whoever packed it may be lying: what comes out holds all that yaml_parse() promises, or it fails. Texts are slices of
+ * `packed`. ERR_SYNTAX (also when a key is repeated, or a limit was overstepped), ERR_NOMEM.
+ */
+NODISCARD enum err yaml_unpack(struct arena *arena, struct bytes packed, struct yaml_node **ret_root,
+			       struct error *reterr);

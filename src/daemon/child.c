@@ -36,8 +36,11 @@ static void on_control(void *ctx, struct bytes payload, int fd)
 	}
 	if (fd >= 0)
 		(void)close(fd);
-	if (any.type == WIRE_DRAIN)
-		child->ops->drain(child->state);
+	if (any.type != WIRE_DRAIN)
+		return;
+	if (any.drain.ending && child->ops->ending)
+		child->ops->ending(child->state);
+	child->ops->drain(child->state);
 }
 
 /* The supervisor is gone: so are we, at once, so that the ports are free. */

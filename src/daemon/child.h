@@ -35,7 +35,9 @@ struct child_ops {
 	enum err (*start)(struct child *child, void *state);
 	/* A peer's socket came; it is ours now. */
 	void (*peer)(void *state, enum wire_role role, uint32_t index, uint32_t serial, int socket);
-	/* Take nothing new, finish, then child_drained(). */
+	/* Everything ends, not only this process: let go who waits between messages. drain() follows. May be NULL. */
+	void (*ending)(void *state);
+	/* Take nothing new, finish, then child_drained(). May be called again. */
 	void (*drain)(void *state);
 	enum sandbox_profile profile;
 	struct process_limits limits;

@@ -50,6 +50,25 @@ void gate_session_end(struct gate *gate)
 	gate_end_if_drained(gate);
 }
 
+void gate_session_enlist(struct gate *gate, struct gate_session *link, void (*end_if_idle)(void *ctx), void *ctx)
+{
+	*link = (struct gate_session){
+		.next = gate->enlisted, .self = &gate->enlisted, .end_if_idle = end_if_idle, .ctx = ctx};
+	if (link->next)
+		link->next->self = &link->next;
+	gate->enlisted = link;
+}
+
+void gate_session_delist(struct gate_session *link)
+{
+	if (!link->self)
+		return;
+	*link->self = link->next;
+	if (link->next)
+		link->next->self = link->self;
+	link->self = NULL;
+}
+
 bool gate_can_take_mail(const struct gate *gate)
 {
 	return gate->vault_ok;
@@ -147,6 +166,16 @@ static void peer(void *state, enum wire_role role, uint32_t index, uint32_t seri
 		(void)close(socket);
 }
 
+static void ending(void *state)
+{
+	struct gate *gate = state;
+	gate->ending = true;
+	for (struct gate_session *link = gate->enlisted, *next; link; link = next) {
+		next = link->next;
+		link->end_if_idle(link->ctx);
+	}
+}
+
 /* Nobody new; those who are here finish in their own time. The supervisor sets the limit of patience. */
 static void drain(void *state)
 {
@@ -170,6 +199,7 @@ NORETURN void gate_main(const struct heritage *heritage)
 		.prepare = prepare,
 		.start = start,
 		.peer = peer,
+		.ending = ending,
 		.drain = drain,
 		.profile = SANDBOX_GATE,
 		.limits = {.descriptors = 65536},

@@ -29,9 +29,10 @@ struct gate {
 	const struct settings *settings;
 	struct policy policy;
 	struct bytes hostname;
-	bool draining;
+	bool draining, ending; /* ending: all of Postern does, not only this gate */
 
 	size_t sessions; /* open ones, of all front ends */
+	struct gate_session *enlisted;
 	struct scanner_link scanners[GATE_SCANNERS_MAX];
 	struct scan_job *jobs; /* all that are not done */
 	size_t waiting;        /* of them, those that no scanner has */
@@ -52,6 +53,18 @@ struct gate {
 /* A session opened or closed: for the limit of connections and for draining. */
 bool gate_session_begin(struct gate *gate);
 void gate_session_end(struct gate *gate);
+/*
+ * A front end's session, so that it can be let go when everything ends: end_if_idle(ctx) is called then, and does what
+ * it says when the session is between messages; for one that is not the front end does so after its message, since
+ * gate->ending stays true.
+ */
+struct gate_session {
+	struct gate_session *next, **self; /* self NULL: not enlisted */
+	void (*end_if_idle)(void *ctx);
+	void *ctx;
+};
+void gate_session_enlist(struct gate *gate, struct gate_session *link, void (*end_if_idle)(void *ctx), void *ctx);
+void gate_session_delist(struct gate_session *link);
 /* Ends the process when it drains, nobody is left, and every trace lasts. */
 void gate_end_if_drained(struct gate *gate);
 /* False while the vault cannot commit: then mail is refused for now. */

@@ -26,6 +26,7 @@
 
 struct session {
 	struct gate *gate;
+	struct gate_session link;
 	struct stream *stream;
 	struct http http;
 	bool busy, closing;
@@ -41,6 +42,7 @@ static void read_on(struct session *session);
 static void session_free(struct session *session)
 {
 	struct gate *gate = session->gate;
+	gate_session_delist(&session->link);
 	decompress_free(&session->decompress);
 	transaction_free(&session->transaction);
 	stream_free(&session->stream);
@@ -54,6 +56,17 @@ static void on_closed(void *ctx, enum err why)
 	if (why == ERR_TIMEOUT)
 		metrics_add(METRIC_TIMEOUTS, 1);
 	session_free(ctx);
+}
+
+/* A connection that is kept alive and has no request under way need not be waited for. */
+static void end_if_idle(void *ctx)
+{
+	struct session *session = ctx;
+	if (!session->gate->ending || session->busy || session->closing || session->http.state != HTTP_IN_HEAD ||
+	    http_pending(&session->http) > 0)
+		return;
+	session->closing = true;
+	stream_finish(session->stream);
 }
 
 /* -- Answers ---- */
@@ -77,6 +90,7 @@ static void send_answer(struct session *session, struct buf *out)
 static void answer(struct session *session, unsigned status, const char *type, struct bytes body)
 {
 	CLEANUP(buf_done) struct buf out = BUF_INIT(ANSWER_MAX);
+	session->closing |= session->gate->draining;
 	const struct http_response response = {
 		.status = status, .type = type, .length = body.len, .close = session->closing};
 	http_respond(&out, &session->request, &response, body);
@@ -413,4 +427,5 @@ void gate_http_accept(struct gate *gate, int fd, const struct net_address *peer)
 		return;
 	}
 	stream_timeout(session->stream, gate->settings->client_timeout);
+	gate_session_enlist(gate, &session->link, end_if_idle, session);
 }

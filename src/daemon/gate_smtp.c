@@ -63,6 +63,7 @@ static void trace_bare(struct session *session)
 static void session_free(struct session *session)
 {
 	struct gate *gate = session->gate;
+	gate_session_delist(&session->link);
 	abandon(session);
 	if (session->arena)
 		trace_bare(session);
@@ -95,12 +96,26 @@ static void relay_reply(struct session *session, const struct smtp_reply *reply)
 	stream_write(session->client, buf_bytes(&out));
 }
 
+/* When everything ends, a client between messages is told so (RFC 5321, 3.8) and need not be waited for. */
+static void end_if_idle(void *ctx)
+{
+	struct session *session = ctx;
+	bool connecting = session->busy && !session->ready;
+	if (!session->gate->ending || session->mail_given || session->quitting || (session->busy && !connecting))
+		return;
+	session->quitting = true;
+	session->then = NULL; /* the next hop's greeting is of no use any more */
+	reply_client(session, 421, "4.3.2", BYTES_LIT("The mail filter is shutting down; please try again later"));
+	stream_finish(session->client);
+}
+
 /* What was under way is done: the next command may come. */
 static void done(struct session *session)
 {
 	session->busy = false;
 	stream_timeout(session->client, session->gate->settings->client_timeout);
 	stream_pause(session->client, false);
+	end_if_idle(session);
 	if (session->quitting)
 		stream_finish(session->client);
 	else
@@ -134,7 +149,7 @@ void smtp_ask_next(struct session *session, struct bytes line,
 		then(session, NULL);
 		return;
 	}
-	stream_timeout(session->next, session->gate->settings->client_timeout);
+	stream_timeout(session->next, session->gate->settings->next_hop_timeout); /* RFC 5321, 4.5.3.2 */
 	stream_write(session->next, buf_bytes(&out));
 }
 
@@ -516,8 +531,10 @@ static void read_on(struct session *session)
 		else if (event.kind == SMTP_END)
 			on_message_end(session);
 	}
-	if (session->busy || session->quitting || err == ERR_AGAIN)
+	if (session->busy || session->quitting || err == ERR_AGAIN) {
+		end_if_idle(session);
 		return;
+	}
 	metrics_add(METRIC_PROTOCOL_ERRORS, 1);
 	session->quitting = true;
 	reply_client(session, 521, "5.5.2", BYTES_LIT("This is no SMTP that can be told apart from an attack"));
@@ -556,7 +573,7 @@ static bool connect_next(struct session *session)
 		(void)close(fd);
 		return false;
 	}
-	stream_timeout(session->next, gate->settings->client_timeout);
+	stream_timeout(session->next, gate->settings->next_hop_timeout);
 	return true;
 }
 
@@ -596,6 +613,7 @@ void gate_smtp_accept(struct gate *gate, int fd, const struct net_address *peer)
 		return;
 	}
 	stream_timeout(session->client, gate->settings->client_timeout);
+	gate_session_enlist(gate, &session->link, end_if_idle, session);
 	if (!connect_next(session))
 		on_ready(session, NULL);
 }

@@ -16,6 +16,7 @@ struct session;
 
 struct session {
 	struct gate *gate;
+	struct gate_session link;
 	struct stream *client, *next;
 	struct smtp smtp;
 	struct smtp_replies replies;

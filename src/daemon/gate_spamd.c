@@ -19,6 +19,7 @@
 
 struct session {
 	struct gate *gate;
+	struct gate_session link;
 	struct stream *stream;
 	struct spamd spamd;
 	struct spamd_request request; /* without its spans */
@@ -29,6 +30,7 @@ struct session {
 static void session_free(struct session *session)
 {
 	struct gate *gate = session->gate;
+	gate_session_delist(&session->link);
 	transaction_free(&session->transaction);
 	stream_free(&session->stream);
 	spamd_done(&session->spamd);
@@ -209,6 +211,21 @@ static void read_on(struct session *session)
 	refuse(session, SPAMD_PROTOCOL, BYTES_LIT("the request cannot be read"));
 }
 
+static bool is_silent(const struct session *session)
+{
+	return session->spamd.state == SPAMD_IN_HEAD && spamd_pending(&session->spamd) == 0;
+}
+
+/* A connection without a request need not be waited for. */
+static void end_if_idle(void *ctx)
+{
+	struct session *session = ctx;
+	if (session->gate->ending && !session->closing && is_silent(session)) {
+		session->closing = true;
+		stream_finish(session->stream);
+	}
+}
+
 static void on_data(void *ctx, struct bytes data)
 {
 	struct session *session = ctx;
@@ -220,8 +237,7 @@ static void on_data(void *ctx, struct bytes data)
 static void on_ended(void *ctx)
 {
 	struct session *session = ctx;
-	bool silent = session->spamd.state == SPAMD_IN_HEAD && spamd_pending(&session->spamd) == 0;
-	if (silent) {
+	if (is_silent(session)) {
 		session_free(session);
 		return;
 	}
@@ -257,4 +273,5 @@ void gate_spamd_accept(struct gate *gate, int fd, const struct net_address *peer
 		return;
 	}
 	stream_timeout(session->stream, gate->settings->client_timeout);
+	gate_session_enlist(gate, &session->link, end_if_idle, session);
 }

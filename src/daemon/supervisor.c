@@ -15,6 +15,7 @@
 #include "base/buf.h"
 #include "base/mem.h"
 #include "daemon/child.h"
+#include "daemon/supervisor_config.h"
 #include "sys/clock.h"
 #include "sys/file.h"
 #include "sys/ipc.h"
@@ -22,13 +23,11 @@
 #include "sys/loop.h"
 #include "sys/metrics.h"
 #include "sys/net.h"
-#include "wire/load.h"
 
 #include "base/banned.h"
 
 #define CHILDREN_MAX     120
-#define CONFIG_MAX       ((size_t)1 << 20)
-#define STOP_PATIENCE_MS 10000 /* for sessions under way when everything ends */
+#define STOP_PATIENCE_MS 10000 /* for messages under way when everything ends */
 #define LISTEN_TRIES     50    /* 20 ms apart */
 #define CANNOT_START     3     /* exit status of a child that could not even begin */
 
@@ -85,8 +84,7 @@ static struct generation *read_generation(const char *file)
 {
 	struct arena *arena = arena_create(SIZE_MAX);
 	struct generation *generation = mem_new(struct generation, 1);
-	if (!arena || !generation || !load_settings(arena, file, &generation->settings, NULL) ||
-	    !load_check_values(file, &generation->settings)) {
+	if (!arena || !generation || !supervisor_read_config(arena, file, &generation->settings)) {
 		arena_free(&arena);
 		mem_free(generation);
 		return NULL;
@@ -137,6 +135,18 @@ static enum err listen_patiently(const struct net_address *address, bool patient
 	return err;
 }
 
+/* The socket of that address in the generation before, whichever front end has it there; -1 when there is none. */
+static int find_listener(const struct generation *before, const struct net_address *address)
+{
+	for (size_t i = 0; before && i < FRONTENDS; i++) {
+		struct net_address had;
+		if (before->listeners[i] >= 0 && net_parse(listen_text(&before->settings, i), &had, NULL) == ERR_OK &&
+		    net_equal(&had, address))
+			return before->listeners[i];
+	}
+	return -1;
+}
+
 /* Opens what the configuration names; a socket of the generation before, or of the service manager, is taken over. */
 static bool open_listeners(struct generation *generation, struct generation *before)
 {
@@ -146,14 +156,14 @@ static bool open_listeners(struct generation *generation, struct generation *bef
 		struct error error;
 		if (text.len == 0)
 			continue;
-		if (before && before->listeners[i] >= 0 && bytes_eq(text, listen_text(&before->settings, i))) {
-			generation->listeners[i] = dup(before->listeners[i]);
-			continue;
-		}
 		if (!before && (generation->listeners[i] = net_inherited(frontend_names[i])) >= 0)
 			continue;
-		if (net_parse(text, &address, &error) != ERR_OK ||
-		    listen_patiently(&address, !before, &generation->listeners[i], &error) != ERR_OK) {
+		bool good = net_parse(text, &address, &error) == ERR_OK;
+		int had = good ? find_listener(before, &address) : -1;
+		/* Two front ends may have changed places: what comes before the old gates drain is theirs still. */
+		if (had >= 0 && (generation->listeners[i] = dup(had)) >= 0)
+			continue;
+		if (!good || listen_patiently(&address, !before, &generation->listeners[i], &error) != ERR_OK) {
 			log_event(LOG_ERROR, "listen.failed", log_cstr("frontend", frontend_names[i]),
 				  log_cstr("why", error.text));
 			return false;
@@ -477,6 +487,18 @@ static void on_control_closed(void *ctx)
 	ipc_free(&entry->control); /* SIGCHLD tells the rest */
 }
 
+/* Gates that drain since a reload are told too: their clients need not come back to them. */
+static void end_gates(struct supervisor *supervisor)
+{
+	for (size_t i = 0; i < CHILDREN_MAX; i++) {
+		struct entry *entry = &supervisor->children[i];
+		if (entry->state == CHILD_NONE || entry->role != ROLE_GATE)
+			continue;
+		entry->state = CHILD_DRAINING;
+		say(entry, &(struct wire_any){.type = WIRE_DRAIN, .drain = {.ending = 1}}, -1);
+	}
+}
+
 static void stop_step(struct supervisor *supervisor)
 {
 	if (count_children(supervisor, NULL, ROLE_GATE) > 0)
@@ -558,7 +580,7 @@ static void on_stop(void *ctx)
 	net_notify("STOPPING=1");
 	supervisor->stopping = true;
 	close_listeners(supervisor->current); /* or the kernel would still take connections that nobody serves */
-	drain_role(supervisor, NULL, ROLE_GATE);
+	end_gates(supervisor);
 	loop_timer_set(supervisor->patience, STOP_PATIENCE_MS);
 	stop_step(supervisor);
 }

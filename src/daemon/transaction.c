@@ -194,6 +194,8 @@ static bool take_verdict(struct transaction *transaction, const struct wire_verd
 static void count(const struct transaction *transaction)
 {
 	metrics_add((enum metric)(METRIC_MESSAGES_CLEAN + (int)transaction->class), 1);
+	metrics_observe(HISTOGRAM_SIZE_BYTES, (int64_t)transaction->size);
+	metrics_observe(HISTOGRAM_SCAN_CPU_USEC, (int64_t)transaction->verdict.total_usec);
 	metrics_add(METRIC_MESSAGE_BYTES, (int64_t)transaction->size);
 	metrics_add(METRIC_SCAN_USEC, (int64_t)transaction->verdict.total_usec);
 	metrics_add(METRIC_PARSE_USEC, (int64_t)transaction->verdict.parse_usec);
@@ -216,6 +218,7 @@ void transaction_judge(struct transaction *transaction, void (*judged)(void *ctx
 {
 	transaction->judged = judged;
 	transaction->ctx = ctx;
+	transaction->ended_usec = clock_monotonic_usec();
 	begin(transaction);
 	struct bytes whole = {0};
 	if (transaction->memfd < 0 && transaction->spool.len <= WHOLE_MAX && buf_err(&transaction->spool) == ERR_OK)
@@ -442,6 +445,9 @@ void transaction_trace(struct transaction *transaction, const char *status, stru
 		.released = verdict->released,
 	};
 	gate_trace(transaction->gate, &trace);
+	/* Front ends record what they are about to answer; nobody is answered who has gone. */
+	if (transaction->ended_usec > 0 && strcmp(status, "aborted") != 0)
+		metrics_observe(HISTOGRAM_ANSWER_USEC, clock_monotonic_usec() - transaction->ended_usec);
 	log_event(LOG_NOTICE, "message", log_cstr("id", transaction->id), log_cstr("status", status),
 		  log_str("frontend", envelope->frontend), log_cstr("client", ip),
 		  log_str("queue", transaction->queue_id), log_str("from", envelope->from),

@@ -26,6 +26,7 @@ struct transaction {
 	struct arena *arena;
 	char id[TRACE_ID_LEN + 1]; /* what postern trace finds, and X-Postern carries */
 	int64_t time_ms;
+	int64_t ended_usec; /* by the monotonic clock: its last byte was here; 0: it was not yet */
 	struct scan_envelope envelope;
 	size_t recipients_capacity;
 	struct bytes queue_id;

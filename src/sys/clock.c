@@ -19,6 +19,12 @@ int64_t clock_monotonic_ms(void)
 	return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
 }
 
+int64_t clock_monotonic_usec(void)
+{
+	struct timespec now = now_of(CLOCK_MONOTONIC);
+	return (int64_t)now.tv_sec * 1000000 + now.tv_nsec / 1000;
+}
+
 int64_t clock_wall_ms(void)
 {
 	struct timespec now = now_of(CLOCK_REALTIME);

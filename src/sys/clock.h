@@ -6,6 +6,7 @@
 #include <stdint.h>
 
 int64_t clock_monotonic_ms(void);
+int64_t clock_monotonic_usec(void);
 /* Since 1970, UTC. */
 int64_t clock_wall_ms(void);
 /* CPU time of this process, in microseconds. */

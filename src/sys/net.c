@@ -68,6 +68,11 @@ enum err net_parse(struct bytes text, struct net_address *ret_address, struct er
 	return ERR_OK;
 }
 
+bool net_equal(const struct net_address *a, const struct net_address *b)
+{
+	return a->len == b->len && memcmp(&a->storage, &b->storage, a->len) == 0;
+}
+
 bool net_is_unix(const struct net_address *address)
 {
 	return address->storage.ss_family == AF_UNIX;

@@ -26,6 +26,8 @@ void net_format(const struct net_address *address, char out[static NET_TEXT_MAX]
 bool net_ip(const struct net_address *address, uint8_t ret_ip[16]);
 /* Text of the 16-byte form. */
 void net_format_ip(const uint8_t ip[16], char out[static NET_TEXT_MAX]);
+/* Whether both, from net_parse(), are the same place. */
+bool net_equal(const struct net_address *a, const struct net_address *b);
 bool net_is_unix(const struct net_address *address);
 
 /* "192.0.2.1", "192.0.2.1@5353", "2001:db8::1@53": the form in which DNS servers are written. Pure. */

@@ -28,28 +28,46 @@ static void say(const char *file, size_t line, const char *text)
 		(void)fprintf(stderr, "%s: %.*s\n", file, BYTES_FMT(buf_bytes(&buf)));
 }
 
-bool load_settings(struct arena *arena, const char *file, struct settings *ret_settings, struct settings_origin *origin)
+bool load_file(struct arena *arena, const char *file, struct bytes *ret_text, struct conf_errors *errors)
 {
-	struct conf_errors errors = {0};
+	errno = 0;
+	if (file_read(arena, file, CONFIG_MAX, ret_text) == ERR_OK)
+		return true;
+	conf_error_add(errors, 0, "%s", errno ? strerror(errno) : "the file is too large");
+	return false;
+}
+
+void load_say_errors(const char *file, const struct conf_errors *errors)
+{
+	for (size_t i = 0; i < errors->count && i < CONF_ERRORS_MAX; i++)
+		say(file ? file : CONFIG_DEFAULT, errors->items[i].line, errors->items[i].text);
+}
+
+static bool load(struct arena *arena, const char *file, struct settings *ret_settings, struct settings_origin *origin,
+		 struct conf_errors *errors)
+{
 	struct bytes text = {0};
 	if (!file && access(CONFIG_DEFAULT, R_OK) == 0)
 		file = CONFIG_DEFAULT;
-	if (origin) {
-		*origin = (struct settings_origin){0};
-		origin->file = bytes_from_cstr(file ? file : "");
-	}
+	*origin = (struct settings_origin){.file = bytes_from_cstr(file ? file : "")};
 	if (!file)
 		return settings_default(arena, ret_settings) == ERR_OK;
-	errno = 0;
-	if (file_read(arena, file, CONFIG_MAX, &text) != ERR_OK) {
-		say(file, 0, errno ? strerror(errno) : "the file is too large");
-		return false;
-	}
-	if (settings_parse(arena, text, ret_settings, origin, &errors))
-		return true;
-	for (size_t i = 0; i < errors.count && i < CONF_ERRORS_MAX; i++)
-		say(file, errors.items[i].line, errors.items[i].text);
-	return false;
+	return load_file(arena, file, &text, errors) && settings_parse(arena, text, ret_settings, origin, errors);
+}
+
+bool load_settings(struct arena *arena, const char *file, struct settings *ret_settings, struct settings_origin *origin)
+{
+	struct conf_errors errors = {0};
+	struct settings_origin local;
+	bool good = load(arena, file, ret_settings, origin ? origin : &local, &errors);
+	load_say_errors(file, &errors);
+	return good;
+}
+
+bool load_checked(struct arena *arena, const char *file, struct settings *ret_settings, struct conf_errors *errors)
+{
+	struct settings_origin origin;
+	return load(arena, file, ret_settings, &origin, errors) && load_check_values(ret_settings, &origin, errors);
 }
 
 bool load_become_owner(const char *folder)
@@ -61,7 +79,17 @@ bool load_become_owner(const char *folder)
 	       setresuid(st.st_uid, st.st_uid, st.st_uid) == 0;
 }
 
-bool load_check_values(const char *file, const struct settings *settings)
+static void complain(struct conf_errors *errors, const struct settings_origin *origin, const char *key,
+		     const char *text)
+{
+	struct bytes name = bytes_from_cstr(key);
+	size_t index = 0;
+	bool known = conf_find(&settings_keys, name, &index) != NULL;
+	conf_error_add_key(errors, known ? origin->lines[index] : 0, name, "%s: %s", key, text);
+}
+
+bool load_check_values(const struct settings *settings, const struct settings_origin *origin,
+		       struct conf_errors *errors)
 {
 	const struct {
 		const char *key;
@@ -69,49 +97,59 @@ bool load_check_values(const char *file, const struct settings *settings)
 	} addresses[] = {{"milter.listen", settings->milter_listen}, {"smtp.listen", settings->smtp_listen},
 			 {"smtp.next_hop", settings->smtp_next_hop}, {"http.listen", settings->http_listen},
 			 {"spamd.listen", settings->spamd_listen},   {"quarantine.release_to", settings->release_to}};
+	struct net_address listeners[ARRAY_LEN(addresses)];
+	size_t n_listeners = 0;
+	const char *keys[ARRAY_LEN(addresses)];
 	const struct {
 		const char *key;
 		const struct conf_strings *list;
 	} lists[] = {{"trusted_networks", &settings->trusted_networks},
 		     {"smtp.xforward_from", &settings->smtp_xforward_from}};
-	bool good = true;
+	const size_t before = errors->count;
 	for (size_t i = 0; i < ARRAY_LEN(addresses); i++) {
 		struct net_address address;
 		struct error error;
-		char text[300];
-		if (addresses[i].value.len == 0 || net_parse(addresses[i].value, &address, &error) == ERR_OK)
+		if (addresses[i].value.len == 0)
 			continue;
-		(void)snprintf(text, sizeof(text), "%s: %s", addresses[i].key, error.text);
-		say(file, 0, text);
-		good = false;
+		if (net_parse(addresses[i].value, &address, &error) != ERR_OK) {
+			complain(errors, origin, addresses[i].key, error.text);
+			continue;
+		}
+		if (!bytes_ends(bytes_from_cstr(addresses[i].key), BYTES_LIT(".listen")))
+			continue;
+		for (size_t j = 0; j < n_listeners; j++) {
+			char text[160];
+			(void)snprintf(text, sizeof(text), "%s has this address already", keys[j]);
+			if (net_equal(&address, &listeners[j]))
+				complain(errors, origin, addresses[i].key, text);
+		}
+		keys[n_listeners] = addresses[i].key;
+		listeners[n_listeners++] = address;
 	}
 	const struct settings_dns_zone *zones = settings->dns_zones.items;
 	for (size_t i = 0; i < settings->dns_servers.count + settings->dns_zones.count; i++) {
 		bool listed = i < settings->dns_servers.count;
 		struct bytes server =
 			listed ? settings->dns_servers.items[i] : zones[i - settings->dns_servers.count].server;
-		char text[300];
+		char text[160];
 		if (net_is_dns_server(server))
 			continue;
-		(void)snprintf(text, sizeof(text), "dns.%s: \"%.*s\": write ADDRESS or ADDRESS@PORT",
-			       listed ? "servers" : "zones", (int)(server.len < 80 ? server.len : 80),
-			       (const char *)server.ptr);
-		say(file, 0, text);
-		good = false;
+		(void)snprintf(text, sizeof(text), "\"%.*s\" is no DNS server (expected ADDRESS or ADDRESS@PORT)",
+			       BYTES_FMT(bytes_sub(server, 0, 60)));
+		complain(errors, origin, listed ? "dns.servers" : "dns.zones", text);
 	}
 	for (size_t i = 0; i < ARRAY_LEN(lists); i++) {
 		for (size_t j = 0; j < lists[i].list->count; j++) {
 			struct bytes item = lists[i].list->items[j];
 			struct scan_network network;
-			char text[300];
+			char text[160];
 			if (scan_network_parse(item, &network) == ERR_OK)
 				continue;
 			(void)snprintf(text, sizeof(text),
-				       "%s: \"%.*s\" is no network (expected 192.0.2.0/24 or 2001:db8::/32)",
-				       lists[i].key, BYTES_FMT(bytes_sub(item, 0, 60)));
-			say(file, 0, text);
-			good = false;
+				       "\"%.*s\" is no network (expected 192.0.2.0/24 or 2001:db8::/32)",
+				       BYTES_FMT(bytes_sub(item, 0, 60)));
+			complain(errors, origin, lists[i].key, text);
 		}
 	}
-	return good;
+	return errors->count == before;
 }

@@ -14,7 +14,14 @@
  */
 bool load_settings(struct arena *arena, const char *file, struct settings *ret_settings,
 		   struct settings_origin *origin);
-/* Numeric addresses and networks, which the key tables cannot check. Says what is wrong. */
-bool load_check_values(const char *file, const struct settings *settings);
+/* The same, load_check_values() included; what is wrong, or that the file cannot be read, goes to *errors unsaid. */
+bool load_checked(struct arena *arena, const char *file, struct settings *ret_settings, struct conf_errors *errors);
+/* On standard error, as load_settings() does. */
+void load_say_errors(const char *file, const struct conf_errors *errors);
+/* Its parts, for a program that has the text parsed elsewhere: the bytes of the file; */
+bool load_file(struct arena *arena, const char *file, struct bytes *ret_text, struct conf_errors *errors);
+/* numeric addresses and networks, which the key tables cannot check. */
+bool load_check_values(const struct settings *settings, const struct settings_origin *origin,
+		       struct conf_errors *errors);
 /* As root: become the owner of `folder`. True when nothing had to be done, or it was. */
 bool load_become_owner(const char *folder);

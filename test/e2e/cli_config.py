@@ -56,6 +56,27 @@ def check_wrong(tap, commands):
                f'{" ".join(("postern",) + words)!r} is one line and exit status 2', (status, out, err))
 
 
+def check_config_json(tap, folder, good):
+    def ask(path):
+        status, out, err = run('check-config', '--json', path)
+        answer = json.loads(out)
+        tap.ok(out.count('\n') == 1 and not err and list(answer) == ['file', 'valid', 'errors'] and answer['file'] == path
+               and answer['valid'] == (status == 0) and status in (0, 2), 'check-config --json is one object that says what the status says', (status, out, err))
+        return status, answer['errors']
+    tap.equal(ask(good), (0, []), 'a good file has no errors')
+    path = write(folder, 'json.yaml', 'limits:\n  prts: 5\n  parts: 1\nmiltr: { listen: off }\n"a\\"\u00e9": x\nstate_dir: here\n')
+    want = [(2, 'limits.prts', 'limits.parts'), (3, 'limits.parts', None), (4, 'miltr', 'milter'), (5, 'a"\u00e9', None), (6, 'state_dir', None)]
+    status, errors = ask(path)
+    tap.equal([(e['line'], e['key'], e['nearest']) for e in errors], want, 'each error has its line, its key and the nearest one')
+    tap.ok(all(list(e) == ['line', 'key', 'text', 'nearest'] and e['text'] for e in errors), 'and a text', errors)
+    status, errors = ask(write(folder, 'values.yaml', 'user: x\nhttp: {listen: "nowhere:25"}\nsmtp:\n  xforward_from: [10.0.0.0/8, x]\n'))
+    tap.equal([(e['line'], e['key']) for e in errors], [(2, 'http.listen'), (4, 'smtp.xforward_from')], 'wrong addresses and networks too')
+    status, errors = ask(write(folder, 'syntax.yaml', 'user: [x\n'))
+    tap.equal([(e['line'], e['key'], e['nearest']) for e in errors], [(2, None, None)], 'an error of syntax is about no key')
+    status, errors = ask(os.path.join(folder, 'not-there.yaml'))
+    tap.ok([(e['line'], e['key']) for e in errors] == [(None, None)] and 'No such file' in errors[0]['text'], 'a missing file is an error without a line', errors)
+
+
 def check_config(tap, folder):
     good = write(folder, 'good.yaml', 'smtp: { listen: 127.0.0.1:11341 }\nlimits:\n  message_size: 10M\n')
     status, out, err = run('check-config', good)
@@ -67,8 +88,9 @@ def check_config(tap, folder):
             ('anchor', 'user: &u x\n', ':1: anchors and tags are not supported'),
             ('bytes', b'user: x\nhostname: \xff\n', ':2: invalid leading UTF-8 octet'),
             ('escape', 'a\u0085\u001b: x\n'.encode(), ':1: '),
-            ('address', 'milter: {listen: "nowhere:25"}\n', 'milter.listen'),
-            ('network', 'trusted_networks: [10.0.0.0/99]\n', 'trusted_networks')):
+            ('address', 'user: x\nmilter: {listen: "nowhere:25"}\n', ':2: milter.listen: '),
+            ('place', 'http:\n  listen: "[::1]:25"\nspamd:\n  listen: "[0::1]:25"\n', ':4: spamd.listen: http.listen has this address already'),
+            ('network', '\n\ntrusted_networks: [10.0.0.0/99]\n', ':3: trusted_networks: "10.0.0.0/99" is no network')):
         path = write(folder, name + '.yaml', text)
         status, out, err = run('check-config', path)
         tap.ok(status == 2 and not out and err.startswith(path) and said in err and '\x1b' not in err,
@@ -76,6 +98,7 @@ def check_config(tap, folder):
     path = write(folder, 'many.yaml', 'a: 1\nb: 2\nlimits: {parts: x}\n')
     status, _, err = run('check-config', path)
     tap.equal((status, err.count('\n')), (2, 3), 'all errors of a file are told')
+    check_config_json(tap, folder, good)
     missing = os.path.join(folder, 'missing.yaml')
     status, _, err = run('check-config', missing)
     tap.ok(status == 2 and err.startswith(missing) and err.count('\n') == 1, 'a missing file is told', (status, err))

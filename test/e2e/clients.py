@@ -166,13 +166,23 @@ def check_curl(tap, port):
     head, _, body = done.stdout.decode().partition('\r\n\r\n')
     tap.ok(' 200 ' in head.splitlines()[0] + ' ' and 'text/plain' in head, 'curl /metrics', head)
     bad = [line for line in body.splitlines()
-           if not re.fullmatch(r'# (HELP|TYPE) [a-z_:]+ .+|[a-z_:][a-z0-9_:]*(\{[a-z_]+="[^"\n]*"(,[a-z_]+="[^"\n]*")*\})? -?[0-9.e+]+', line)]
+           if not re.fullmatch(r'# (HELP|TYPE) [a-z_:]+ .+|[a-z_:][a-z0-9_:]*(\{[a-z_]+="[^"\n]*"(,[a-z_]+="[^"\n]*")*\})? -?[0-9.e+-]+', line)]
     tap.ok(not bad and body.endswith('\n'), 'it is the text format of Prometheus', bad)
     names = re.findall(r'^([a-z_:]+)[ {]', body, re.M)
     typed = re.findall(r'^# TYPE ([a-z_:]+) (?:counter|gauge|histogram)$', body, re.M)
+    histograms = re.findall(r'^# TYPE ([a-z_:]+) histogram$', body, re.M)
+    typed += [name + end for name in histograms for end in ('_bucket', '_sum', '_count')]
     tap.ok(len(typed) == len(set(typed)) and {n for n in names} <= set(typed), 'each metric has a type, once', set(names) - set(typed))
     value = re.search(r'^postern_messages_total\{class="spam"\} (\d+)', body, re.M)
     tap.ok(value and int(value.group(1)) > 0, 'it counts what was judged', body[:2000])
+    judged = sum(int(n) for n in re.findall(r'^postern_messages_total\{.*\} (\d+)$', body, re.M))
+    total = float(re.search(r'^postern_message_bytes_total (\d+)$', body, re.M).group(1))
+    for name, sum_at_least in (('answer_seconds', 0.0001), ('scan_cpu_seconds', 0.0001), ('size_bytes', total)):
+        buckets = [int(n) for n in re.findall(rf'^postern_message_{name}_bucket\{{le=".+"\}} (\d+)$', body, re.M)]
+        count = int(re.search(rf'^postern_message_{name}_count (\d+)$', body, re.M).group(1))
+        amount = float(re.search(rf'^postern_message_{name}_sum (\S+)$', body, re.M).group(1))
+        tap.ok(buckets == sorted(buckets) and buckets[-1] == count == judged and amount >= sum_at_least,
+               f'the histogram message_{name} has each judged message once', (buckets, count, judged, amount))
     done = run('curl', '-s', '--data-binary', '@-', url + '/checkv2', '-H', 'Transfer-Encoding: chunked', text=message(body=GTUBE + '\n'))
     tap.equal(json.loads(done.stdout)['action'], 'quarantine', 'curl: a chunked request')
     done = run('curl', '-s', '-o', '/dev/null', '-w', '%{http_code} ', url + '/nothing', url + '/ping', url + '/stat')

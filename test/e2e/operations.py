@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
 """Running the daemons: errors of the configuration, reload and drain under load, memory, bad clients, huge messages."""
+import concurrent.futures
 import os
 import pwd
 import re
@@ -30,14 +31,14 @@ class House:
         self.postfix = Postfix({'relay_transport': f'smtp:[127.0.0.1]:{self.sink.port}',
                                 'smtpd_milters': f'inet:127.0.0.1:{self.milter}', 'milter_default_action': 'tempfail'})
 
-    def settings(self, more):
+    def settings(self, more, next_hop=''):
         return (f'milter: {{ listen: 127.0.0.1:{self.milter} }}\nhttp: {{ listen: 127.0.0.1:{self.http} }}\n'
-                f'smtp: {{ listen: 127.0.0.1:{self.smtp}, next_hop: 127.0.0.1:{self.sink.port} }}\n'
+                f'smtp: {{ listen: 127.0.0.1:{self.smtp}, next_hop: 127.0.0.1:{self.sink.port}{next_hop} }}\n'
                 f'spamd: {{ listen: 127.0.0.1:{self.spamd} }}\n{more}\n')
 
-    def reload(self, more):
+    def reload(self, more, next_hop=''):
         """New settings; returns when the gates that hold them are ready."""
-        self.postern.write(self.settings(more))
+        self.postern.write(self.settings(more, next_hop))
         before = set(self.postern.children().get('gate-0', []))
         offset = len(self.postern.log())
         self.postern.process.send_signal(signal.SIGHUP)
@@ -97,6 +98,33 @@ def check_config(tap, house):
         status, err, _, _ = start(f'state_dir: {folder}/s\nrun_dir: {folder}/r\nhttp: {{ listen: off }}\n'
                                   f'milter: {{ listen: "127.0.0.1:{taken.getsockname()[1]}" }}\n')
         tap.ok(status == 1 and 'Address already in use' in err, 'a port that is taken is said, and ends it', (status, err))
+
+
+def check_next_hop(tap, house):
+    """The next hop may think over a message for longer than a client may be silent."""
+    asked, answered = threading.Event(), threading.Event()
+
+    def answer(stage, what):
+        if stage == 'DATA':
+            asked.set()
+            answered.wait(30)
+    house.sink.answer = answer
+    with concurrent.futures.ThreadPoolExecutor(1) as pool:
+        house.reload('clients: { timeout: 1s }')
+        sending = pool.submit(send, house.smtp, message(subject='thought over'))
+        asked.wait(20)
+        with socket.create_connection(('127.0.0.1', house.smtp), timeout=20) as silent:
+            tap.ok(closes(silent, 10) is not None, 'a silent client is sent away by clients.timeout')
+        tap.ok(not sending.done(), 'while the next hop thinks over a message, which its client waits for')
+        answered.set()
+        tap.equal(sending.result(20)[0], 250, 'and is told when the next hop has it')
+        answered.clear()
+        house.reload('', next_hop=', next_hop_timeout: 1s')
+        code, text = send(house.smtp, message(subject='too late'))
+        tap.ok(code == 451 and 'does not answer' in text, 'a next hop that is silent for longer than its timeout is given up', (code, text))
+        answered.set()
+    house.sink.answer = lambda stage, what: None
+    house.reload('')
 
 
 class Load:
@@ -192,6 +220,35 @@ def check_reload(tap, house):
     house.reload('')
     tap.ok(listening(house.spamd), 'a new port is open after a reload')
     tap.ok(wait_for(lambda: not listening(old), 10, 'the old port closed'), 'and the old one closed')
+    check_swap(tap, house)
+
+
+def check_swap(tap, house):
+    """Front ends change places in one reload, and one moves to where another was."""
+    def ask(port, data):
+        with socket.create_connection(('127.0.0.1', port), timeout=20) as sock:
+            sock.sendall(data)
+            return sock.recv(4096)
+
+    def serve(what):
+        house.reload('')
+        house.settled()
+        tap.has(ask(house.http, b'GET /ping HTTP/1.1\r\nHost: x\r\n\r\n'), b'pong', f'{what}: HTTP is at its new place')
+        tap.has(ask(house.spamd, b'PING SPAMC/1.5\r\n\r\n'), b'PONG', f'{what}: so is spamd')
+        tap.equal(send(house.smtp, message(subject='swapped'))[0], 250, f'{what}: and the proxy')
+    house.http, house.spamd = house.spamd, house.http
+    serve('two that change places')
+    house.http, house.spamd, house.smtp = house.spamd, house.smtp, house.http
+    serve('three that move round')
+    old = house.http
+    house.http, house.spamd = free_port(), old
+    serve('one that goes where another was')
+    offset = len(house.postern.log())
+    house.postern.write(house.settings('').replace(f'spamd: {{ listen: 127.0.0.1:{house.spamd}', f'spamd: {{ listen: 127.0.0.1:{house.http}'))
+    house.postern.process.send_signal(signal.SIGHUP)
+    wait_for(lambda: 'event=reload.refused' in house.postern.log()[offset:], 10, 'the refusal')
+    tap.has(house.postern.log()[offset:], 'spamd.listen: http.listen has this address already', 'two at one place are refused')
+    house.reload('')
 
 
 def pss_kb(postern):
@@ -382,15 +439,87 @@ def check_drain(tap, house):
     ids = [re.search(rb'id=(\w{16})', m['data']).group(1).decode() for m in house.sink.messages if b'Subject: drained' in m['data']]
     tap.ok(all(house.postern.trace(ident) for ident in ids), 'and traced', ids)
     house.postern.start()
-    # Who holds a session open for ever does not keep it from ending.
-    idle = [socket.create_connection(('127.0.0.1', port)) for port in (house.smtp, house.http, house.milter)]
+    check_idle(tap, house)
+
+
+def milter_conversation(sock, data, answers):
+    """Sends packets and reads so many answers; their commands."""
+    sock.sendall(data)
+    said = b''
+    for _ in range(answers):
+        length, = struct.unpack('>I', sock.recv(4, socket.MSG_WAITALL))
+        said += sock.recv(length, socket.MSG_WAITALL)[:1]
+    return said
+
+
+def check_idle(tap, house):
+    """Whoever is between messages is let go at once, and only who is in one is waited for."""
+    def fresh(port):
+        sock = socket.create_connection(('127.0.0.1', port), timeout=20)
+        idle[sock] = None
+        return sock
+    idle = {}
+    idle[fresh(house.http)] = 'HTTP: nothing asked yet'
+    idle[fresh(house.spamd)] = 'spamd: nothing asked yet'
+    kept = fresh(house.http)
+    kept.sendall(b'GET /ping HTTP/1.1\r\nHost: x\r\n\r\n')
+    kept.recv(4096)
+    idle[kept] = 'HTTP: kept alive after an answer'
+    options, connect = packet(b'O', struct.pack('>III', 6, 0x1ff, 0x1fffff)), packet(b'C', b'host\0004' + struct.pack('>H', 25) + b'192.0.2.1\0')
+    one = packet(b'M', b'<a@example.com>\0') + packet(b'R', b'<b@example.org>\0') + packet(b'L', b'Subject\0idle\0') + packet(b'N') + packet(b'B', b'x\r\n') + packet(b'E')
+    between = fresh(house.milter)
+    tap.equal(milter_conversation(between, options + connect, 1), b'O', 'milter: it speaks')
+    idle[between] = 'milter: before its first message'
+    between = fresh(house.milter)
+    said = milter_conversation(between, options + connect + one, 4)
+    tap.ok(said[-1:] == b'a', 'milter: a message is accepted', said)
+    idle[between] = 'milter: after a message'
+    proxies = {}
+    for name in ('greeted', 'after a message', 'in a message'):
+        proxies[name] = smtp = smtplib.SMTP('127.0.0.1', house.smtp, timeout=20)
+        smtp.ehlo()
+        if name == 'after a message':
+            smtp.sendmail('alice@example.com', ['bob@example.org'], message(subject='idle'))
+    last = proxies['in a message']
+    last.mail('alice@example.com')
+    last.rcpt('bob@example.org')
+    # One of them belongs to an older configuration.
+    old = smtplib.SMTP('127.0.0.1', house.smtp, timeout=20)
+    old.ehlo()
+    house.reload('')
     begin = time.monotonic()
-    tap.equal(house.postern.stop(), 0, 'idle sessions do not keep it from ending')
+    house.postern.process.send_signal(signal.SIGTERM)
+    for sock, name in idle.items():
+        took = closes(sock, 5)
+        tap.ok(took is not None and time.monotonic() - begin < 2, f'at the end of all this is closed at once: {name}', took)
+        sock.close()
+    for name, smtp in {'of an older configuration': old, **proxies}.items():
+        if smtp is last:
+            continue
+        code, text = smtp.getreply()
+        tap.ok(code == 421 and time.monotonic() - begin < 2, f'proxy: a session that is {name} is told 421', (code, text))
+        tap.ok(closes(smtp.sock, 5) is not None, 'and closed')
+        smtp.close()
+    tap.ok(house.postern.process.poll() is None, 'a session in a transaction is waited for')
+    tap.equal(last.docmd('DATA')[0], 354, 'it goes on')
+    last.send(message(subject='last words').encode() + b'.\r\n')
+    tap.equal(last.getreply()[0], 250, 'its message is taken')
+    tap.equal(last.getreply()[0], 421, 'and then it is told to go')
+    last.close()
+    tap.equal(house.postern.process.wait(5), 0, 'and all ends')
     took = time.monotonic() - begin
     print(f'# with idle sessions it ended in {took:.1f} s')
-    tap.ok(took < 15, 'in bounded time', took)
-    for sock in idle:
-        sock.close()
+    tap.ok(took < 4, 'without waiting for anybody', took)
+    house.postern.start()
+    # Who is in a message for ever does not keep it from ending.
+    smtp = smtplib.SMTP('127.0.0.1', house.smtp, timeout=20)
+    smtp.ehlo()
+    smtp.mail('alice@example.com')
+    begin = time.monotonic()
+    tap.equal(house.postern.stop(), 0, 'a transaction that does not go on does not keep it from ending')
+    took = time.monotonic() - begin
+    tap.ok(5 < took < 15, 'in bounded time', took)
+    smtp.close()
 
 
 def main():
@@ -399,7 +528,7 @@ def main():
     need('postfix', 'postqueue')
     tap = Tap()
     house = House()
-    for check in (check_config, check_reload, check_memory, check_user, check_clients, check_huge, check_drain):
+    for check in (check_config, check_reload, check_memory, check_user, check_clients, check_next_hop, check_huge, check_drain):
         try:
             check(tap, house)
         except (TimeoutError, OSError, smtplib.SMTPException, KeyError, IndexError, AttributeError, RuntimeError, subprocess.TimeoutExpired):

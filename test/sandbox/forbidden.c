@@ -97,6 +97,10 @@ ATTEMPT(try_bind, SYS_bind, before->listener, &somewhere, sizeof(somewhere))
 ATTEMPT(try_listen, SYS_listen, before->listener, 1)
 ATTEMPT(try_accept, SYS_accept4, before->listener, NULL, NULL, 0)
 ATTEMPT(try_setsockopt, SYS_setsockopt, before->pair[0], SOL_SOCKET, SO_SNDBUF, text_page, 4)
+ATTEMPT(try_read, SYS_read, before->pair[0], text_page, 1ul)
+ATTEMPT(try_recvmsg, SYS_recvmsg, before->pair[0], text_page, MSG_DONTWAIT)
+ATTEMPT(try_sendmsg, SYS_sendmsg, before->pair[0], text_page, MSG_DONTWAIT)
+ATTEMPT(try_poll, SYS_ppoll, NULL, 0ul, text_page, NULL, 0ul)
 
 /* -- Files */
 ATTEMPT(try_openat, SYS_openat, AT_FDCWD, "/etc/passwd", O_RDONLY)
@@ -257,10 +261,10 @@ const struct attempt forbidden[] = {
 	KILLS(ALL, "a call of the 32-bit table", try_other_architecture),
 	KILLS(ALL, "a call of the x32 table", try_x32),
 #endif
-	KILLS(SCANNER | VAULT, "an IPv4 socket", try_socket_inet),
-	KILLS(SCANNER | VAULT, "an IPv6 socket", try_socket_inet6),
-	KILLS(SCANNER | VAULT | RESOLVER, "a unix socket", try_socket_unix),
-	KILLS(GATE | SCANNER | VAULT, "an UDP socket", try_socket_udp),
+	KILLS(SCANNER | VAULT | PARSER, "an IPv4 socket", try_socket_inet),
+	KILLS(SCANNER | VAULT | PARSER, "an IPv6 socket", try_socket_inet6),
+	KILLS(SCANNER | VAULT | RESOLVER | PARSER, "a unix socket", try_socket_unix),
+	KILLS(GATE | SCANNER | VAULT | PARSER, "an UDP socket", try_socket_udp),
 	KILLS(ALL, "a raw socket", try_socket_raw),
 	KILLS(ALL, "a netlink socket", try_socket_netlink),
 	KILLS(ALL, "a netlink stream", try_socket_netlink_stream),
@@ -268,16 +272,20 @@ const struct attempt forbidden[] = {
 	KILLS(ALL, "a crypto socket", try_socket_alg),
 	KILLS(ALL, "a vsock socket", try_socket_vsock),
 	KILLS(ALL, "socketpair", try_socketpair),
-	KILLS(SCANNER | VAULT, "connect", try_connect),
-	KILLS(GATE | SCANNER | VAULT, "bind", try_bind),
+	KILLS(PARSER, "read", try_read),
+	KILLS(PARSER, "receiving a descriptor", try_recvmsg),
+	KILLS(PARSER, "sending a descriptor", try_sendmsg),
+	KILLS(PARSER, "poll", try_poll),
+	KILLS(SCANNER | VAULT | PARSER, "connect", try_connect),
+	KILLS(GATE | SCANNER | VAULT | PARSER, "bind", try_bind),
 	KILLS(ALL, "listen", try_listen),
-	KILLS(SCANNER | VAULT | RESOLVER, "accept", try_accept),
-	KILLS(SCANNER | VAULT, "setsockopt", try_setsockopt),
-	KILLS_BUT(GATE | SCANNER | RESOLVER, "openat", try_openat),
+	KILLS(SCANNER | VAULT | RESOLVER | PARSER, "accept", try_accept),
+	KILLS(SCANNER | VAULT | PARSER, "setsockopt", try_setsockopt),
+	KILLS_BUT(GATE | SCANNER | RESOLVER | PARSER, "openat", try_openat),
 	KILLS(ALL, "openat2", try_openat2),
-	KILLS(GATE | SCANNER | RESOLVER, "mkdir", try_mkdirat),
-	KILLS(GATE | SCANNER | RESOLVER, "unlink", try_unlinkat),
-	KILLS(GATE | SCANNER | RESOLVER, "rename", try_renameat2),
+	KILLS(GATE | SCANNER | RESOLVER | PARSER, "mkdir", try_mkdirat),
+	KILLS(GATE | SCANNER | RESOLVER | PARSER, "unlink", try_unlinkat),
+	KILLS(GATE | SCANNER | RESOLVER | PARSER, "rename", try_renameat2),
 	KILLS(ALL, "link", try_linkat),
 	KILLS(ALL, "symlink", try_symlinkat),
 	KILLS(ALL, "mknod", try_mknodat),
@@ -294,14 +302,14 @@ const struct attempt forbidden[] = {
 	KILLS(ALL, "open_by_handle_at", try_open_by_handle),
 	KILLS(ALL, "inotify", try_inotify),
 	KILLS(ALL, "fanotify", try_fanotify),
-	KILLS(SCANNER | VAULT | RESOLVER, "memfd_create", try_memfd_create),
+	KILLS(SCANNER | VAULT | RESOLVER | PARSER, "memfd_create", try_memfd_create),
 	KILLS_BUT(ALL, "pipe", try_pipe),
 	KILLS(ALL, "dup3", try_dup3),
 	KILLS_BUT(ALL, "ioctl", try_ioctl),
 	KILLS(ALL, "a signal's owner", try_fcntl_owner),
 	KILLS(ALL, "a descriptor's signal", try_fcntl_signal),
 	KILLS(ALL, "a lease", try_fcntl_lease),
-	KILLS(GATE | SCANNER | RESOLVER, "a lock", try_fcntl_lock),
+	KILLS(GATE | SCANNER | RESOLVER | PARSER, "a lock", try_fcntl_lock),
 	KILLS(ALL, "setxattr", try_setxattr),
 	KILLS(ALL, "setuid", try_setuid),
 	KILLS(ALL, "setresuid", try_setresuid),

@@ -16,7 +16,9 @@
 #include <zstd.h>
 
 #include "base/arena.h"
+#include "base/buf.h"
 #include "base/mem.h"
+#include "conf/tree.h"
 #include "mail/charset.h"
 #include "mail/message.h"
 #include "mail/mime.h"
@@ -438,20 +440,41 @@ static int tend_the_folder(struct before *before)
 	return 0;
 }
 
+/* -- The parser of the configuration */
+static int parse_a_configuration(struct before *before)
+{
+	CLEANUP(arena_free) struct arena *arena = arena_create(SIZE_MAX);
+	CLEANUP(buf_done) struct buf text = BUF_INIT(YAML_BYTES_MAX);
+	CLEANUP(buf_done) struct buf packed = BUF_INIT(YAML_PACKED_MAX);
+	struct yaml_node *root;
+	struct error error;
+	buf_add_cstr(&text, "recipients:\n");
+	for (int i = 0; i < 500; i++)
+		buf_printf(&text, "  - {match: [\"*@%d.example\", b@example.org], spam: tag}\n", i);
+	NEED(arena && buf_err(&text) == ERR_OK);
+	NEED(yaml_parse(arena, BYTES_LIT("a: [b\n"), &root, &error) == ERR_SYNTAX);
+	NEED(yaml_parse(arena, buf_bytes(&text), &root, &error) == ERR_OK);
+	yaml_pack(&packed, root);
+	NEED(buf_err(&packed) == ERR_OK);
+	NEED(file_write_all(before->pair[0], bytes_sub(buf_bytes(&packed), 0, 1000)) == ERR_OK);
+	return 0;
+}
+
 const struct attempt needed[] = {
 	{"memory, large and small", ALL, WORKS, use_memory, NULL, false},
 	{"time and chance", ALL, WORKS, tell_time, NULL, false},
 	{"logging", ALL, WORKS, log_an_event, NULL, false},
 	{"a failed assertion", ALL, ABORTS, fail_an_assertion, NULL, false},
 	{"an end at once", ALL, WORKS, exit_at_once, NULL, false},
-	{"a conversation on the loop", ALL, WORKS, talk_on_the_loop, prepare_talk, false},
+	{"a conversation on the loop", DAEMONS, WORKS, talk_on_the_loop, prepare_talk, false},
 	{"a queue that waits", GATE | VAULT, WORKS, let_many_wait, prepare_talk, false},
-	{"a new peer", ALL, WORKS, take_a_peer, prepare_peer, false},
+	{"a new peer", DAEMONS, WORKS, take_a_peer, prepare_peer, false},
 	{"a session with a client and an upstream", GATE, WORKS, serve, prepare_session, false},
 	{"questions by UDP", RESOLVER, WORKS, ask_by_udp, NULL, false},
 	{"connections by TCP", GATE | RESOLVER, WORKS, connect_by_tcp, NULL, false},
 	{"a message in memory", GATE, WORKS, keep_a_message, NULL, false},
 	{"reading mail in many charsets", SCANNER, WORKS, read_mail, prepare_charsets, false},
+	{"reading a configuration", PARSER, WORKS, parse_a_configuration, NULL, false},
 	{"a database that is open", VAULT, WORKS, use_the_database, prepare_database, false},
 	{"a database that is opened anew", VAULT, WORKS, open_it_again, prepare_database, false},
 	{"bodies on disk", VAULT, WORKS, keep_a_body, NULL, false},

@@ -23,7 +23,9 @@
 #define SCANNER  (1u << SANDBOX_SCANNER)
 #define VAULT    (1u << SANDBOX_VAULT)
 #define RESOLVER (1u << SANDBOX_RESOLVER)
-#define ALL      (GATE | SCANNER | VAULT | RESOLVER)
+#define PARSER   (1u << SANDBOX_PARSER)
+#define DAEMONS  (GATE | SCANNER | VAULT | RESOLVER)
+#define ALL      (DAEMONS | PARSER)
 
 /* What was opened before the sandbox, as a daemon would. */
 struct before {

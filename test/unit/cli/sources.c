@@ -6,6 +6,7 @@
 #include <fcntl.h>
 #include <ftw.h>
 #include <stdlib.h>
+#include <sys/mman.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -193,19 +194,25 @@ static void put(const char *path, const char *text)
 	assert_ok(file_write_atomic(path, bytes_from_cstr(text), 0600));
 }
 
-/* Expands with standard error away; the paths, joined with blanks. */
+/* What the last expand() said on standard error. */
+static char said[1024];
+
+/* The paths, joined with blanks. */
 static const char *expand(char **paths, size_t n, bool *ret_failed)
 {
 	static char joined[1024];
 	CLEANUP(arena_free) struct arena *arena = arena_create(SIZE_MAX);
 	struct source_list list;
 	size_t len = 0;
-	int kept = dup(STDERR_FILENO), null = open("/dev/null", O_WRONLY | O_CLOEXEC);
-	assert_true(dup2(null, STDERR_FILENO) == STDERR_FILENO);
+	int kept = dup(STDERR_FILENO), file = memfd_create("said", MFD_CLOEXEC);
+	assert_true(dup2(file, STDERR_FILENO) == STDERR_FILENO);
 	enum err err = sources_expand(arena, paths, n, &list);
 	assert_true(dup2(kept, STDERR_FILENO) == STDERR_FILENO);
 	(void)close(kept);
-	(void)close(null);
+	ssize_t n_said = pread(file, said, sizeof(said) - 1, 0);
+	assert_true(n_said >= 0);
+	said[n_said] = '\0';
+	(void)close(file);
 	assert_ok(err);
 	joined[0] = '\0';
 	for (size_t i = 0; i < list.count; i++) {
@@ -239,10 +246,25 @@ static void folders_come_in_byte_order_of_the_relative_path(void **state)
 	assert_string_equal(expand(one, 3, &failed),
 			    "z m/a-1 m/a/z m/b m/cur/10:2,S m/cur/2:2,S m/new/1 m/\xe6\x97\xa5 -");
 	assert_false(failed);
+	/* Once for the folder and all below it, and no failure: the exit status does not come from it. */
+	assert_string_equal(
+		said, "postern: m: skipped 2 (hidden names), 1 (symbolic links), 1 (neither files nor folders)\n");
 	char *slashes[] = {m_slash, none, z};
 	assert_string_equal(expand(slashes, 3, &failed),
 			    "m/a-1 m/a/z m/b m/cur/10:2,S m/cur/2:2,S m/new/1 m/\xe6\x97\xa5 z");
 	assert_true(failed);
+	put("clean/a", "x");
+	put("dots\n/.a", "x");
+	char clean[] = "clean", dots[] = "dots\n", hidden[] = "dots\n/.a", a_link[] = "to-clean";
+	char *all[] = {clean};
+	(void)expand(all, 1, &failed);
+	assert_string_equal(said, "");
+	/* Foreign names reach no terminal raw; what is named itself is no more skipped than anything else. */
+	assert_int_equal(symlink("clean", "to-clean"), 0);
+	char *named[] = {dots, hidden, a_link};
+	assert_string_equal(expand(named, 3, &failed), "dots\n/.a to-clean/a");
+	assert_string_equal(said, "postern: dots\xef\xbf\xbd: skipped 1 (hidden names)\n");
+	assert_false(failed);
 }
 
 static void files_pipes_and_standard_input_are_read_whole(void **state)

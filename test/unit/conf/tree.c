@@ -116,7 +116,93 @@ static void bounds_bytes_values_and_memory(void **state)
 	assert_int_equal(yaml_parse(arena, buf_bytes(&text), &root, &error), ERR_LIMIT);
 }
 
+static void a_packed_tree_comes_out_as_it_was(void **state)
+{
+	static const char *const texts[] = {
+		"",
+		"a: 1\nb:\n  c: x y\n  d: [p, q]\ne: {}\nf: []\ng: [[], {}, [x]]\nh:\n",
+		"a: {b: {c: {d: {e: {f: {g: h}}}}}}\ni: \"q\\u00e9\"\n",
+		"a:\n  - 1\n  - b: 2\n    c: 3\n\n  - 'it''s'\n",
+	};
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(texts); i++) {
+		CLEANUP(arena_free) struct arena *arena = arena_create(SIZE_MAX);
+		CLEANUP(buf_done) struct buf want = BUF_INIT(10000);
+		CLEANUP(buf_done) struct buf got = BUF_INIT(10000);
+		CLEANUP(buf_done) struct buf packed = BUF_INIT(10000);
+		CLEANUP(buf_done) struct buf again = BUF_INIT(10000);
+		struct yaml_node *root;
+		struct error error;
+		assert_ok(yaml_parse(arena, bytes_from_cstr(texts[i]), &root, &error));
+		print_node(&want, root);
+		yaml_pack(&packed, root);
+		assert_ok(yaml_unpack(arena, buf_bytes(&packed), &root, &error));
+		print_node(&got, root);
+		assert_bytes(buf_bytes(&got), buf_bytes(&want));
+		yaml_pack(&again, root); /* lines and quotes too */
+		assert_bytes(buf_bytes(&again), buf_bytes(&packed));
+		for (size_t len = 0; len < packed.len; len++) {
+			/* Cut anywhere it is no tree, or one that lacks its last values. */
+			if (yaml_unpack(arena, bytes_sub(buf_bytes(&packed), 0, len), &root, &error) == ERR_OK)
+				assert_true(len > 0 && root->kind == YAML_MAP);
+		}
+	}
+}
+
+/* kind, depth, line, key, scalar */
+#define NODE(kind, depth, key, scalar) kind depth "\0\0\0\1" key scalar
+#define NONE                           "\0\0\0\0"
+#define ONE(c)                         "\0\0\0\1" c
+#define ROOT                           NODE("\1", "\0", NONE, NONE)
+#define PACKED(text)                                                                                                   \
+	{                                                                                                              \
+		(const uint8_t *)(text), sizeof(text) - 1                                                              \
+	}
+
+static void a_packed_tree_that_lies_is_none(void **state)
+{
+	static const struct bytes good = PACKED(ROOT NODE("\0", "\1", ONE("a"), ONE("b")));
+	static const struct bytes bad[] = {
+		PACKED(""),
+		PACKED(NODE("\0", "\0", NONE, ONE("b"))),          /* a scalar as the root */
+		PACKED(NODE("\2", "\0", NONE, NONE)),              /* a list as the root */
+		PACKED(ROOT ROOT),                                 /* two roots */
+		PACKED(NODE("\1", "\1", NONE, NONE)),              /* a root below nothing */
+		PACKED(ROOT NODE("\0", "\2", ONE("a"), ONE("b"))), /* below a node that is not there */
+		PACKED(ROOT NODE("\0", "\1", ONE("a"), ONE("b")) NODE("\0", "\2", ONE("c"), NONE)), /* below a scalar */
+		PACKED(ROOT NODE("\3", "\1", ONE("a"), NONE)),                                      /* no such kind */
+		PACKED(ROOT NODE("\1", "\1", ONE("a"), ONE("b"))),  /* a map that is a scalar as well */
+		PACKED(ROOT NODE("\0", "\1", ONE("\n"), ONE("b"))), /* control characters */
+		PACKED(ROOT NODE("\0", "\1", ONE("a"), ONE("\0"))),
+		PACKED(ROOT NODE("\0", "\1", ONE("a"), ONE("\xff"))),                               /* no UTF-8 */
+		PACKED(ROOT NODE("\0", "\1", ONE("a"), ONE("b")) NODE("\0", "\1", ONE("a"), NONE)), /* a key twice */
+		PACKED(ROOT NODE("\2", "\1", ONE("a"), NONE) NODE("\0", "\2", ONE("k"), NONE)), /* a key in a list */
+		PACKED("\1\0\0\0\0\0" NONE NONE),                                               /* line 0 */
+		PACKED(ROOT "\0\1\0\0\0\1" ONE("a") "\xff\xff\xff\xff"
+						    "b"), /* a length that is not there */
+	};
+	CLEANUP(arena_free) struct arena *arena = arena_create(SIZE_MAX);
+	CLEANUP(buf_done) struct buf deep = BUF_INIT(1000);
+	struct yaml_node *root;
+	struct error error;
+	(void)state;
+	assert_ok(yaml_unpack(arena, good, &root, &error));
+	for (size_t i = 0; i < ARRAY_LEN(bad); i++)
+		if (yaml_unpack(arena, bad[i], &root, &error) != ERR_SYNTAX)
+			fail_msg("accepted: case %zu", i);
+	for (uint8_t depth = 0; depth <= YAML_DEPTH_MAX; depth++) {
+		buf_add_byte(&deep, depth == 0 ? YAML_MAP : YAML_LIST);
+		buf_add_byte(&deep, depth);
+		buf_add_be32(&deep, 1);
+		buf_add_be64(&deep, 0);
+	}
+	assert_int_equal(yaml_unpack(arena, buf_bytes(&deep), &root, &error), ERR_SYNTAX);
+	assert_string_equal(error.text, "values are nested too deep");
+}
+
 static const struct CMUnitTest tests[] = {
+	cmocka_unit_test(a_packed_tree_comes_out_as_it_was),
+	cmocka_unit_test(a_packed_tree_that_lies_is_none),
 	cmocka_unit_test(reads_maps_lists_and_scalars),
 	cmocka_unit_test(refuses_what_is_not_strict_and_tells_the_line),
 	cmocka_unit_test(bounds_bytes_values_and_memory),

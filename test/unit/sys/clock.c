@@ -39,6 +39,15 @@ static void monotonic_time_does_not_go_back(void **state)
 	}
 }
 
+static void the_fine_clock_agrees_with_the_coarse_one(void **state)
+{
+	(void)state;
+	int64_t begin = clock_monotonic_usec();
+	int64_t coarse = clock_monotonic_ms() * 1000;
+	assert_true(clock_monotonic_usec() >= begin);
+	assert_true(coarse <= clock_monotonic_usec() && coarse > begin - 100000);
+}
+
 static void cpu_time_grows_with_work(void **state)
 {
 	uint64_t begin = clock_cpu_usec();
@@ -58,6 +67,7 @@ static void wall_time_is_after_this_was_written(void **state)
 static const struct CMUnitTest tests[] = {
 	cmocka_unit_test(times_are_formatted_without_time_zone_files),
 	cmocka_unit_test(monotonic_time_does_not_go_back),
+	cmocka_unit_test(the_fine_clock_agrees_with_the_coarse_one),
 	cmocka_unit_test(cpu_time_grows_with_work),
 	cmocka_unit_test(wall_time_is_after_this_was_written),
 };

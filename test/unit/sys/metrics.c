@@ -89,9 +89,72 @@ static void the_text_is_what_prometheus_reads(void **state)
 		lines += bytes_starts(line, BYTES_LIT("postern_"));
 	}
 	assert_int_equal(rest.len, 0);
-	assert_int_equal(lines, METRIC_COUNT);
+	size_t of_histograms = 0;
+	for (rest = buf_bytes(&buf); next_line(&rest, &line);)
+		of_histograms += bytes_find(line, BYTES_LIT("_bucket{le=")) != BYTES_NONE;
+	of_histograms += (size_t)2 * HISTOGRAM_COUNT; /* sum and count */
+	assert_int_equal(lines, METRIC_COUNT + of_histograms);
 	assert_int_equal(helps, types);
 	assert_true(helps > 0 && helps < METRIC_COUNT);
+}
+
+static void a_histogram_counts_each_value_once_at_its_bound(void **state)
+{
+	CLEANUP(buf_done) struct buf buf = BUF_INIT((size_t)1 << 16);
+	int64_t counts[HISTOGRAM_BUCKETS], sum;
+	(void)state;
+	metrics_use_row(6);
+	metrics_observe(HISTOGRAM_ANSWER_USEC, -5);       /* the first bucket, as 0 */
+	metrics_observe(HISTOGRAM_ANSWER_USEC, 500);      /* a bound belongs to its bucket */
+	metrics_observe(HISTOGRAM_ANSWER_USEC, 501);      /* and what is above it to the next */
+	metrics_observe(HISTOGRAM_ANSWER_USEC, 60000001); /* above the last */
+	metrics_use_row(7);
+	metrics_observe(HISTOGRAM_ANSWER_USEC, 1000); /* another process */
+	metrics_histogram(HISTOGRAM_ANSWER_USEC, counts, &sum);
+	assert_int_equal(counts[0], 2);
+	assert_int_equal(counts[1], 2);
+	assert_int_equal(counts[HISTOGRAM_BUCKETS - 1], 1);
+	assert_int_equal(sum, 500 + 501 + 60000001 + 1000);
+	metrics_use_row(7); /* a new process on the row: no gauge, so nothing is lost */
+	metrics_render(&buf);
+	static const char *const lines[] = {
+		"# TYPE postern_message_answer_seconds histogram",
+		"postern_message_answer_seconds_bucket{le=\"0.0005\"} 2",
+		"postern_message_answer_seconds_bucket{le=\"0.001\"} 4",
+		"postern_message_answer_seconds_bucket{le=\"0.0025\"} 4",
+		"postern_message_answer_seconds_bucket{le=\"60\"} 4",
+		"postern_message_answer_seconds_bucket{le=\"+Inf\"} 5",
+		"postern_message_answer_seconds_sum 60.002002",
+		"postern_message_answer_seconds_count 5",
+		"postern_message_size_bytes_bucket{le=\"52428800\"} 0",
+		"postern_message_size_bytes_count 0",
+	};
+	for (size_t i = 0; i < ARRAY_LEN(lines); i++)
+		if (!has_line(buf_bytes(&buf), lines[i]))
+			fail_msg("there is no line %s", lines[i]);
+}
+
+static void bounds_of_histograms_ascend(void **state)
+{
+	static const struct {
+		const char *name;
+		int64_t scale, bounds[HISTOGRAM_BUCKETS];
+	} table[] = {
+#define HISTOGRAM(id, name, scale, help, ...) {name, scale, {__VA_ARGS__}},
+#include "sys/metrics.def"
+	};
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(table); i++) {
+		size_t len = strlen(table[i].name);
+		size_t n = 0;
+		while (table[i].bounds[n] > (n > 0 ? table[i].bounds[n - 1] : 0))
+			n++;
+		assert_true(n > 1 && n < HISTOGRAM_BUCKETS);
+		for (; n < HISTOGRAM_BUCKETS; n++)
+			assert_int_equal(table[i].bounds[n], 0);
+		assert_string_equal(table[i].name + len - (table[i].scale == 1 ? 6 : 8),
+				    table[i].scale == 1 ? "_bytes" : "_seconds");
+	}
 }
 
 /* Every family is in one piece and begins with its help; counters are named as such. */
@@ -102,7 +165,6 @@ static void the_table_is_sound(void **state)
 	} table[] = {
 #define METRIC(id, name, kind, labels, help) {name, #kind, labels, help},
 #include "sys/metrics.def"
-#undef METRIC
 	};
 	(void)state;
 	for (size_t i = 0; i < ARRAY_LEN(table); i++) {
@@ -123,6 +185,8 @@ static const struct CMUnitTest tests[] = {
 	cmocka_unit_test(rows_of_all_processes_are_summed),
 	cmocka_unit_test(a_row_that_is_used_again_keeps_its_counters_and_not_its_gauges),
 	cmocka_unit_test(the_text_is_what_prometheus_reads),
+	cmocka_unit_test(a_histogram_counts_each_value_once_at_its_bound),
+	cmocka_unit_test(bounds_of_histograms_ascend),
 	cmocka_unit_test(the_table_is_sound),
 };
 UNIT_MAIN(tests)

@@ -108,6 +108,26 @@ static void ip_is_the_same_sixteen_bytes_for_both_ways_to_write_it(void **state)
 }
 
 /* A folder of its own for one test. */
+static void places_are_compared_and_not_their_texts(void **state)
+{
+	static const struct {
+		const char *a, *b;
+		bool equal;
+	} cases[] = {
+		{"127.0.0.1:25", "127.0.0.1:25", true},           {"[::1]:25", "[0:0::0001]:25", true},
+		{"127.0.0.1:25", "127.0.0.1:26", false},          {"127.0.0.1:25", "127.0.0.2:25", false},
+		{"127.0.0.1:25", "[::ffff:127.0.0.1]:25", false}, {"unix:/run/a", "unix:/run/a", true},
+		{"unix:/run/a", "unix:/run/ab", false},           {"unix:/run/a", "unix:/run/b", false},
+	};
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+		struct net_address a, b;
+		assert_ok(net_parse(bytes_from_cstr(cases[i].a), &a, NULL));
+		assert_ok(net_parse(bytes_from_cstr(cases[i].b), &b, NULL));
+		assert_int_equal(net_equal(&a, &b), cases[i].equal);
+	}
+}
+
 static void make_folder(char out[static 64])
 {
 	(void)snprintf(out, 64, "/tmp/postern-net-XXXXXX");
@@ -300,6 +320,7 @@ static const struct CMUnitTest tests[] = {
 	cmocka_unit_test(what_is_no_address_is_refused_with_a_reason),
 	cmocka_unit_test(the_path_of_a_unix_socket_has_its_bound),
 	cmocka_unit_test(ip_is_the_same_sixteen_bytes_for_both_ways_to_write_it),
+	cmocka_unit_test(places_are_compared_and_not_their_texts),
 	cmocka_unit_test(a_unix_socket_belongs_to_its_folder_and_replaces_only_a_dead_one),
 	cmocka_unit_test(a_socket_in_a_folder_that_is_not_there_says_why),
 	cmocka_unit_test(connections_of_both_families_do_not_wait_for_nagle),
