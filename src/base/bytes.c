@@ -78,11 +78,12 @@ size_t bytes_rfind_byte(struct bytes hay, uint8_t byte)
 
 struct bytes bytes_trim(struct bytes b)
 {
-	while (b.len > 0 && ascii_is_space(b.ptr[0]))
-		b = bytes_from(b, 1);
-	while (b.len > 0 && ascii_is_space(b.ptr[b.len - 1]))
+	size_t from = 0;
+	while (from < b.len && ascii_is_space(b.ptr[from]))
+		from++;
+	while (b.len > from && ascii_is_space(b.ptr[b.len - 1]))
 		b.len--;
-	return b;
+	return bytes_from(b, from);
 }
 
 struct bytes bytes_chomp(struct bytes b)

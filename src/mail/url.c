@@ -16,12 +16,13 @@
 #define SCHEME_MAX   32
 
 struct scheme {
-	const char *name;
+	struct bytes name;
 	uint16_t port;
 };
 /* Those whose URLs have a host and are read leniently (WHATWG: special). */
 static const struct scheme special[] = {
-	{"http", 80}, {"https", 443}, {"ftp", 21}, {"ws", 80}, {"wss", 443}, {"file", 0},
+	{BYTES_INIT("http"), 80}, {BYTES_INIT("https"), 443}, {BYTES_INIT("ftp"), 21},
+	{BYTES_INIT("ws"), 80},   {BYTES_INIT("wss"), 443},   {BYTES_INIT("file"), 0},
 };
 
 /* A buffer that is known to be large enough. */
@@ -135,7 +136,7 @@ size_t url_scheme_length(struct bytes text)
 static const struct scheme *find_special(struct bytes name)
 {
 	for (size_t i = 0; i < ARRAY_LEN(special); i++)
-		if (bytes_eq_nocase(name, bytes_from_cstr(special[i].name)))
+		if (bytes_eq_nocase(name, special[i].name))
 			return &special[i];
 	return NULL;
 }
