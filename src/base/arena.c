@@ -193,11 +193,13 @@ void *arena_grow(struct arena *arena, void *items, size_t *capacity, size_t coun
 		return NULL;
 	if (wanted < 8)
 		wanted = 8;
-	void *grown = arena_alloc_array(arena, wanted, size);
+	size_t total;
+	uint8_t *grown = ckd_mul(&total, wanted, size) ? NULL : arena_alloc_raw(arena, total);
 	if (!grown)
 		return NULL;
 	if (count > 0)
 		memcpy(grown, items, count * size);
+	memset(grown + count * size, 0, total - count * size);
 	*capacity = wanted;
 	return grown;
 }

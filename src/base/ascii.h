@@ -5,6 +5,7 @@
  */
 #include <stdbool.h>
 #include <stdint.h>
+#include <string.h>
 
 static inline bool ascii_is_upper(uint32_t c)
 {
@@ -76,4 +77,24 @@ static inline int ascii_hex(uint32_t c)
 		return (int)(c - '0');
 	c |= 0x20u;
 	return c - 'a' < 6u ? (int)(c - 'a' + 10) : -1;
+}
+
+/* Eight bytes from anywhere, the first one lowest. */
+static inline uint64_t ascii_load8(const void *from)
+{
+	uint64_t word;
+	memcpy(&word, from, sizeof(word));
+#if __BYTE_ORDER__ == __ORDER_BIG_ENDIAN__
+	word = __builtin_bswap64(word);
+#endif
+	return word;
+}
+
+/* ascii_lower() of eight bytes at once. */
+static inline uint64_t ascii_lower8(uint64_t word)
+{
+	const uint64_t ones = 0x0101010101010101, tops = ones << 7;
+	uint64_t low = word & ~tops;
+	uint64_t capital = (low + ones * (0x80 - 'A')) & ~(low + ones * (0x7f - 'Z')) & ~word & tops;
+	return word | capital >> 2;
 }

@@ -1,16 +1,16 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "base/bytes.h"
 
-#include "base/ascii.h"
-
 #include "base/banned.h"
 
-bool bytes_eq_nocase(struct bytes a, struct bytes b)
+bool bytes_same_nocase(const uint8_t *a, const uint8_t *b, size_t len)
 {
-	if (a.len != b.len)
-		return false;
-	for (size_t i = 0; i < a.len; i++)
-		if (ascii_lower(a.ptr[i]) != ascii_lower(b.ptr[i]))
+	size_t i = 0;
+	for (; i + 8 <= len; i += 8)
+		if (ascii_lower8(ascii_load8(a + i)) != ascii_lower8(ascii_load8(b + i)))
+			return false;
+	for (; i < len; i++)
+		if (ascii_lower(a[i]) != ascii_lower(b[i]))
 			return false;
 	return true;
 }
@@ -24,11 +24,6 @@ int bytes_cmp(struct bytes a, struct bytes b)
 	return (a.len > b.len) - (a.len < b.len);
 }
 
-bool bytes_starts_nocase(struct bytes b, struct bytes prefix)
-{
-	return b.len >= prefix.len && bytes_eq_nocase(bytes_sub(b, 0, prefix.len), prefix);
-}
-
 bool bytes_ends_nocase(struct bytes b, struct bytes suffix)
 {
 	return b.len >= suffix.len && bytes_eq_nocase(bytes_from(b, b.len - suffix.len), suffix);
@@ -40,6 +35,14 @@ size_t bytes_find(struct bytes hay, struct bytes needle)
 		return 0;
 	if (needle.len > hay.len)
 		return BYTES_NONE;
+	if (needle.len == 2) { /* which memmem() looks for byte by byte */
+		struct bytes rest = bytes_sub(hay, 0, hay.len - 1);
+		for (size_t at; (at = bytes_find_byte(rest, needle.ptr[0])) != BYTES_NONE;
+		     rest = bytes_from(rest, at + 1))
+			if (rest.ptr[at + 1] == needle.ptr[1])
+				return (size_t)(rest.ptr + at - hay.ptr);
+		return BYTES_NONE;
+	}
 	const uint8_t *hit = memmem(hay.ptr, hay.len, needle.ptr, needle.len);
 	return hit ? (size_t)(hit - hay.ptr) : BYTES_NONE;
 }
@@ -75,11 +78,12 @@ size_t bytes_rfind_byte(struct bytes hay, uint8_t byte)
 
 struct bytes bytes_trim(struct bytes b)
 {
-	while (b.len > 0 && ascii_is_space(b.ptr[0]))
-		b = bytes_from(b, 1);
-	while (b.len > 0 && ascii_is_space(b.ptr[b.len - 1]))
+	size_t from = 0;
+	while (from < b.len && ascii_is_space(b.ptr[from]))
+		from++;
+	while (b.len > from && ascii_is_space(b.ptr[b.len - 1]))
 		b.len--;
-	return b;
+	return bytes_from(b, from);
 }
 
 struct bytes bytes_chomp(struct bytes b)

@@ -11,6 +11,8 @@
 #include <stdint.h>
 #include <string.h>
 
+#include "base/ascii.h"
+
 struct bytes {
 	const uint8_t *ptr;
 	size_t len;
@@ -64,7 +66,15 @@ static inline bool bytes_eq(struct bytes a, struct bytes b)
 	return a.len == b.len && (a.len == 0 || memcmp(a.ptr, b.ptr, a.len) == 0);
 }
 
-bool bytes_eq_nocase(struct bytes a, struct bytes b);
+/* The first `len` bytes of both, without regard to case. */
+bool bytes_same_nocase(const uint8_t *a, const uint8_t *b, size_t len);
+
+/* Inline as far as length and first letter, which is where most comparisons end. */
+static inline bool bytes_eq_nocase(struct bytes a, struct bytes b)
+{
+	return a.len == b.len &&
+	       (a.len == 0 || (((a.ptr[0] ^ b.ptr[0]) & 0xdf) == 0 && bytes_same_nocase(a.ptr, b.ptr, a.len)));
+}
 
 /* <0, 0, >0 as memcmp; a prefix sorts first. */
 int bytes_cmp(struct bytes a, struct bytes b);
@@ -79,7 +89,11 @@ static inline bool bytes_ends(struct bytes b, struct bytes suffix)
 	return b.len >= suffix.len && bytes_eq(bytes_from(b, b.len - suffix.len), suffix);
 }
 
-bool bytes_starts_nocase(struct bytes b, struct bytes prefix);
+static inline bool bytes_starts_nocase(struct bytes b, struct bytes prefix)
+{
+	return b.len >= prefix.len && bytes_eq_nocase(bytes_sub(b, 0, prefix.len), prefix);
+}
+
 bool bytes_ends_nocase(struct bytes b, struct bytes suffix);
 
 /* Offset of the first hit, or BYTES_NONE. An empty needle is found at 0. */

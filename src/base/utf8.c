@@ -30,7 +30,7 @@ static size_t lead(uint8_t first, uint8_t *low, uint8_t *high)
 	return first < 0xf5 ? 4 : 0;
 }
 
-uint32_t utf8_next(struct bytes *text, bool *ret_ok)
+uint32_t utf8_next_wide(struct bytes *text, bool *ret_ok)
 {
 	uint8_t low, high;
 	uint8_t first = text->ptr[0];
@@ -50,14 +50,10 @@ uint32_t utf8_next(struct bytes *text, bool *ret_ok)
 	return have == want ? code : UTF8_REPLACEMENT;
 }
 
-size_t utf8_encode(uint32_t code, uint8_t out[static 4])
+size_t utf8_encode_wide(uint32_t code, uint8_t out[static 4])
 {
 	if (code > 0x10ffff || (code >= 0xd800 && code < 0xe000))
 		code = UTF8_REPLACEMENT;
-	if (code < 0x80) {
-		out[0] = (uint8_t)code;
-		return 1;
-	}
 	if (code < 0x800) {
 		out[0] = (uint8_t)(0xc0 | code >> 6);
 		out[1] = (uint8_t)(0x80 | (code & 0x3f));
@@ -80,10 +76,10 @@ size_t utf8_encode(uint32_t code, uint8_t out[static 4])
 static size_t ascii_run(struct bytes text)
 {
 	size_t i = 0;
-	for (; i + 8 <= text.len; i += 8) {
-		uint64_t word;
-		memcpy(&word, text.ptr + i, 8);
-		if (word & 0x8080808080808080u)
+	for (; i + 32 <= text.len; i += 32) {
+		uint64_t words[4];
+		memcpy(words, text.ptr + i, sizeof(words));
+		if ((words[0] | words[1] | words[2] | words[3]) & 0x8080808080808080u)
 			break;
 	}
 	while (i < text.len && text.ptr[i] < 0x80)

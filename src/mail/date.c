@@ -18,13 +18,14 @@ struct fields {
 	bool zone, zone_known, obsolete, comma;
 };
 
-/* Index of the name that the first three letters are, or -1. */
+/* Index of the name that the first three letters of a word are, which has letters alone, or -1. */
 static int find_name(const char *names, struct bytes word)
 {
 	if (word.len < 3)
 		return -1;
-	for (int i = 0; names[(size_t)i * 3] != '\0'; i++)
-		if (bytes_eq_nocase(bytes_sub(word, 0, 3), bytes_make(names + (size_t)i * 3, 3)))
+	for (int i = 0; *names != '\0'; i++, names += 3)
+		if ((word.ptr[0] | 0x20) == names[0] && (word.ptr[1] | 0x20) == names[1] &&
+		    (word.ptr[2] | 0x20) == names[2])
 			return i;
 	return -1;
 }

@@ -659,10 +659,11 @@ enum err html_parse(struct arena *arena, struct bytes source, struct html_docume
 		.hidden.buf = BUF_INIT(SINK_MAX(source.len)),
 		.title.buf = BUF_INIT(SINK_MAX(source.len)),
 		.anchor = {NO_LINK, NO_LINK},
-		.view = arena_new(arena, struct html_view, 1),
+		.view = arena_alloc_raw(arena, sizeof(struct html_view)),
 	};
 	if (!doc || !c.view)
 		return ERR_NOMEM;
+	html_view_init(c.view);
 	read_sheets(&c);
 	collect(&c);
 	if (c.err == ERR_OK)

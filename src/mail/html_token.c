@@ -70,25 +70,6 @@ enum html_mode html_tag_mode(enum html_tag tag)
 	return HTML_MODE_DATA;
 }
 
-/* Eight bytes, capital letters made small. */
-static uint64_t lower8(uint64_t word)
-{
-	const uint64_t ones = 0x0101010101010101, tops = ones << 7;
-	uint64_t low = word & ~tops;
-	uint64_t capital = (low + ones * (0x80 - 'A')) & ~(low + ones * (0x7f - 'Z')) & ~word & tops;
-	return word | capital >> 2;
-}
-
-static uint64_t load8(const void *from)
-{
-	uint64_t word;
-	memcpy(&word, from, sizeof(word));
-#if __BYTE_ORDER__ == __ORDER_BIG_ENDIAN__
-	word = __builtin_bswap64(word);
-#endif
-	return word;
-}
-
 /* The index in `names` of the name at `at`, or 0. The hash is the one of tools/html_tables. */
 static unsigned name_find(const struct name *names, const uint8_t *slots, uint64_t factor, struct bytes source,
 			  size_t at, size_t len)
@@ -102,15 +83,15 @@ static unsigned name_find(const struct name *names, const uint8_t *slots, uint64
 		memcpy(copy, from, len);
 		from = copy;
 	}
-	uint64_t low = load8(from), high = load8(from + 8);
+	uint64_t low = ascii_load8(from), high = ascii_load8(from + 8);
 	if (len < 8)
 		low &= (1ULL << (8 * len)) - 1;
 	high &= len <= 8 ? 0 : UINT64_MAX >> (8 * (16 - len));
-	low = lower8(low);
-	high = lower8(high);
+	low = ascii_lower8(low);
+	high = ascii_lower8(high);
 	uint64_t key = low ^ high * 3 ^ (uint64_t)len << 56;
 	const struct name *name = &names[slots[key * factor >> (64 - SLOTS_LOG2)]];
-	bool same = name->len == len && low == load8(name->text) && high == load8(name->text + 8);
+	bool same = name->len == len && low == ascii_load8(name->text) && high == ascii_load8(name->text + 8);
 	return same ? (unsigned)(name - names) : 0;
 }
 

@@ -15,6 +15,11 @@
 
 static const struct html_look root_look = {.ink = 0x000000ff, .ground = 0xffffffff, .font = 16000};
 
+void html_view_init(struct html_view *view)
+{
+	memset(view, 0, offsetof(struct html_view, open));
+}
+
 const struct html_look *html_view_look(const struct html_view *view)
 {
 	if (view->over_at)

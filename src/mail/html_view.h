@@ -26,7 +26,6 @@ struct html_open {
 };
 
 struct html_view {
-	struct html_open open[HTML_MAX_DEPTH];
 	size_t depth;
 	unsigned count[HTML_TAG_COUNT]; /* of open elements by name */
 	size_t over;                    /* elements beyond the depth */
@@ -34,7 +33,10 @@ struct html_view {
 	struct html_look over_look;
 	bool anchor_ended; /* an open <a> went off the stack; the caller clears it */
 	bool limited;
+	struct html_open open[HTML_MAX_DEPTH]; /* last: html_view_init() leaves it as it is */
 };
+
+void html_view_init(struct html_view *view);
 
 /* How text looks at this place. */
 const struct html_look *html_view_look(const struct html_view *view);

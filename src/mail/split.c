@@ -18,21 +18,27 @@ static bool is_dash_line(struct bytes in, size_t at)
 	       in.ptr[at + 2] != '\t';
 }
 
-/* Counts, or with `out` writes, the offsets. */
-static size_t walk_lines(struct bytes in, uint8_t end, uint32_t *out)
+/*
+ * Counts the dash lines of in[*first, *end), and with `out` writes their offsets. Narrows the range to what holds them
+ * all.
+ */
+static size_t walk_lines(struct bytes in, size_t *first, size_t *end, uint32_t *out)
 {
-	size_t count = 0, at = 0;
-	while (at < in.len) {
+	size_t count = 0, last = *first;
+	for (size_t at = *first; at < *end;) {
 		if (is_dash_line(in, at)) {
 			if (out)
 				out[count] = (uint32_t)at;
-			count++;
+			if (count++ == 0)
+				*first = at;
+			last = at;
 		}
-		const uint8_t *hit = memchr(in.ptr + at, end, in.len - at);
+		const uint8_t *hit = memchr(in.ptr + at, '\n', *end - at);
 		if (!hit)
 			break;
 		at = (size_t)(hit - in.ptr) + 1;
 	}
+	*end = last + (count > 0);
 	return count;
 }
 
@@ -66,7 +72,8 @@ enum err split_index(struct arena *arena, struct split_source *source)
 	if (in.len == 0 || in.len > UINT32_MAX)
 		return ERR_OK;
 	source->bare_cr = has_bare_cr(in);
-	size_t count = walk_lines(in, '\n', NULL);
+	size_t first = 0, end = in.len;
+	size_t count = walk_lines(in, &first, &end, NULL);
 	if (source->bare_cr)
 		for (size_t at = 1; at < in.len; at++)
 			count += in.ptr[at - 1] == '\r' && is_dash_line(in, at);
@@ -78,7 +85,7 @@ enum err split_index(struct arena *arena, struct split_source *source)
 	if (source->bare_cr)
 		merge_lines(in, dashes);
 	else
-		(void)walk_lines(in, '\n', dashes);
+		(void)walk_lines(in, &first, &end, dashes);
 	source->dashes = dashes;
 	source->n_dashes = count;
 	source->looks = count * LOOKS_FACTOR + LOOKS_BASE;

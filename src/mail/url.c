@@ -6,7 +6,6 @@
 #include "base/arena.h"
 #include "base/ascii.h"
 #include "base/hash.h"
-#include "base/mem.h"
 #include "base/num.h"
 #include "mail/url_host.h"
 #include "mail/url_unroll.h"
@@ -17,12 +16,13 @@
 #define SCHEME_MAX   32
 
 struct scheme {
-	const char *name;
+	struct bytes name;
 	uint16_t port;
 };
 /* Those whose URLs have a host and are read leniently (WHATWG: special). */
 static const struct scheme special[] = {
-	{"http", 80}, {"https", 443}, {"ftp", 21}, {"ws", 80}, {"wss", 443}, {"file", 0},
+	{BYTES_INIT("http"), 80}, {BYTES_INIT("https"), 443}, {BYTES_INIT("ftp"), 21},
+	{BYTES_INIT("ws"), 80},   {BYTES_INIT("wss"), 443},   {BYTES_INIT("file"), 0},
 };
 
 /* A buffer that is known to be large enough. */
@@ -59,7 +59,12 @@ static bool is_unreserved(uint8_t c)
 /* RFC 3986: what stands in a path, query or fragment without an escape. */
 static bool is_allowed(uint8_t c)
 {
-	return is_unreserved(c) || (c != 0 && strchr("!$&'()*+,;=:@/?[]|", c) != NULL);
+	static const bool marks[256] = {
+		['!'] = true, ['$'] = true, ['&'] = true, ['\''] = true, ['('] = true, [')'] = true,
+		['*'] = true, ['+'] = true, [','] = true, [';'] = true,  ['='] = true, [':'] = true,
+		['@'] = true, ['/'] = true, ['?'] = true, ['['] = true,  [']'] = true, ['|'] = true,
+	};
+	return is_unreserved(c) || marks[c];
 }
 
 /* Escapes in one way: unreserved characters never, others that are escaped in upper case, what must be always. */
@@ -131,7 +136,7 @@ size_t url_scheme_length(struct bytes text)
 static const struct scheme *find_special(struct bytes name)
 {
 	for (size_t i = 0; i < ARRAY_LEN(special); i++)
-		if (bytes_eq_nocase(name, bytes_from_cstr(special[i].name)))
+		if (bytes_eq_nocase(name, special[i].name))
 			return &special[i];
 	return NULL;
 }
@@ -335,9 +340,9 @@ enum err url_parse(struct arena *arena, struct bytes raw, bool schemeless, struc
 	struct url url = {0};
 	/* Of the part before the path only a host is kept, of at most URL_HOST_MAX; the rest grows threefold at most.
 	 */
-	size_t strip_room = MAX(raw.len, (size_t)URL_MAX_LEN);
 	size_t room = 3 * (MIN(raw.len, (size_t)URL_MAX_LEN) + USERINFO_MAX + SCHEME_MAX) + URL_HOST_MAX + 16;
-	uint8_t *scratch = mem_alloc(strip_room + room);
+	size_t strip_room = MAX(raw.len, MIN(room, (size_t)URL_MAX_LEN));
+	uint8_t *scratch = arena_alloc_raw(arena, strip_room + room);
 	if (!scratch)
 		return ERR_NOMEM;
 	struct out out = {scratch + strip_room, 0};
@@ -353,10 +358,9 @@ enum err url_parse(struct arena *arena, struct bytes raw, bool schemeless, struc
 		url = (struct url){.flags = url.flags};
 		err = parse_once(&out, bytes_make(scratch, len), false, &url);
 	}
-	struct bytes copy = err == ERR_OK ? arena_copy(arena, url.url) : (struct bytes){0};
-	if (err == ERR_OK && !copy.ptr)
-		err = ERR_NOMEM;
 	if (err == ERR_OK) {
+		struct bytes copy = bytes_make(scratch, out.len);
+		memmove(scratch, out.ptr, out.len);
 		*ret_url = url;
 		ret_url->url = copy;
 		ret_url->scheme = rebase(url.scheme, url.url, copy);
@@ -365,7 +369,7 @@ enum err url_parse(struct arena *arena, struct bytes raw, bool schemeless, struc
 		ret_url->query = rebase(url.query, url.url, copy);
 		ret_url->fragment = rebase(url.fragment, url.url, copy);
 	}
-	mem_free(scratch);
+	arena_shrink(arena, scratch, strip_room + room, err == ERR_OK ? out.len : 0);
 	return err;
 }
 
@@ -410,7 +414,10 @@ struct bytes url_join(struct arena *arena, struct bytes base, struct bytes refer
 
 static enum err append(struct arena *arena, struct url_list *list, struct url *url)
 {
-	url->hash = hash_crc32(hash_crc32(0, url->url), url->text);
+	/* Only compared within one list, so the key does not matter; what is equal by it is compared. */
+	static const struct hash_key key = {0};
+	uint64_t hash = hash_sip(key, url->url) + (url->text.len > 0 ? 3 * hash_sip(key, url->text) : 0);
+	url->hash = (uint32_t)(hash >> 32);
 	for (size_t i = 0; i < list->count; i++) {
 		struct url *have = &list->items[i];
 		if (have->hash != url->hash || have->part != url->part || !bytes_eq(have->url, url->url) ||

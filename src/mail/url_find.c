@@ -44,7 +44,10 @@ static bool is_host_letter(uint32_t code)
 
 static bool is_url_byte(uint8_t c)
 {
-	return c > ' ' && c < 0x7f && memchr("<>\"`{}^", c, 7) == NULL;
+	static const bool marks[256] = {
+		['<'] = true, ['>'] = true, ['"'] = true, ['`'] = true, ['{'] = true, ['}'] = true, ['^'] = true,
+	};
+	return c > ' ' && c < 0x7f && !marks[c];
 }
 
 /* Where the run of URL characters from `at` on ends. */

@@ -21,7 +21,12 @@
 
 static bool forbidden(uint8_t c)
 {
-	return c <= ' ' || c > 0x7e || memchr("#/:<>?@[\\]^|%\"`{}", c, 17) != NULL;
+	static const bool marks[256] = {
+		['#'] = true, ['/'] = true, [':'] = true,  ['<'] = true, ['>'] = true, ['?'] = true,
+		['@'] = true, ['['] = true, ['\\'] = true, [']'] = true, ['^'] = true, ['|'] = true,
+		['%'] = true, ['"'] = true, ['`'] = true,  ['{'] = true, ['}'] = true,
+	};
+	return c <= ' ' || c > 0x7e || marks[c];
 }
 
 static bool has_a_label(struct bytes host)
