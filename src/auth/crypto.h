@@ -35,8 +35,8 @@ struct crypto_hash;
 struct crypto_hash *crypto_hash_new(void);
 void crypto_hash_free(struct crypto_hash **hash);
 void crypto_hash_add(struct crypto_hash *hash, struct bytes data);
-/* The digest of all so far; more may be added. */
-NODISCARD enum err crypto_hash_peek(const struct crypto_hash *hash, uint8_t ret_digest[static CRYPTO_SHA256_LEN]);
+/* A second one that has the same behind it; NULL when there is no memory. */
+struct crypto_hash *crypto_hash_clone(const struct crypto_hash *hash);
 /* The digest of all; the hash begins anew. */
 void crypto_hash_finish(struct crypto_hash *hash, uint8_t ret_digest[static CRYPTO_SHA256_LEN]);
 
