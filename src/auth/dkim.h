@@ -98,7 +98,6 @@ struct dkim_sign_options {
 struct dkim_draft {
 	uint8_t digest[CRYPTO_SHA256_LEN];
 	struct bytes text; /* of dkim_sign.c: the field up to its b= */
-	size_t column;
 	bool crlf;
 	struct arena *arena;
 };

@@ -3,6 +3,7 @@
 
 #include "auth/arc.h"
 #include "auth/dkim_key.h"
+#include "auth/sign_names.h"
 #include "auth/tags.h"
 #include "base/arena.h"
 #include "base/ascii.h"
@@ -37,14 +38,6 @@ static bool broken(struct reader *reader, const struct tag *tag, const char *tex
 	return wrong(reader, SIGNATURE_BROKEN, tag ? tag->value_at : BYTES_NONE, text);
 }
 
-static bool is_domain(struct bytes name)
-{
-	for (size_t i = 0; i < name.len; i++)
-		if (!ascii_is_alnum(name.ptr[i]) && name.ptr[i] != '-' && name.ptr[i] != '_' && name.ptr[i] != '.')
-			return false;
-	return name.len > 0 && name.ptr[name.len - 1] != '.' && dns_name_valid(name);
-}
-
 static bool take_lower(struct reader *reader, const struct tag *tag, struct bytes *ret)
 {
 	*ret = arena_copy_lower(reader->arena, tag->value);
@@ -71,9 +64,9 @@ static bool read_names(struct reader *reader)
 	reader->no_memory = reader->no_memory || (domain && !sig->domain.ptr);
 	if (!domain || !selector || !algorithm)
 		return broken(reader, NULL, !domain ? "d= is missing" : !selector ? "s= is missing" : "a= is missing");
-	if (!is_domain(sig->domain))
+	if (!sign_domain_valid(sig->domain))
 		return broken(reader, domain, "d= is not a domain name");
-	if (!is_domain(sig->selector))
+	if (!sign_domain_valid(sig->selector))
 		return broken(reader, selector, "s= is not a selector");
 	sig->question =
 		arena_printf(reader->arena, "%.*s._domainkey.%.*s", BYTES_FMT(sig->selector), BYTES_FMT(sig->domain));
