@@ -72,7 +72,7 @@ static enum err write_field(struct canon_message *message, enum crypto_type type
 		fold_printf(&fold, "x=%lld;", (long long)(options->now + options->expire));
 	fold_names(&fold, names->items, names->count);
 	fold_printf(&fold, "bh=");
-	fold_base64(&fold, bytes_make(body.digest, sizeof(body.digest)));
+	fold_base64(&fold, bytes_make(body.digest, sizeof(body.digest)), false);
 	buf_add_byte(buf, ';');
 	fold_break(&fold);
 	buf_add_cstr(buf, "b=");
@@ -86,8 +86,8 @@ enum err dkim_sign_prepare(struct canon_message *message, enum crypto_type type,
 	CLEANUP(buf_done) struct buf buf = BUF_INIT(FOLD_FIELD_MAX);
 	struct sign_names names;
 	TRY(check_options(message, options, reterr));
-	TRY(sign_names_make(message, options->names, options->n_names, options->oversign, options->n_oversign, &names,
-			    reterr));
+	TRY(sign_names_make(message, options->names, options->n_names, options->oversign, options->n_oversign, false,
+			    &names, reterr));
 	TRY(write_field(message, type, options, &names, &buf, reterr));
 	hash = crypto_hash_new();
 	*ret_draft = (struct dkim_draft){
@@ -105,7 +105,7 @@ enum err dkim_sign_finish(const struct dkim_draft *draft, struct bytes signature
 	CLEANUP(buf_done) struct buf buf = BUF_INIT(FOLD_FIELD_MAX + ((size_t)64 << 10));
 	struct fold fold = {.buf = &buf, .column = 2, .crlf = draft->crlf};
 	buf_add(&buf, draft->text);
-	fold_base64(&fold, signature);
+	fold_base64(&fold, signature, false);
 	fold_end(&fold);
 	TRY(buf_err(&buf));
 	*ret_field = arena_copy(draft->arena, buf_bytes(&buf));

@@ -58,7 +58,7 @@ void fold_printf(struct fold *fold, const char *fmt, ...)
 	fold_piece(fold, bytes_make(text, (size_t)n));
 }
 
-void fold_base64(struct fold *fold, struct bytes data)
+void fold_base64(struct fold *fold, struct bytes data, bool whole)
 {
 	static const char digits[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
 	for (size_t i = 0; i < data.len; i += 3) {
@@ -66,7 +66,7 @@ void fold_base64(struct fold *fold, struct bytes data)
 		uint32_t group = (uint32_t)data.ptr[i] << 16 | (n > 1 ? (uint32_t)data.ptr[i + 1] << 8 : 0) |
 				 (n > 2 ? data.ptr[i + 2] : 0);
 		for (size_t j = 0; j < 4; j++) {
-			if (fold->column == FOLD_WIDTH)
+			if (fold->column >= FOLD_WIDTH && !whole)
 				fold_break(fold);
 			buf_add_byte(fold->buf, j <= n ? (uint8_t)digits[group >> (18 - 6 * j) & 63] : '=');
 			fold->column++;

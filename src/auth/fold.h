@@ -23,8 +23,9 @@ struct fold fold_begin(struct buf *buf, const char *name, bool crlf);
 void fold_piece(struct fold *fold, struct bytes piece);
 /* The next piece begins a new line. */
 void fold_break(struct fold *fold);
-/* Base64 of `data` behind what stands there, broken wherever a line is full. */
-void fold_base64(struct fold *fold, struct bytes data);
+/* Base64 of `data` behind what stands there, broken wherever a line is full; `whole`: never broken (512 bytes at most).
+ */
+void fold_base64(struct fold *fold, struct bytes data, bool whole);
 /* "h=a:b:c;", broken behind colons. */
 void fold_names(struct fold *fold, const struct bytes *names, size_t n);
 void fold_end(struct fold *fold);

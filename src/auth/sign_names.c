@@ -10,36 +10,38 @@
 #define NAME_LEN_MAX 200
 #define NAMES_MAX    4000
 
-/* RFC 6376 5.4.1, and the fields of MIME and of lists. `seen`: readers are shown it, so none may be added. */
+/* RFC 6376 5.4.1, and the fields of MIME and of lists. `seen`: readers are shown it, so none may be added;
+ * `chain`: only ARC signs it. */
 static const struct {
 	struct bytes name;
-	bool seen;
+	bool seen, chain;
 } worth_it[] = {
-	{BYTES_INIT("from"), true},
-	{BYTES_INIT("sender"), false},
-	{BYTES_INIT("reply-to"), false},
-	{BYTES_INIT("to"), true},
-	{BYTES_INIT("cc"), true},
-	{BYTES_INIT("subject"), true},
-	{BYTES_INIT("date"), true},
-	{BYTES_INIT("message-id"), false},
-	{BYTES_INIT("in-reply-to"), false},
-	{BYTES_INIT("references"), false},
-	{BYTES_INIT("mime-version"), false},
-	{BYTES_INIT("content-type"), true},
-	{BYTES_INIT("content-transfer-encoding"), false},
-	{BYTES_INIT("resent-from"), false},
-	{BYTES_INIT("resent-to"), false},
-	{BYTES_INIT("resent-cc"), false},
-	{BYTES_INIT("resent-date"), false},
-	{BYTES_INIT("resent-message-id"), false},
-	{BYTES_INIT("list-id"), false},
-	{BYTES_INIT("list-post"), false},
-	{BYTES_INIT("list-help"), false},
-	{BYTES_INIT("list-archive"), false},
-	{BYTES_INIT("list-subscribe"), false},
-	{BYTES_INIT("list-unsubscribe"), false},
-	{BYTES_INIT("list-unsubscribe-post"), false},
+	{BYTES_INIT("from"), true, false},
+	{BYTES_INIT("sender"), false, false},
+	{BYTES_INIT("reply-to"), false, false},
+	{BYTES_INIT("to"), true, false},
+	{BYTES_INIT("cc"), true, false},
+	{BYTES_INIT("subject"), true, false},
+	{BYTES_INIT("date"), true, false},
+	{BYTES_INIT("message-id"), false, false},
+	{BYTES_INIT("in-reply-to"), false, false},
+	{BYTES_INIT("references"), false, false},
+	{BYTES_INIT("mime-version"), false, false},
+	{BYTES_INIT("content-type"), true, false},
+	{BYTES_INIT("content-transfer-encoding"), false, false},
+	{BYTES_INIT("resent-from"), false, false},
+	{BYTES_INIT("resent-to"), false, false},
+	{BYTES_INIT("resent-cc"), false, false},
+	{BYTES_INIT("resent-date"), false, false},
+	{BYTES_INIT("resent-message-id"), false, false},
+	{BYTES_INIT("list-id"), false, false},
+	{BYTES_INIT("list-post"), false, false},
+	{BYTES_INIT("list-help"), false, false},
+	{BYTES_INIT("list-archive"), false, false},
+	{BYTES_INIT("list-subscribe"), false, false},
+	{BYTES_INIT("list-unsubscribe"), false, false},
+	{BYTES_INIT("list-unsubscribe-post"), false, false},
+	{BYTES_INIT("dkim-signature"), false, true},
 };
 
 struct maker {
@@ -77,11 +79,11 @@ static enum err add_all(struct maker *maker, const struct bytes *names, size_t n
 	return ERR_OK;
 }
 
-static enum err add_worth_it(struct maker *maker, bool oversign, struct error *reterr)
+static enum err add_worth_it(struct maker *maker, bool oversign, bool chain, struct error *reterr)
 {
 	for (size_t i = 0; i < ARRAY_LEN(worth_it); i++) {
 		const struct canon_name *name = canon_message_name(maker->message, worth_it[i].name);
-		size_t n = !name ? 0 : oversign ? worth_it[i].seen : name->count;
+		size_t n = !name || (worth_it[i].chain && !chain) ? 0 : oversign ? worth_it[i].seen : name->count;
 		for (size_t j = 0; j < n; j++)
 			TRY(add(maker, worth_it[i].name, reterr));
 	}
@@ -89,7 +91,8 @@ static enum err add_worth_it(struct maker *maker, bool oversign, struct error *r
 }
 
 enum err sign_names_make(const struct canon_message *message, const struct bytes *names, size_t n_names,
-			 const struct bytes *oversign, size_t n_oversign, struct sign_names *ret, struct error *reterr)
+			 const struct bytes *oversign, size_t n_oversign, bool chain, struct sign_names *ret,
+			 struct error *reterr)
 {
 	struct maker maker = {.message = message, .names = ret};
 	bool from = false;
@@ -97,14 +100,14 @@ enum err sign_names_make(const struct canon_message *message, const struct bytes
 	for (size_t i = 0; names && i < n_names; i++)
 		from = from || bytes_eq_nocase(names[i], BYTES_LIT("from"));
 	if (!names)
-		TRY(add_worth_it(&maker, false, reterr));
+		TRY(add_worth_it(&maker, false, chain, reterr));
 	else if (!from)
 		TRY(add(&maker, BYTES_LIT("from"), reterr));
 	if (names)
 		TRY(add_all(&maker, names, n_names, reterr));
 	if (oversign)
 		return add_all(&maker, oversign, n_oversign, reterr);
-	return names ? ERR_OK : add_worth_it(&maker, true, reterr);
+	return names ? ERR_OK : add_worth_it(&maker, true, chain, reterr);
 }
 
 bool sign_domain_valid(struct bytes name)

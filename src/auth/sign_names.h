@@ -12,11 +12,11 @@ struct sign_names {
 
 /*
  * `names` in their order, with "from" in front where it is not among them; without names all fields of the message that
- * are worth it, each as often as it is there. Then `oversign`; NULL without names: those that a reader sees. ERR_SYNTAX
- * for what is no field name.
+ * are worth it, each as often as it is there. Then `oversign`; NULL without names: those that a reader sees. With
+ * `chain` signatures are worth it as well (RFC 8617 4.1.2). ERR_SYNTAX for what is no field name.
  */
 NODISCARD enum err sign_names_make(const struct canon_message *message, const struct bytes *names, size_t n_names,
-				   const struct bytes *oversign, size_t n_oversign, struct sign_names *ret,
+				   const struct bytes *oversign, size_t n_oversign, bool chain, struct sign_names *ret,
 				   struct error *reterr);
 bool sign_domain_valid(struct bytes name);
 /* Whether they name a key in DNS. ERR_SYNTAX with a text. */

@@ -214,7 +214,7 @@ static struct bytes sign_tags(const char *tags, const char *pem, struct bytes ma
 	fold_printf(&fold, "%s", tags);
 	fold_names(&fold, list, n);
 	fold_printf(&fold, "bh=");
-	fold_base64(&fold, bytes_make(digest.digest, sizeof(digest.digest)));
+	fold_base64(&fold, bytes_make(digest.digest, sizeof(digest.digest)), false);
 	buf_add_byte(&buf, ';');
 	fold_break(&fold);
 	buf_add_cstr(&buf, "b=");
@@ -222,7 +222,7 @@ static struct bytes sign_tags(const char *tags, const char *pem, struct bytes ma
 	canon_signature_hash(hash, header, buf_bytes(&buf), buf.len, buf.len);
 	crypto_hash_finish(hash, sum);
 	assert_ok(crypto_sign(key, sum, signature, &len));
-	fold_base64(&fold, bytes_make(signature, len));
+	fold_base64(&fold, bytes_make(signature, len), false);
 	fold_end(&fold);
 	buf_add(&buf, mail);
 	assert_ok(buf_err(&buf));
