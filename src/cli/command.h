@@ -9,6 +9,7 @@
 	X(scan, "scan", "judge messages: what they are, and why")                                                      \
 	X(replay, "replay", "judge a recorded case again and compare")                                                 \
 	X(mime, "mime", "show the parts of a message as the engine sees them")                                         \
+	X(auth, "auth", "who really sent a message: SPF, DKIM, ARC, DMARC")                                            \
 	X(spf, "spf", "whether a host may send mail for a domain")                                                     \
 	X(checks, "checks", "list the checks, or explain one")                                                         \
 	X(fit, "fit", "fit the weights of the checks to known mail")                                                   \

@@ -5,6 +5,7 @@
 
 #include "base/arena.h"
 #include "base/mem.h"
+#include "cli/dns.h"
 #include "mail/charset.h"
 
 #include "base/banned.h"
@@ -13,6 +14,7 @@ struct judge {
 	struct arena *static_arena;
 	struct arena *arena;
 	struct scan_plan *plan;
+	struct cli_dns *dns;
 };
 
 enum err judge_new(struct judge **ret_judge, struct error *reterr)
@@ -49,6 +51,11 @@ const struct scan_plan *judge_plan(const struct judge *judge)
 	return judge->plan;
 }
 
+void judge_use_dns(struct judge *judge, struct cli_dns *dns)
+{
+	judge->dns = dns;
+}
+
 struct arena *judge_arena(struct judge *judge)
 {
 	return judge->arena;
@@ -61,13 +68,14 @@ static uint64_t cpu_usec(void)
 	return (uint64_t)now.tv_sec * 1000000 + (uint64_t)now.tv_nsec / 1000;
 }
 
-/* Nobody on the command line knows: say so to every question. */
-static enum err answer_failed(struct scan *scan)
+/* What nobody on the command line knows is said to be so; then the DNS is waited for. */
+static enum err answer(struct judge *judge, struct scan *scan)
 {
 	size_t i = 0;
 	for (const struct fact *fact; (fact = scan_question(scan, &i)) != NULL;)
-		TRY(scan_answer(scan, fact->kind, fact->key, FACT_FAILED, (struct bytes){0}));
-	return ERR_OK;
+		if (fact->kind != FACT_DNS || !judge->dns)
+			TRY(scan_answer(scan, fact->kind, fact->key, FACT_FAILED, (struct bytes){0}));
+	return judge->dns ? cli_dns_answer(judge->dns, scan) : ERR_OK;
 }
 
 enum err judge_message(struct judge *judge, const struct scan_case *scan_case, const struct scan **ret_scan,
@@ -84,7 +92,7 @@ enum err judge_message(struct judge *judge, const struct scan_case *scan_case, c
 	TRY(scan_parse(scan));
 	uint64_t parsed = cpu_usec();
 	while (scan_run(scan) == SCAN_WAIT)
-		TRY(answer_failed(scan));
+		TRY(answer(judge, scan));
 	uint64_t judged = cpu_usec();
 	*ret_usec = (struct scan_usec){.parse = parsed - begin, .checks = judged - parsed, .total = judged - begin};
 	*ret_scan = scan;

@@ -11,6 +11,9 @@ struct judge; /* plan and scratch memory */
 NODISCARD enum err judge_new(struct judge **ret_judge, struct error *reterr);
 void judge_free(struct judge **judge);
 const struct scan_plan *judge_plan(const struct judge *judge);
+/* Whom the questions about DNS go to; NULL (at first): nobody. It stays the caller's. */
+struct cli_dns;
+void judge_use_dns(struct judge *judge, struct cli_dns *dns);
 
 /*
  * Judges; the result lives until the next call. Questions that nobody here can answer are FACT_FAILED.

@@ -15,6 +15,7 @@
 #include "base/cursor.h"
 #include "base/num.h"
 #include "cli/command.h"
+#include "cli/dns.h"
 #include "cli/judge.h"
 #include "cli/opt.h"
 #include "cli/sources.h"
@@ -39,6 +40,8 @@ struct scanner {
 	const struct opt_set *set;
 	const struct options *options;
 	struct judge *judge;
+	struct settings settings;
+	struct cli_dns *dns;
 	struct scan_case scan_case;
 	struct bytes recipients[OPT_REPEAT_MAX];
 	bool japanese;
@@ -60,11 +63,29 @@ static enum err record_case(struct scanner *scanner, const struct scan *scan)
 	return file_write_atomic(scanner->options->record, buf_bytes(&file), 0600);
 }
 
+/* Not before the workers are there: a resolver cannot be shared by processes. */
+static bool open_dns(struct scanner *scanner)
+{
+	struct error error;
+	if (scanner->dns || !scanner->scan_case.settings.dns)
+		return true;
+	if (cli_dns_open(&scanner->settings, scanner->options->dns, &scanner->dns, &error) != ERR_OK) {
+		(void)opt_wrong(scanner->set, "%s", error.text);
+		return false;
+	}
+	judge_use_dns(scanner->judge, scanner->dns);
+	return true;
+}
+
 static void judge_one(struct scanner *scanner, struct bytes message, struct bytes path)
 {
 	const struct scan *scan;
 	struct scan_usec usec;
 	scanner->scan_case.message = message;
+	if (!open_dns(scanner)) {
+		scanner->failed = true;
+		return;
+	}
 	enum err err = judge_message(scanner->judge, &scanner->scan_case, &scan, &usec);
 	if (err != ERR_OK) {
 		(void)opt_wrong(scanner->set, "%.*s: %s", BYTES_FMT(path), err_name(err));
@@ -275,23 +296,17 @@ static int take_time(struct scanner *scanner, struct arena *arena)
 
 static int take_settings(struct scanner *scanner, struct arena *arena)
 {
-	struct settings settings;
 	struct scan_settings *out = &scanner->scan_case.settings;
 	struct conf_errors errors = {0};
-	if (!load_checked(arena, scanner->options->config, &settings, &errors)) {
+	if (!load_checked(arena, scanner->options->config, &scanner->settings, &errors)) {
 		load_say_errors(scanner->options->config, &errors);
 		return 2;
 	}
-	*out = (struct scan_settings){.tag_at = verdict_log_odds(settings.tag_at),
-				      .quarantine_at = verdict_log_odds(settings.quarantine_at),
-				      .max_parts = (size_t)settings.parts,
-				      .max_depth = (size_t)settings.depth,
-				      .max_header_bytes = (size_t)settings.header_size,
-				      .max_memory = (size_t)settings.memory};
-	out->trusted = arena_new(arena, struct scan_network, settings.trusted_networks.count + 1);
-	for (size_t i = 0; out->trusted && i < settings.trusted_networks.count; i++)
-		if (scan_network_parse(settings.trusted_networks.items[i], &out->trusted[out->n_trusted]) == ERR_OK)
-			out->n_trusted++;
+	if (load_scan_settings(arena, &scanner->settings, out) != ERR_OK)
+		return opt_wrong(scanner->set, "not enough memory");
+	/* A command asks the network when told to: by --dns, or by a configuration that does. */
+	out->dns = scanner->options->dns || (scanner->options->config && scanner->settings.dns_enabled);
+	out->dns &= !scanner->options->no_dns;
 	return 0;
 }
 
@@ -362,9 +377,11 @@ int cmd_scan(int argc, char **argv)
 		{.name = "jobs", .value_name = "N", .help = "processes that judge at once", .value = &options.jobs},
 		{.name = "dns",
 		 .value_name = "ADDR@PORT",
-		 .help = "the DNS server to ask (no check asks one yet)",
+		 .help = "ask this DNS server who really sent the message",
 		 .value = &options.dns},
-		{.name = "no-dns", .help = "ask no DNS server (nothing asks one yet)", .given = &options.no_dns},
+		{.name = "no-dns",
+		 .help = "ask no DNS server, whatever the configuration says",
+		 .given = &options.no_dns},
 	};
 	const struct opt_set set = {
 		"scan",
@@ -384,6 +401,7 @@ int cmd_scan(int argc, char **argv)
 	scanner = (struct scanner){.set = &set, .options = &options, .japanese = opt_japanese()};
 	buf_init(&scanner.out, OUTPUT_MAX);
 	rc = run(&scanner, argv, (size_t)n);
+	cli_dns_free(&scanner.dns);
 	buf_done(&scanner.out);
 	return rc;
 }

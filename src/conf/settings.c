@@ -26,6 +26,7 @@ static const char *const actions[] = {"deliver", "tag", "quarantine", "reject", 
 static const char *const actions_or_inherit[] = {"deliver", "tag",      "quarantine", "reject",
 						 "discard", "tempfail", "inherit",    NULL};
 
+static const char *const dmarc_modes[] = {"rfc9989", "rfc7489", NULL};
 static const char *const dnssec_choices[] = {"auto", "on", "off", NULL};
 
 #define F(field, ctype) .offset = CONF_FIELD(struct settings, field, ctype)
@@ -48,6 +49,8 @@ static const struct conf_key recipients_keys[] = {
 	ACTION("spam_tag", spam_tag, "As actions.spam_tag."),
 	ACTION("unscannable", unscannable, "As actions.unscannable."),
 	ACTION("policy", policy, "As actions.policy."),
+	ACTION("dmarc_reject", dmarc_reject, "As actions.dmarc_reject."),
+	ACTION("dmarc_quarantine", dmarc_quarantine, "As actions.dmarc_quarantine."),
 };
 static const struct conf_group recipients_group = {recipients_keys, ARRAY_LEN(recipients_keys),
 						   sizeof(struct settings_recipients)};
@@ -269,6 +272,27 @@ static const struct conf_key keys[] = {
 	 .manual = "How long an answer is waited for. One that comes later counts as a temporary error, and serves the "
 		   "next "
 		   "message."},
+	{.key = "auth.authserv_id",
+	 .type = CONF_STRING,
+	 F(authserv_id, struct bytes),
+	 .fallback = "",
+	 .manual = "Our name in Authentication-Results fields (RFC 8601). Fields in this name that come in from "
+		   "outside are "
+		   "removed. Empty: the hostname."},
+	{.key = "auth.dmarc",
+	 .type = CONF_CHOICE,
+	 F(dmarc_mode, int),
+	 .fallback = "rfc9989",
+	 .choices = dmarc_modes,
+	 .manual = "How the organizational domain is found: by walking the DNS (rfc9989), or by the public suffix list "
+		   "(rfc7489), for comparison."},
+	{.key = "auth.trusted_sealers",
+	 .type = CONF_STRINGS,
+	 F(trusted_sealers, struct conf_strings),
+	 .fallback = "",
+	 .manual =
+		 "Domains of forwarders and mailing lists whose ARC seal is believed: a message that they saw pass and "
+		 "changed on its way is not held to its author's DMARC policy."},
 	{.key = "trusted_networks",
 	 .type = CONF_STRINGS,
 	 F(trusted_networks, struct conf_strings),
@@ -322,6 +346,21 @@ static const struct conf_key keys[] = {
 	 .fallback = "quarantine",
 	 .choices = actions,
 	 .manual = "What becomes of a message that the organisation does not want."},
+	{.key = "actions.dmarc_reject",
+	 .type = CONF_CHOICE,
+	 F(actions.dmarc_reject, int),
+	 .fallback = "quarantine",
+	 .choices = actions,
+	 .manual = "What becomes of a message that fails DMARC, whose author domain asks that such mail be rejected. "
+		   "Mailing "
+		   "lists and forwarders break honest mail, so RFC 9989 asks not to reject for that reason alone. "
+		   "actions.spam and the like still count when they are stricter."},
+	{.key = "actions.dmarc_quarantine",
+	 .type = CONF_CHOICE,
+	 F(actions.dmarc_quarantine, int),
+	 .fallback = "quarantine",
+	 .choices = actions,
+	 .manual = "The same for an author domain that asks for quarantine."},
 	{.key = "actions.subject_tag",
 	 .type = CONF_STRING,
 	 F(subject_tag, struct bytes),
@@ -339,7 +378,8 @@ static const struct conf_key keys[] = {
 	 .fallback = "",
 	 .group = &recipients_group,
 	 .manual = "Other actions for some recipients: a list of groups with match and any of malware, phish, spam, "
-		   "spam_tag, unscannable, policy. The first group that matches a recipient counts for it."},
+		   "spam_tag, unscannable, policy, dmarc_reject, dmarc_quarantine. The first group that matches a "
+		   "recipient counts for it."},
 
 	{.key = "quarantine.release_to",
 	 .type = CONF_ADDRESS,

@@ -19,7 +19,8 @@ enum settings_action {
 };
 
 struct settings_actions {
-	int malware, phish, spam, spam_tag, unscannable, policy; /* enum settings_action */
+	/* enum settings_action */
+	int malware, phish, spam, spam_tag, unscannable, policy, dmarc_reject, dmarc_quarantine;
 };
 
 /* For the recipients that match, other actions. The first group that matches counts. */
@@ -54,6 +55,10 @@ struct settings {
 	int dns_dnssec;               /* enum settings_dnssec */
 	struct bytes dns_trust_anchors;
 	int64_t dns_timeout;
+
+	struct bytes authserv_id;
+	int dmarc_mode; /* as auth/dmarc.h counts them */
+	struct conf_strings trusted_sealers;
 
 	int64_t message_size, parts, depth, header_size, memory, scan_timeout;
 	struct conf_strings trusted_networks;

@@ -83,6 +83,7 @@ static void finish_unscannable(struct scan_job *job)
 {
 	struct wire_verdict verdict = {
 		.class = CLASS_UNSCANNABLE,
+		.own_class = CLASS_UNSCANNABLE,
 		.ids = BYTES_LIT("SCANNER_DIED"),
 		.reason_en = BYTES_LIT("The message could not be examined: the scanner failed twice over it."),
 		.reason_ja = BYTES_LIT("検査プロセスが二度異常終了したため、メールを検査できませんでした。"),

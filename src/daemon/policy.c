@@ -72,12 +72,16 @@ static int choose(const struct settings_actions *special, size_t offset, const s
 	return of_group != SET_INHERIT ? of_group : *(const int *)((const uint8_t *)general + offset);
 }
 
-enum verdict_action policy_fate(const struct policy *policy, enum verdict_class class, int log_odds,
-				struct bytes recipient)
+static enum verdict_action action_of(const struct policy *policy, const struct settings_actions *special, size_t offset)
 {
 	_Static_assert((int)ACTION_DELIVER == SET_DELIVER && (int)ACTION_TEMPFAIL == SET_TEMPFAIL,
 		       "one order of actions");
-	const struct settings_actions *special = actions_for(policy->settings, recipient);
+	return (enum verdict_action)choose(special, offset, &policy->settings->actions);
+}
+
+static enum verdict_action fate_of_class(const struct policy *policy, const struct settings_actions *special,
+					 enum verdict_class class, int log_odds)
+{
 	size_t offset;
 	switch (class) {
 	case CLASS_MALWARE:
@@ -102,7 +106,21 @@ enum verdict_action policy_fate(const struct policy *policy, enum verdict_class 
 	default:
 		return ACTION_DELIVER;
 	}
-	return (enum verdict_action)choose(special, offset, &policy->settings->actions);
+	return action_of(policy, special, offset);
+}
+
+enum verdict_action policy_fate(const struct policy *policy, enum verdict_class class, int log_odds,
+				enum dmarc_policy sender_policy, struct bytes recipient)
+{
+	const struct settings_actions *special = actions_for(policy->settings, recipient);
+	enum verdict_action fate = fate_of_class(policy, special, class, log_odds);
+	if (sender_policy == DMARC_POLICY_REJECT)
+		return verdict_stricter(fate,
+					action_of(policy, special, offsetof(struct settings_actions, dmarc_reject)));
+	if (sender_policy == DMARC_POLICY_QUARANTINE)
+		return verdict_stricter(
+			fate, action_of(policy, special, offsetof(struct settings_actions, dmarc_quarantine)));
+	return fate;
 }
 
 void policy_reject_text(struct buf *buf, const struct policy *policy, struct bytes reason, struct bytes id)

@@ -13,8 +13,12 @@ struct policy {
 };
 
 void policy_init(struct policy *policy, const struct settings *settings);
+/*
+ * `class` is what the message is by itself (verdict.own_class), `sender_policy` what its author domain asks for; what
+ * of both is stricter is done.
+ */
 enum verdict_action policy_fate(const struct policy *policy, enum verdict_class class, int log_odds,
-				struct bytes recipient);
+				enum dmarc_policy sender_policy, struct bytes recipient);
 /* "*@example.org", "postmaster@*", "*", or a whole address; ASCII case does not matter. */
 bool policy_matches(struct bytes pattern, struct bytes address);
 /* The configured text with its %reason% and %id% replaced. */

@@ -10,7 +10,6 @@
 #include "base/json.h"
 #include "base/mem.h"
 #include "daemon/child.h"
-#include "daemon/policy.h"
 #include "mail/charset.h"
 #include "mail/digest.h"
 #include "mail/received.h"
@@ -25,6 +24,7 @@
 #include "sys/metrics.h"
 #include "wire/envelope.h"
 #include "wire/facts.h"
+#include "wire/load.h"
 
 #include "base/banned.h"
 
@@ -139,6 +139,8 @@ static void answer(struct task *task)
 			{
 				.id = task->id,
 				.class = (uint32_t)verdict->class,
+				.own_class = (uint32_t)verdict->own_class,
+				.sender_policy = (uint32_t)verdict->sender_policy,
 				.log_odds = verdict->log_odds,
 				.parse_usec = task->parse_usec,
 				.total_usec = task->total_usec,
@@ -389,6 +391,7 @@ static void on_scan(struct peer_link *from, const struct wire_scan *scan, int me
 			.type = WIRE_VERDICT,
 			.verdict = {.id = scan->id,
 				    .class = CLASS_UNSCANNABLE,
+				    .own_class = CLASS_UNSCANNABLE,
 				    .ids = BYTES_LIT("SCAN_FAILED"),
 				    .reason_en = BYTES_LIT("The message needs more memory than one message may have."),
 				    .reason_ja = BYTES_LIT("検査に必要なメモリーが上限を超えました。"),
@@ -502,23 +505,6 @@ static void drain(void *state)
 	(void)state;
 }
 
-static enum err take_settings(struct scanner *scanner, const struct settings *settings, struct error *reterr)
-{
-	struct scan_settings *out = &scanner->settings;
-	*out = (struct scan_settings){
-		.tag_at = verdict_log_odds(settings->tag_at),
-		.quarantine_at = verdict_log_odds(settings->quarantine_at),
-		.max_parts = (size_t)settings->parts,
-		.max_depth = (size_t)settings->depth,
-		.max_header_bytes = (size_t)settings->header_size,
-		.max_memory = (size_t)settings->memory,
-	};
-	if (networks_parse(scanner->static_arena, &settings->trusted_networks, &out->trusted, &out->n_trusted) !=
-	    ERR_OK)
-		return error_set(reterr, ERR_SYNTAX, 0, "trusted_networks holds what is no network");
-	return ERR_OK;
-}
-
 static enum err prepare(struct child *child, void **ret_state, const char **ret_folder, struct error *reterr)
 {
 	struct scanner *scanner = mem_new(struct scanner, 1);
@@ -531,7 +517,8 @@ static enum err prepare(struct child *child, void **ret_state, const char **ret_
 	uint8_t first[DIGEST_SHA256_LEN];
 	digest_sha256((struct bytes){0}, first);
 	TRY(plan_new(scanner->static_arena, &scanner->plan, reterr));
-	TRY(take_settings(scanner, child_heritage(child)->settings, reterr));
+	if (load_scan_settings(scanner->static_arena, child_heritage(child)->settings, &scanner->settings) != ERR_OK)
+		return error_set(reterr, ERR_NOMEM, 0, "no memory");
 	*ret_state = scanner;
 	*ret_folder = NULL;
 	return ERR_OK;

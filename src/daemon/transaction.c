@@ -177,17 +177,20 @@ static bool take_verdict(struct transaction *transaction, const struct wire_verd
 		*spans[i] = transaction_keep(transaction, *spans[i]);
 	size_t n = transaction->envelope.n_recipients;
 	transaction->fates = arena_new(transaction->arena, enum verdict_action, n + 1);
-	if (transaction->failed || !transaction->fates || verdict->class >= CLASS_COUNT)
+	if (transaction->failed || !transaction->fates || verdict->class >= CLASS_COUNT ||
+	    verdict->own_class >= CLASS_COUNT || verdict->sender_policy > DMARC_POLICY_REJECT)
 		return false;
 	transaction->class = (enum verdict_class)verdict->class;
+	enum verdict_class own_class = (enum verdict_class)verdict->own_class;
+	enum dmarc_policy sender_policy = (enum dmarc_policy)verdict->sender_policy;
 	if (transaction->too_large && transaction->class != CLASS_MALWARE && transaction->class != CLASS_PHISH) {
-		transaction->class = CLASS_UNSCANNABLE;
+		transaction->class = own_class = CLASS_UNSCANNABLE;
 		kept->reason_en = BYTES_LIT("The message is larger than is examined.");
 		kept->reason_ja = BYTES_LIT("メールが検査できる大きさを超えています。");
 	}
 	for (size_t i = 0; i < n; i++)
-		transaction->fates[i] = policy_fate(&transaction->gate->policy, transaction->class,
-						    (int)verdict->log_odds, transaction->envelope.recipients[i]);
+		transaction->fates[i] = policy_fate(&transaction->gate->policy, own_class, (int)verdict->log_odds,
+						    sender_policy, transaction->envelope.recipients[i]);
 	return true;
 }
 

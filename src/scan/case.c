@@ -95,6 +95,11 @@ static void write_settings(struct buf *buf, const struct scan_settings *settings
 	record_number(buf, "setting.max_memory", (long long)settings->max_memory);
 	for (size_t i = 0; i < settings->n_trusted; i++)
 		record_ip(buf, "setting.trusted", settings->trusted[i].ip, settings->trusted[i].bits);
+	record_number(buf, "setting.dns", settings->dns);
+	record_number(buf, "setting.dmarc_mode", (long long)settings->dmarc_mode);
+	record(buf, "setting.authserv_id", settings->authserv_id);
+	for (size_t i = 0; i < settings->n_sealers; i++)
+		record(buf, "setting.sealer", settings->sealers[i]);
 }
 
 static void write_envelope(struct buf *buf, const struct scan_envelope *envelope)
@@ -136,7 +141,7 @@ void case_write(struct buf *buf, const struct scan_case *scan_case)
 struct reader {
 	struct arena *arena;
 	struct scan_case *out;
-	size_t recipients_capacity, trusted_capacity;
+	size_t recipients_capacity, trusted_capacity, sealers_capacity;
 	bool message_seen;
 };
 
@@ -204,6 +209,30 @@ static enum err read_setting(struct reader *reader, struct bytes name, struct by
 		settings->trusted = grown;
 		TRY(read_ip(value, grown[settings->n_trusted].ip, &grown[settings->n_trusted].bits));
 		settings->n_trusted++;
+		return ERR_OK;
+	}
+	int number = 0;
+	if (bytes_eq(name, BYTES_LIT("dns"))) {
+		TRY(read_int(value, &number));
+		settings->dns = number != 0;
+		return ERR_OK;
+	}
+	if (bytes_eq(name, BYTES_LIT("dmarc_mode"))) {
+		TRY(read_int(value, &number));
+		settings->dmarc_mode = number == DMARC_RFC7489 ? DMARC_RFC7489 : DMARC_RFC9989;
+		return ERR_OK;
+	}
+	if (bytes_eq(name, BYTES_LIT("authserv_id"))) {
+		settings->authserv_id = value;
+		return ERR_OK;
+	}
+	if (bytes_eq(name, BYTES_LIT("sealer"))) {
+		struct bytes *grown = arena_grow(reader->arena, settings->sealers, &reader->sealers_capacity,
+						 settings->n_sealers, sizeof(*grown));
+		if (!grown)
+			return ERR_NOMEM;
+		settings->sealers = grown;
+		grown[settings->n_sealers++] = value;
 		return ERR_OK;
 	}
 	return ERR_UNSUPPORTED;

@@ -4,6 +4,7 @@
  * scan/case.h: everything a verdict depends on: message, envelope, facts, settings, version of the definitions. A case
  * can be written to a file and judged again on any machine, with the same verdict to the last bit.
  */
+#include "auth/dmarc.h"
 #include "base/bytes.h"
 #include "base/err.h"
 #include "scan/fact.h"
@@ -41,6 +42,11 @@ struct scan_settings {
 	size_t max_parts, max_depth, max_header_bytes, max_memory;
 	struct scan_network *trusted;
 	size_t n_trusted;
+	bool dns; /* whether the DNS is asked */
+	enum dmarc_mode dmarc_mode;
+	struct bytes authserv_id; /* our name in Authentication-Results; may be empty */
+	struct bytes *sealers;    /* whose ARC seal is believed */
+	size_t n_sealers;
 };
 extern const struct scan_settings scan_settings_default;
 

@@ -49,6 +49,7 @@ enum check_kind {
 	KIND_BULK,     /* the message says itself that it is bulk mail */
 	KIND_MALWARE,  /* a signature: the class is malware whatever the sum is */
 	KIND_POLICY,   /* the organisation does not want it: class policy */
+	KIND_SENDER,   /* what the author domain asks for mail in its name: class policy; never weighed */
 	KIND_INFO,     /* told, never weighed */
 };
 

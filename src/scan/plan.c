@@ -78,6 +78,11 @@ static bool complete(const struct check *check)
 	       check->run;
 }
 
+static void free_keys(void *plan)
+{
+	crypto_keys_free(&((struct scan_plan *)plan)->keys);
+}
+
 enum err plan_new(struct arena *arena, struct scan_plan **ret_plan, struct error *reterr)
 {
 	size_t n = (size_t)(__stop_checks - __start_checks);
@@ -89,6 +94,9 @@ enum err plan_new(struct arena *arena, struct scan_plan **ret_plan, struct error
 		return error_set(reterr, ERR_NOMEM, 0, "no memory for the plan of the checks");
 	plan->bias = fitted_bias;
 	plan->definitions = fitted_version;
+	if (crypto_init() != ERR_OK || !(plan->keys = crypto_keys_new(PLAN_KEYS_KEPT)) ||
+	    arena_defer(arena, free_keys, plan) != ERR_OK)
+		return error_set(reterr, ERR_UNSUPPORTED, 0, "the algorithms of OpenSSL could not be had");
 	for (size_t i = 0; i < n; i++) {
 		const struct check *check = __start_checks[i];
 		struct plan_entry *entry = &plan->entries[plan->count++];
@@ -97,7 +105,7 @@ enum err plan_new(struct arena *arena, struct scan_plan **ret_plan, struct error
 					 check->symbol ? check->symbol : "(without symbol)");
 		entry->check = check;
 		entry->weight = check->fixed_weight ? check->fixed_weight : fitted_find(fitted_weights, check->symbol);
-		if (check->kind == KIND_INFO)
+		if (check->kind == KIND_INFO || check->kind == KIND_SENDER)
 			entry->weight = 0;
 		if (find_family(plan, check->family, &entry->family) != ERR_OK)
 			return error_set(reterr, ERR_LIMIT, i, "check %s is of one family too many", check->symbol);

@@ -3,10 +3,12 @@
 /*
  * scan/plan.h: the inside of the plan, for scan/ only. Others use scan/scan.h.
  */
+#include "auth/crypto.h"
 #include "scan/scan.h"
 
 #define PLAN_MAX_CHECKS   500
 #define PLAN_MAX_FAMILIES 40
+#define PLAN_KEYS_KEPT    512 /* public keys of signers */
 
 struct plan_entry {
 	const struct check *check;
@@ -26,4 +28,5 @@ struct scan_plan {
 	size_t n_families;
 	int bias; /* log-odds without any evidence */
 	const char *definitions;
+	struct crypto_keys *keys; /* public keys that were read, for all messages of the process */
 };

@@ -6,6 +6,7 @@
 #include "base/json.h"
 #include "mail/describe.h"
 #include "mail/digest.h"
+#include "scan/auth.h"
 
 #include "base/banned.h"
 
@@ -52,18 +53,6 @@ static void urls(struct json *json, const struct message *message)
 	jsonw_end(json);
 }
 
-/* Nobody has looked at authentication yet: every result is absent. */
-static void auth(struct json *json)
-{
-	jsonw_object(json, "auth");
-	jsonw_null(json, "spf");
-	jsonw_array(json, "dkim");
-	jsonw_end(json);
-	jsonw_null(json, "dmarc");
-	jsonw_null(json, "arc");
-	jsonw_end(json);
-}
-
 static void usec_object(struct json *json, const struct scan_usec *usec)
 {
 	jsonw_object(json, "usec");
@@ -93,7 +82,9 @@ void report_json(struct buf *buf, const struct scan *scan, struct bytes path, co
 	describe_defects(&json, "defects", message);
 	describe_parts(&json, "parts", message, false);
 	urls(&json, message);
-	auth(&json);
+	jsonw_object(&json, "auth");
+	scan_auth_json(&json, scan_auth_result(scan));
+	jsonw_end(&json);
 	jsonw_array(&json, "genes");
 	jsonw_end(&json);
 	usec_object(&json, usec);

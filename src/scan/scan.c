@@ -7,6 +7,7 @@
 #include "base/buf.h"
 #include "base/num.h"
 #include "base/utf8.h"
+#include "scan/auth_state.h"
 #include "scan/plan.h"
 #include "scan/release.h"
 
@@ -38,6 +39,7 @@ struct scan {
 	struct bytes overruled; /* symbols, separated by blanks */
 	struct bytes visible;
 	bool visible_made;
+	struct auth_state *auth;
 	struct verdict *verdict;
 };
 
@@ -107,6 +109,23 @@ struct arena *scan_arena(struct scan *scan)
 int64_t scan_now(const struct scan *scan)
 {
 	return scan->now;
+}
+
+struct auth_state *scan_auth_state(struct scan *scan)
+{
+	if (!scan->auth)
+		scan->auth = arena_new(scan->arena, struct auth_state, 1);
+	return scan->auth;
+}
+
+const struct scan_auth *scan_auth_result(const struct scan *scan)
+{
+	return scan->auth && scan->auth->done ? &scan->auth->result : &scan_auth_unknown;
+}
+
+struct crypto_keys *scan_keys(struct scan *scan)
+{
+	return scan->plan->keys;
 }
 
 const struct fact_list *scan_facts(const struct scan *scan)
@@ -357,7 +376,7 @@ struct sum {
 	int positive;      /* all that speaks for unwanted */
 	unsigned families; /* with a positive sum of fitted weights */
 	bool fixed;        /* a fixed weight speaks for unwanted */
-	bool malware, policy, bulk;
+	bool malware, policy, bulk, sender;
 };
 
 static int capped(int value, int cap)
@@ -383,6 +402,7 @@ static struct sum add_up(struct scan *scan)
 		sum.malware |= evidence->check->kind == KIND_MALWARE;
 		sum.policy |= evidence->check->kind == KIND_POLICY;
 		sum.bulk |= evidence->check->kind == KIND_BULK;
+		sum.sender |= evidence->check->kind == KIND_SENDER;
 		if (evidence->weight > 0) {
 			sum.positive += evidence->weight;
 			sum.phish += evidence->check->kind == KIND_PHISH ? evidence->weight : 0;
@@ -441,8 +461,15 @@ static void conclude(struct scan *scan, struct verdict *verdict)
 	struct sum sum = add_up(scan);
 	verdict->log_odds = sum.total;
 	verdict->probability = verdict_probability(sum.total);
-	verdict->class = classify(scan, &sum);
+	verdict->class = verdict->own_class = classify(scan, &sum);
 	verdict->action = verdict_default_action(verdict->class, sum.total, &scan->in->settings);
+	/* Unless that was overruled: what the author domain asks for is done by the default policy as by RFC 9989. */
+	if (sum.sender) {
+		verdict->sender_policy = scan_auth_result(scan)->disposition;
+		verdict->action = verdict_stricter(verdict->action, ACTION_QUARANTINE);
+		if (verdict->class == CLASS_CLEAN || verdict->class == CLASS_BULK)
+			verdict->class = CLASS_POLICY;
+	}
 	if (scan->n_found > 0) /* qsort may not be given NULL */
 		qsort(scan->found, scan->n_found, sizeof(scan->found[0]), heaviest_first);
 	if (!verdict->evidence) {
@@ -462,6 +489,8 @@ static const struct verdict verdict_unreadable = {
 enum scan_state scan_run(struct scan *scan)
 {
 	bool waiting = !settle_release(scan);
+	/* First, so that its questions are on their way while the checks look at the rest. */
+	waiting |= scan_auth(scan) == NULL;
 	for (size_t i = 0; i < scan->plan->count; i++) {
 		const struct check *check = scan->plan->entries[i].check;
 		if (check->stage == STAGE_LATE && waiting)

@@ -27,7 +27,7 @@ const struct evidence *verdict_reason(const struct verdict *verdict)
 		if (evidence->overruled)
 			continue;
 		if ((verdict->class == CLASS_MALWARE && kind == KIND_MALWARE) ||
-		    (verdict->class == CLASS_POLICY && kind == KIND_POLICY) ||
+		    (verdict->class == CLASS_POLICY && (kind == KIND_POLICY || kind == KIND_SENDER)) ||
 		    (verdict->class == CLASS_PHISH && kind == KIND_PHISH))
 			return evidence;
 		if (!heaviest && evidence->weight > 0)
@@ -100,4 +100,11 @@ enum verdict_action verdict_default_action(enum verdict_class class, int log_odd
 		break;
 	}
 	return ACTION_QUARANTINE;
+}
+
+enum verdict_action verdict_stricter(enum verdict_action a, enum verdict_action b)
+{
+	static const int rank[ACTION_COUNT] = {[ACTION_DELIVER] = 0,    [ACTION_TAG] = 1,     [ACTION_TEMPFAIL] = 2,
+					       [ACTION_QUARANTINE] = 3, [ACTION_DISCARD] = 4, [ACTION_REJECT] = 5};
+	return rank[b] > rank[a] ? b : a;
 }

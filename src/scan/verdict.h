@@ -45,6 +45,8 @@ struct evidence {
 
 struct verdict {
 	enum verdict_class class;
+	enum verdict_class own_class;    /* what it would be but for the author domain's policy */
+	enum dmarc_policy sender_policy; /* what that asks for: ABSENT, NONE, QUARANTINE or REJECT */
 	enum verdict_action
 		action;     /* by the default policy (verdict_default_action); the daemon's configuration may differ */
 	int log_odds;       /* thousandths of a nat, that the message is unwanted */
@@ -71,3 +73,5 @@ int verdict_log_odds(double probability);
  * tagged. */
 enum verdict_action verdict_default_action(enum verdict_class class, int log_odds,
 					   const struct scan_settings *settings);
+/* The one that keeps more from the recipient. */
+enum verdict_action verdict_stricter(enum verdict_action a, enum verdict_action b);

@@ -10,7 +10,7 @@
 
 #include "base/buf.h"
 #include "base/escape.h"
-#include "scan/case.h"
+#include "scan/verdict.h"
 #include "sys/file.h"
 #include "sys/net.h"
 
@@ -152,4 +152,29 @@ bool load_check_values(const struct settings *settings, const struct settings_or
 		}
 	}
 	return errors->count == before;
+}
+
+enum err load_scan_settings(struct arena *arena, const struct settings *settings, struct scan_settings *ret_settings)
+{
+	struct scan_settings *out = ret_settings;
+	*out = (struct scan_settings){
+		.tag_at = verdict_log_odds(settings->tag_at),
+		.quarantine_at = verdict_log_odds(settings->quarantine_at),
+		.max_parts = (size_t)settings->parts,
+		.max_depth = (size_t)settings->depth,
+		.max_header_bytes = (size_t)settings->header_size,
+		.max_memory = (size_t)settings->memory,
+		.dns = settings->dns_enabled,
+		.dmarc_mode = settings->dmarc_mode == DMARC_RFC7489 ? DMARC_RFC7489 : DMARC_RFC9989,
+		.authserv_id = settings->authserv_id.len > 0 ? settings->authserv_id : settings->hostname,
+		.sealers = settings->trusted_sealers.items,
+		.n_sealers = settings->trusted_sealers.count,
+	};
+	out->trusted = arena_new(arena, struct scan_network, settings->trusted_networks.count + 1);
+	if (!out->trusted)
+		return ERR_NOMEM;
+	for (; out->n_trusted < settings->trusted_networks.count; out->n_trusted++)
+		TRY(scan_network_parse(settings->trusted_networks.items[out->n_trusted],
+				       &out->trusted[out->n_trusted]));
+	return ERR_OK;
 }

@@ -5,6 +5,7 @@
  * the state folder, so that root leaves no files there that the daemons cannot open.
  */
 #include "conf/settings.h"
+#include "scan/case.h"
 
 #define CONFIG_DEFAULT "/etc/postern/postern.yaml"
 
@@ -23,5 +24,8 @@ bool load_file(struct arena *arena, const char *file, struct bytes *ret_text, st
 /* numeric addresses and networks, which the key tables cannot check. */
 bool load_check_values(const struct settings *settings, const struct settings_origin *origin,
 		       struct conf_errors *errors);
+/* What of the configuration judging depends on (values checked). ERR_NOMEM, ERR_SYNTAX. */
+NODISCARD enum err load_scan_settings(struct arena *arena, const struct settings *settings,
+				      struct scan_settings *ret_settings);
 /* As root: become the owner of `folder`. True when nothing had to be done, or it was. */
 bool load_become_owner(const char *folder);

@@ -1,0 +1,146 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "scan/auth.h"
+
+#include "base/arena.h"
+#include "scan/auth_state.h"
+#include "scan/check.h"
+#include "scan/dns.h"
+
+#include "base/banned.h"
+
+/* Domains of signatures that are held against From; more is nobody's honest mail. */
+#define IDENTIFIERS_MAX 32
+
+const struct scan_auth scan_auth_unknown;
+
+/* Who is checked by SPF: the client, or where that is one of ours the relay that handed the message to us. */
+static bool spf_query(struct scan *scan, struct spf_query *query)
+{
+	const struct scan_envelope *envelope = scan_envelope(scan);
+	*query = (struct spf_query){.helo = envelope->helo,
+				    .from = envelope->has_from ? envelope->from : (struct bytes){0},
+				    .receiver = envelope->hostname,
+				    .now = scan_now(scan)};
+	bool named = bytes_eq(envelope->frontend, BYTES_LIT("command")); /* on a command line any address is meant */
+	if (!envelope->has_client)
+		return false;
+	if (named || !scan_trusted_ip(envelope->client_ip, scan)) {
+		memcpy(query->ip, envelope->client_ip, sizeof(query->ip));
+		return true;
+	}
+	const struct received_hop *hop = scan_relay_hop(scan);
+	if (!hop || !hop->has_ip)
+		return false;
+	memcpy(query->ip, hop->ip, sizeof(query->ip));
+	query->helo = hop->helo;
+	return true;
+}
+
+static enum err begin(struct scan *scan, struct auth_state *state)
+{
+	struct canon_message *message;
+	struct crypto_keys *keys = scan_keys(scan);
+	state->begun = true;
+	state->result.has_spf = spf_query(scan, &state->query);
+	TRY(canon_message_read(scan_arena(scan), scan_message(scan)->raw, &message));
+	TRY(dkim_begin(message, &(struct dkim_options){.now = scan_now(scan), .verify_max = DKIM_VERIFY_MAX, .keys = keys}, &state->dkim));
+	TRY(arc_begin(message, &(struct arc_options){.now = scan_now(scan), .keys = keys}, &state->arc));
+	state->result.dkim = state->dkim;
+	state->result.arc = state->arc;
+	return ERR_OK;
+}
+
+/* With what is known of SPF and DKIM by now: while that is nothing, to have the questions asked. */
+static enum auth_step judge(struct scan *scan, struct auth_state *state, const struct dns_host *host)
+{
+	struct scan_auth *result = &state->result;
+	const struct address_list *from = &scan_message(scan)->from;
+	struct dmarc_identifier spf = {.domain = result->spf.domain,
+				       .passed = result->spf.code == SPF_PASS,
+				       .temporary = result->spf.code == SPF_TEMPERROR};
+	struct dmarc_identifier dkim[IDENTIFIERS_MAX];
+	size_t n = 0;
+	for (size_t i = 0; state->signatures_known && i < state->dkim->count && n < IDENTIFIERS_MAX; i++) {
+		const struct dkim_signature *signature = &state->dkim->signatures[i];
+		bool passed = signature->result == DKIM_PASS && !(signature->flags & DKIM_TESTING);
+		if (passed || signature->result == DKIM_TEMPERROR)
+			dkim[n++] = (struct dmarc_identifier){
+				.domain = signature->domain, .passed = passed, .temporary = !passed};
+	}
+	struct dmarc_query query = {.mode = scan_settings(scan)->dmarc_mode,
+				    .from = from,
+				    .spf = result->has_spf && state->spf_known ? &spf : NULL,
+				    .dkim = dkim,
+				    .n_dkim = n};
+	return dmarc_check(scan_arena(scan), host, &query, &result->dmarc);
+}
+
+static bool is_trusted_sealer(const struct scan_settings *settings, struct bytes domain)
+{
+	for (size_t i = 0; i < settings->n_sealers; i++)
+		if (bytes_eq_nocase(settings->sealers[i], domain))
+			return true;
+	return false;
+}
+
+/*
+ * A chain that holds, whose newest seal is by somebody who is believed: what was true when it came there is taken from
+ * what that one wrote down. It has to say that DMARC, or what it rests on, passed.
+ */
+static bool says_pass(struct bytes text)
+{
+	static const char *const words[] = {"dmarc=pass", "dkim=pass", "spf=pass"};
+	for (size_t i = 0; i < ARRAY_LEN(words); i++)
+		if (bytes_find_nocase(text, bytes_from_cstr(words[i])) != BYTES_NONE)
+			return true;
+	return false;
+}
+
+static void settle_disposition(struct scan *scan, struct scan_auth *result)
+{
+	result->disposition = result->dmarc.disposition;
+	if (result->dmarc.code != DMARC_FAIL || result->arc->result != ARC_PASS || result->arc->chain == 0)
+		return;
+	const struct arc_set *newest = &result->arc->sets[result->arc->chain - 1];
+	if (is_trusted_sealer(scan_settings(scan), newest->domain) && says_pass(result->arc->sets[0].text)) {
+		result->disposition = DMARC_POLICY_NONE;
+		result->explained_by = newest;
+	}
+}
+
+/* Goes as far as the facts lead. All questions that can be asked are asked in one turn. */
+static enum err step(struct scan *scan, struct auth_state *state)
+{
+	struct dns_host host = scan_dns(scan);
+	enum auth_step dkim = AUTH_DONE, arc = AUTH_DONE;
+	if (!state->begun)
+		TRY(begin(scan, state));
+	if (!state->spf_known)
+		state->spf_known = !state->result.has_spf ||
+				   spf_check(scan_arena(scan), &host, &state->query, &state->result.spf) == AUTH_DONE;
+	if (!state->signatures_known)
+		TRY(dkim_step(state->dkim, &host, &dkim));
+	state->signatures_known = dkim == AUTH_DONE;
+	if (!state->chain_known)
+		TRY(arc_step(state->arc, &host, &arc));
+	state->chain_known = arc == AUTH_DONE;
+	enum auth_step dmarc = judge(scan, state, &host);
+	state->done = state->spf_known && state->signatures_known && state->chain_known && dmarc == AUTH_DONE;
+	if (state->done)
+		settle_disposition(scan, &state->result);
+	return ERR_OK;
+}
+
+const struct scan_auth *scan_auth(struct scan *scan)
+{
+	struct auth_state *state;
+	if (!scan_settings(scan)->dns || !(state = scan_auth_state(scan)) || state->failed)
+		return &scan_auth_unknown;
+	if (state->done)
+		return &state->result;
+	if (step(scan, state) != ERR_OK) {
+		state->failed = true;
+		return &scan_auth_unknown;
+	}
+	return state->done ? &state->result : NULL;
+}

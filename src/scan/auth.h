@@ -1,0 +1,39 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#pragma once
+/*
+ * scan/auth.h: who really sent the message: SPF, DKIM, ARC and DMARC of a case, each found out once, for all checks.
+ */
+#include "auth/arc.h"
+#include "auth/dkim.h"
+#include "auth/dmarc.h"
+#include "auth/spf.h"
+
+struct buf;
+struct json;
+struct scan;
+
+struct scan_auth {
+	bool has_spf; /* a client outside is known */
+	struct spf_result spf;
+	const struct dkim *dkim;
+	const struct arc *arc;
+	struct dmarc_result dmarc;
+	/* What the author domain asks for a message that failed, unless somebody who is believed explains the failure.
+	 */
+	enum dmarc_policy disposition;
+	const struct arc_set *explained_by; /* the sealer who is believed; NULL: nobody */
+};
+
+/*
+ * The results; NULL: wait for facts (the check returns CHECK_WAIT). Where the DNS is not asked (scan_settings.dns) or
+ * memory ran out, `scan_auth_unknown`.
+ */
+const struct scan_auth *scan_auth(struct scan *scan);
+extern const struct scan_auth scan_auth_unknown;
+/* What is known when the case is done; asks nothing. */
+const struct scan_auth *scan_auth_result(const struct scan *scan);
+
+/* The value of our Authentication-Results field, one line. */
+void scan_auth_field(struct buf *buf, const struct scan_auth *auth, struct bytes authserv_id);
+/* {"spf","dkim","arc","dmarc"} as members of the object that is open (FORMATS section 6). */
+void scan_auth_json(struct json *json, const struct scan_auth *auth);
