@@ -441,6 +441,8 @@ static enum step leave(struct check *c, enum spf_code code, struct bytes text)
 			return NEXT;
 		code = top(c)->term.qualifier;
 		text = arena_printf(c->arena, "%.*s > %.*s", BYTES_FMT(shown(top(c)->term.text)), BYTES_FMT(text));
+		if (!text.ptr)
+			return no_memory(c);
 	}
 	c->result->code = code;
 	c->result->mechanism = text;

@@ -118,7 +118,8 @@ static enum err domain_end_check(const struct piece *last, size_t at, struct err
 		return error_set(reterr, ERR_SYNTAX, at, "a domain has at least two labels");
 	if (is_top_label(bytes_from(name, dot + 1)))
 		return ERR_OK;
-	return error_set(reterr, ERR_SYNTAX, at + dot + 1, "a domain does not end so");
+	return error_set(reterr, ERR_SYNTAX, at + dot + 1,
+			 "not a top label: letters, digits and inner dashes, not digits alone");
 }
 
 enum err spf_macro_check(struct bytes text, enum spf_text kind, struct error *reterr)
