@@ -380,9 +380,33 @@ static const struct dns_row world[] = {
 	{DNS_A, "host.ptr.example", "198.51.100.5", 0},
 	{DNS_PTR, "6.100.51.198.in-addr.arpa", NULL, 0},
 
+	{DNS_TXT, "pmac.example", "v=spf1 exists:%{p}.ok.example -all exp=%{p}.why.example", 0},
+	{DNS_PTR, "8.100.51.198.in-addr.arpa", "z.example", 0},
+	{DNS_PTR, "8.100.51.198.in-addr.arpa", "b.pmac.example", 0},
+	{DNS_PTR, "8.100.51.198.in-addr.arpa", "PMAC.example", 0},
+	{DNS_PTR, "9.100.51.198.in-addr.arpa", "z.example", 0},
+	{DNS_PTR, "9.100.51.198.in-addr.arpa", "a.pmac.example", 0},
+	{DNS_PTR, "9.100.51.198.in-addr.arpa", "b.pmac.example", 0},
+	{DNS_PTR, "10.100.51.198.in-addr.arpa", "z.example", 0},
+	{DNS_A, "z.example", "198.51.100.8", 0},
+	{DNS_A, "z.example", "198.51.100.9", 0},
+	{DNS_A, "z.example", "198.51.100.10", 0},
+	{DNS_A, "a.pmac.example", "198.51.100.9", 0},
+	{DNS_A, "b.pmac.example", "198.51.100.8", 0},
+	{DNS_A, "b.pmac.example", "198.51.100.9", 0},
+	{DNS_A, "pmac.example", "198.51.100.8", 0},
+	{DNS_A, "pmac.example.ok.example", "127.0.0.2", 0},
+	{DNS_A, "a.pmac.example.ok.example", "127.0.0.2", 0},
+	{DNS_TXT, "z.example.why.example", "%{p} of %{i}", 0},
+	{DNS_TXT, "unknown.why.example", "%{p}", 0},
+	{DNS_TXT, "pexp.example", "v=spf1 -all exp=%{p}.why.example", 0},
+	{DNS_TXT, "fails-mx.example", "v=spf1 -mx:slow.example", 0},
+	{DNS_MX, "slow.example", NULL, 0},
+
 	{DNS_TXT, "void.example", "v=spf1 a:no1.example exists:no2.example -all exp=no3.example", 0},
 	{DNS_TXT, "void3.example", "v=spf1 a:no1.example mx:no2.example exists:host.example exists:no3.example -all",
 	 0},
+	{DNS_TXT, "void4.example", "v=spf1 a:no1.example mx:no2.example exists:no3.example +all", 0},
 	{DNS_TXT, "ten.example", "v=spf1 a a a a a include:nine.example -all", 0},
 	{DNS_TXT, "nine.example", "v=spf1 a:host.example a:host.example a:host.example a:host.example", 0},
 	{DNS_A, "ten.example", "192.0.2.99", 0},
@@ -460,6 +484,8 @@ static const struct {
 	{"hosts of MX come by preference", "192.0.2.21", "h.example", "u@mx.example", SPF_PASS, "mx/31", "", "", 1, 0},
 	{"a host of MX that fails", "192.0.2.31", "h.example", "u@mx.example", SPF_TEMPERROR, "", "",
 	 "SPF record of mx.example, byte 8, \"mx/31\": A c.mx.example: timeout", 1, 0},
+	{"MX that fails", "192.0.2.1", "h.example", "u@fails-mx.example", SPF_TEMPERROR, "", "",
+	 "SPF record of fails-mx.example, byte 8, \"-mx:slow.example\": MX slow.example: timeout", 1, 0},
 	{"no mail is no empty answer", "192.0.2.31", "h.example", "u@nullmx.example", SPF_FAIL, "-all", "", "", 1, 0},
 	{"the tenth host is looked at", "192.0.2.110", "h.example", "u@many.example", SPF_PASS, "mx", "", "", 1, 0},
 	{"the eleventh host is not", "192.0.2.111", "h.example", "u@many.example", SPF_PERMERROR, "", "",
@@ -471,11 +497,23 @@ static const struct {
 	 "ptr:Ptr.Example", "", "", 2, 1},
 	{"PTR that fails does not match", "198.51.100.6", "h.example", "u@ptr.example", SPF_FAIL, "-all", "", "", 1, 0},
 	{"no PTR", "198.51.100.99", "h.example", "u@ptr.example", SPF_FAIL, "-all", "", "", 1, 1},
+	{"%{p} is the domain itself before others", "198.51.100.8", "h.example", "u@pmac.example", SPF_PASS,
+	 "exists:%{p}.ok.example", "", "", 1, 0},
+	{"%{p} is the first name below the domain before others", "198.51.100.9", "h.example", "u@pmac.example",
+	 SPF_PASS, "exists:%{p}.ok.example", "", "", 1, 0},
+	{"%{p} is any name", "198.51.100.10", "h.example", "u@pmac.example", SPF_FAIL, "-all",
+	 "z.example of 198.51.100.10", "", 1, 1},
+	{"%{p} is unknown", "203.0.113.9", "h.example", "u@pexp.example", SPF_FAIL, "-all", "unknown", "", 0, 0},
 
 	{"two empty answers, and a third for the explanation", "192.0.2.1", "h.example", "u@void.example", SPF_FAIL,
 	 "-all", "", "", 2, 2},
-	{"three empty answers", "192.0.2.1", "h.example", "u@void3.example", SPF_PASS, "exists:host.example", "", "", 3,
-	 2},
+	{"a match before the third empty answer", "192.0.2.1", "h.example", "u@void3.example", SPF_PASS,
+	 "exists:host.example", "", "", 3, 2},
+	{"three empty answers", "192.0.2.1", "h.example", "u@void4.example", SPF_PERMERROR, "", "",
+	 "SPF record of void4.example, byte 37, \"exists:no3.example\": over 2 terms whose name has no such record "
+	 "(RFC "
+	 "7208 4.6.4)",
+	 3, 3},
 	{"a name that cannot be asked is an empty answer", "192.0.2.1", "h.example", "u@dots.example", SPF_FAIL, "-all",
 	 "", "", 2, 2},
 	{"ten terms that ask", "192.0.2.1", "h.example", "u@ten.example", SPF_FAIL, "-all", "", "", 10, 0},
@@ -645,6 +683,18 @@ static void large_records_are_bounded_work(void **state)
 	assert_true(bytes_ends(result.problem, BYTES_LIT("over 10 terms that ask DNS (RFC 7208 4.6.4)")));
 }
 
+static void results_have_the_words_of_rfc_8601(void **state)
+{
+	(void)state;
+	assert_string_equal(spf_code_name(SPF_NONE), "none");
+	assert_string_equal(spf_code_name(SPF_NEUTRAL), "neutral");
+	assert_string_equal(spf_code_name(SPF_PASS), "pass");
+	assert_string_equal(spf_code_name(SPF_FAIL), "fail");
+	assert_string_equal(spf_code_name(SPF_SOFTFAIL), "softfail");
+	assert_string_equal(spf_code_name(SPF_TEMPERROR), "temperror");
+	assert_string_equal(spf_code_name(SPF_PERMERROR), "permerror");
+}
+
 static int setup(void **state)
 {
 	(void)state;
@@ -673,5 +723,6 @@ static const struct CMUnitTest tests[] = {
 	cmocka_unit_test_setup_teardown(what_can_be_asked_at_once_is, setup, teardown),
 	cmocka_unit_test_setup_teardown(without_memory_the_result_is_temperror, setup, teardown),
 	cmocka_unit_test_setup_teardown(large_records_are_bounded_work, setup, teardown),
+	cmocka_unit_test(results_have_the_words_of_rfc_8601),
 };
 UNIT_MAIN(tests)
