@@ -309,7 +309,7 @@ static enum step count_lookup(struct check *c, const struct spf_term *term)
 /* a, mx, ptr, exists. */
 static enum step match_asking(struct check *c, const struct spf_term *term)
 {
-	struct bytes name;
+	struct bytes name = {0};
 	enum step step = count_lookup(c, term);
 	if (step == NEXT)
 		step = find_target(c, term, &name);
@@ -367,7 +367,7 @@ static enum step push(struct check *c, struct bytes domain, const struct spf_ter
 
 static enum step include(struct check *c, const struct spf_term *term)
 {
-	struct bytes domain;
+	struct bytes domain = {0};
 	enum step step = count_lookup(c, term);
 	if (step == NEXT)
 		step = find_target(c, term, &domain);
@@ -382,7 +382,7 @@ static enum step redirect(struct check *c)
 {
 	struct frame *from = top(c);
 	struct spf_term term = from->record.redirect;
-	struct bytes domain;
+	struct bytes domain = {0};
 	enum step step = count_lookup(c, &term);
 	if (step == NEXT)
 		step = find_target(c, &term, &domain);
@@ -404,7 +404,7 @@ static enum step redirect(struct check *c)
 static enum step explain(struct check *c)
 {
 	const struct spf_term *exp = &top(c)->record.exp;
-	struct bytes name;
+	struct bytes name = {0};
 	if (exp->kind == SPF_END)
 		return STOP;
 	enum step step = find_target(c, exp, &name);
@@ -441,6 +441,8 @@ static enum step leave(struct check *c, enum spf_code code, struct bytes text)
 			return NEXT;
 		code = top(c)->term.qualifier;
 		text = arena_printf(c->arena, "%.*s > %.*s", BYTES_FMT(shown(top(c)->term.text)), BYTES_FMT(text));
+		if (!text.ptr)
+			return no_memory(c);
 	}
 	c->result->code = code;
 	c->result->mechanism = text;

@@ -118,7 +118,8 @@ static enum err domain_end_check(const struct piece *last, size_t at, struct err
 		return error_set(reterr, ERR_SYNTAX, at, "a domain has at least two labels");
 	if (is_top_label(bytes_from(name, dot + 1)))
 		return ERR_OK;
-	return error_set(reterr, ERR_SYNTAX, at + dot + 1, "a domain does not end so");
+	return error_set(reterr, ERR_SYNTAX, at + dot + 1,
+			 "not a top label: letters, digits and inner dashes, not digits alone");
 }
 
 enum err spf_macro_check(struct bytes text, enum spf_text kind, struct error *reterr)
@@ -308,12 +309,10 @@ enum err spf_macro_name(struct arena *arena, struct bytes spec, const struct spf
 {
 	uint8_t room[4 * DNS_NAME_MAX];
 	struct sink sink = {.ptr = room, .room = sizeof(room), .tail = true};
-	struct bytes name = spec;
 	bool plain = !bytes_has(spec, '%');
-	if (!plain) {
+	if (!plain)
 		TRY(expand(&sink, spec, values));
-		name = bytes_make(room, sink.never ? 0 : sink.len);
-	}
+	struct bytes name = plain ? spec : bytes_make(room, sink.never ? 0 : sink.len);
 	if (name.len > 0 && name.ptr[name.len - 1] == '.')
 		name.len--;
 	while (name.len > DNS_NAME_MAX) {
@@ -323,7 +322,7 @@ enum err spf_macro_name(struct arena *arena, struct bytes spec, const struct spf
 		name = bytes_from(name, dot + 1);
 	}
 	*ret_name = plain ? name : arena_copy(arena, name);
-	return ret_name->ptr ? ERR_OK : ERR_NOMEM;
+	return plain || ret_name->ptr ? ERR_OK : ERR_NOMEM;
 }
 
 enum err spf_macro_explain(struct arena *arena, struct bytes text, const struct spf_values *values,

@@ -155,7 +155,7 @@ static enum err directive_read(const struct reader *reader, struct bytes name, s
 {
 	struct spf_term *term = reader->term;
 	for (size_t i = 0; i < ARRAY_LEN(mechanisms); i++)
-		if (bytes_eq_nocase(name, mechanisms[i].name))
+		if (name.len == mechanisms[i].name.len && bytes_eq_nocase(name, mechanisms[i].name))
 			term->kind = mechanisms[i].kind;
 	switch (term->kind) {
 	case SPF_ALL:
@@ -204,6 +204,12 @@ static bool qualifier_of(uint8_t byte, enum spf_code *ret_code)
 
 /* -- Terms ---- */
 
+/* name of the grammar: ALPHA *( ALPHA / DIGIT / "-" / "_" / "." ). */
+static bool is_name_byte(uint8_t byte, size_t at)
+{
+	return ascii_is_alpha(byte) || (at > 0 && (ascii_is_digit(byte) || byte == '-' || byte == '_' || byte == '.'));
+}
+
 enum err spf_term_next(struct bytes record, size_t *at, struct spf_term *ret_term, struct error *reterr)
 {
 	struct reader reader = {.record = record, .term = ret_term, .reterr = reterr};
@@ -223,9 +229,7 @@ enum err spf_term_next(struct bytes record, size_t *at, struct spf_term *ret_ter
 	bool qualified = qualifier_of(text.ptr[0], &ret_term->qualifier);
 	struct bytes rest = bytes_from(text, qualified);
 	size_t len = 0;
-	while (len < rest.len &&
-	       (ascii_is_alpha(rest.ptr[len]) ||
-		(len > 0 && (ascii_is_digit(rest.ptr[len]) || bytes_has(BYTES_LIT("-_."), rest.ptr[len])))))
+	while (len < rest.len && is_name_byte(rest.ptr[len], len))
 		len++;
 	struct bytes name = bytes_sub(rest, 0, len);
 	rest = bytes_from(rest, len);
