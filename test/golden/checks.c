@@ -7,13 +7,16 @@
  * For each check, test/golden/checks/<symbol in lower case>/ holds hit.eml, on which the check gives evidence, exactly
  * as hit.json has it, and miss.eml, the honest message that looks most like it, on which it gives none. A message that
  * may not stand in the tree as it is has the ending .b64. Beside it hit.args and miss.args may hold the envelope: lines
- * "ip A", "helo N", "from A", "rcpt A", "hostname N", "user N", "now T".
+ * "ip A", "helo N", "from A", "rcpt A", "hostname N", "user N", "now T"; settings: "authserv ID", "sealer D"; and
+ * "dns TYPE NAME DATA" (several lines of one question make one answer; "fail" as DATA: nobody answers): then the DNS is
+ * asked, and what is in no line does not exist.
  * --update writes hit.json anew; --table reads "CLASS PATH" lines and counts hits of each check by class.
  */
 #include <dirent.h>
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "auth/dns.h"
 #include "base/arena.h"
 #include "base/ascii.h"
 #include "base/json.h"
@@ -63,6 +66,53 @@ static bool read_message(struct arena *arena, const char *folder, const char *sy
 	return true;
 }
 
+/* A row of the DNS: TYPE NAME DATA. */
+static void add_row(struct arena *arena, struct bytes row, struct scan_case *in)
+{
+	struct bytes type_name, name, key;
+	enum dns_type type;
+	struct dns_answer answer = {0};
+	uint8_t ip[16];
+	if (!bytes_split(&row, ' ', &type_name) || !bytes_split(&row, ' ', &name) || !dns_type_find(type_name, &type) ||
+	    dns_question_write(arena, type, name, &key) != ERR_OK)
+		abort();
+	const struct fact *before = fact_find(&in->facts, FACT_DNS, key);
+	if (before && dns_answer_unpack(arena, before->answer, &answer) != ERR_OK)
+		abort();
+	struct dns_record *records = arena_new(arena, struct dns_record, answer.n_records + 1);
+	for (size_t i = 0; i < answer.n_records; i++)
+		records[i] = answer.records[i];
+	struct bytes data = row;
+	if (type == DNS_A || type == DNS_AAAA) {
+		(void)received_parse_ip(row, ip);
+		data = type == DNS_A ? bytes_make(ip + 12, 4) : bytes_make(ip, 16);
+	} else if (type == DNS_MX) {
+		struct bytes preference;
+		uint64_t number = 0;
+		if (!bytes_split(&data, ' ', &preference) || num_parse(preference, 10, 65535, &number) != ERR_OK)
+			abort();
+		records[answer.n_records].preference = (unsigned)number;
+	}
+	records[answer.n_records].data = data;
+	answer = (struct dns_answer){.records = records, .n_records = answer.n_records + 1};
+	if (bytes_eq(row, BYTES_LIT("fail")))
+		answer = (struct dns_answer){.state = DNS_FAILED, .reason = BYTES_LIT("no answer in time")};
+	CLEANUP(buf_done) struct buf packed = BUF_INIT(FILE_MAX);
+	dns_answer_pack(&packed, &answer);
+	if (fact_set(arena, &in->facts, FACT_DNS, key, answer.state == DNS_FAILED ? FACT_FAILED : FACT_KNOWN,
+		     buf_bytes(&packed)) != ERR_OK)
+		abort();
+}
+
+/* What no line tells. */
+static enum err answer_question(struct scan *scan, const struct fact *fact)
+{
+	static const uint8_t no_name[] = {DNS_NO_NAME};
+	bool dns = fact->kind == FACT_DNS;
+	return scan_answer(scan, fact->kind, fact->key, dns ? FACT_KNOWN : FACT_FAILED,
+			   dns ? bytes_make(no_name, sizeof(no_name)) : (struct bytes){0});
+}
+
 static void set_argument(struct arena *arena, struct bytes line, struct scan_case *in)
 {
 	size_t blank = bytes_find_byte(line, ' ');
@@ -86,6 +136,15 @@ static void set_argument(struct arena *arena, struct bytes line, struct scan_cas
 		envelope->recipients = arena_new(arena, struct bytes, 1);
 		envelope->recipients[0] = value;
 		envelope->n_recipients = 1;
+	} else if (bytes_eq(key, BYTES_LIT("authserv"))) {
+		in->settings.authserv_id = value;
+	} else if (bytes_eq(key, BYTES_LIT("sealer"))) {
+		in->settings.sealers = arena_new(arena, struct bytes, 1);
+		in->settings.sealers[0] = value;
+		in->settings.n_sealers = 1;
+	} else if (bytes_eq(key, BYTES_LIT("dns"))) {
+		in->settings.dns = true;
+		add_row(arena, value, in);
 	} else {
 		printf("Bail out! unknown argument in an .args file\n");
 		exit(1);
@@ -109,7 +168,7 @@ static const struct scan *judge(struct arena *arena, const struct scan_plan *pla
 	while (scan_run(scan) == SCAN_WAIT) {
 		size_t i = 0;
 		for (const struct fact *fact; (fact = scan_question(scan, &i)) != NULL;)
-			if (scan_answer(scan, fact->kind, fact->key, FACT_FAILED, (struct bytes){0}) != ERR_OK)
+			if (answer_question(scan, fact) != ERR_OK)
 				return NULL;
 	}
 	return scan;
@@ -217,7 +276,7 @@ static unsigned arguments_of(const char *text)
 static void test_entry(const struct check *check)
 {
 	static const char *const families[] = {"header", "sender", "subject", "path", "mime", "body",
-					       "html",   "link",   "file",    "bulk", "test"};
+					       "html",   "link",   "file",    "bulk", "auth", "test"};
 	bool known = false;
 	for (size_t i = 0; i < sizeof(families) / sizeof(families[0]); i++)
 		known |= strcmp(check->family, families[i]) == 0;

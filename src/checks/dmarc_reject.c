@@ -1,0 +1,33 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "scan/auth.h"
+#include "scan/check.h"
+
+#include "base/banned.h"
+
+static enum check_step run(struct scan *scan)
+{
+	const struct scan_auth *auth = scan_auth(scan);
+	if (!auth)
+		return CHECK_WAIT;
+	if (auth->dkim && auth->dmarc.code == DMARC_FAIL && auth->disposition == DMARC_POLICY_REJECT)
+		scan_evidence(scan, where_field(header_find(scan_message(scan)->header, HEADER_FROM, 0)),
+			      auth->dmarc.domain, auth->dmarc.policy_domain);
+	return CHECK_DONE;
+}
+
+CHECK_REGISTER(dmarc_reject){
+	.symbol = "DMARC_REJECT",
+	.family = "auth",
+	.stage = STAGE_ENVELOPE,
+	.kind = KIND_SENDER,
+	.run = run,
+	.summary = "the author domain asks to reject such mail",
+	.text_en = "The domain {1} in From asks to reject mail that is not proven to be its own, and nothing proves "
+		   "this one ({2}).",
+	.text_ja = "差出人ドメイン {1} "
+		   "は、認証できないメールの拒否を求めており（{2}）、このメールは認証できませんでした。",
+	.manual = "DMARC (RFC 9989): neither SPF nor a DKIM signature of the domain in From passed, and the domain "
+		  "publishes the policy reject. What is done then is actions.dmarc_reject. Mailing lists and "
+		  "forwarders break honest mail in this way; those whose ARC seal is trusted (auth.trusted_sealers) "
+		  "are believed, and then this check says nothing.",
+};
