@@ -209,7 +209,12 @@ static void on_next_closed(void *ctx, enum err why)
 	}
 }
 
-static const struct stream_ops next_ops = {.data = on_next_data, .closed = on_next_closed};
+static void on_next_drained(void *ctx)
+{
+	smtp_send_on(ctx);
+}
+
+static const struct stream_ops next_ops = {.data = on_next_data, .closed = on_next_closed, .drained = on_next_drained};
 
 static void on_ready(struct session *session, const struct smtp_reply *reply)
 {

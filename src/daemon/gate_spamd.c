@@ -52,11 +52,6 @@ static void refuse(struct session *session, enum spamd_code code, struct bytes w
 	finish(session, &out);
 }
 
-static void put(void *ctx, struct bytes piece)
-{
-	buf_add(ctx, piece);
-}
-
 /* As in gate_delivery.c, but the line ends are the message's own. */
 static void add_message(struct session *session, struct buf *out, struct bytes message, bool header_only)
 {
@@ -74,8 +69,9 @@ static void add_message(struct session *session, struct buf *out, struct bytes m
 		size_t end = bytes_find(message, crlf ? BYTES_LIT("\r\n\r\n") : BYTES_LIT("\n\n"));
 		message = bytes_sub(message, 0, end == BYTES_NONE ? message.len : end + (crlf ? 4 : 2));
 	}
-	const struct rewrite rewrite = {.field = buf_bytes(&plain), .put = put, .ctx = out};
-	rewrite_message(&rewrite, message);
+	struct rewrite rewrite = {.field = buf_bytes(&plain)};
+	for (struct bytes piece; (piece = rewrite_next(&rewrite, message, SIZE_MAX)).len > 0;)
+		buf_add(out, piece);
 }
 
 static void add_report(struct session *session, struct buf *out)
