@@ -250,7 +250,7 @@ static enum err read_data(struct arena *arena, struct cursor *cur, enum dns_type
 	}
 	case DNS_MX:
 		ret_record->preference = cursor_be16(cur);
-		/* fall through */
+		__attribute__((fallthrough));
 	case DNS_NS:
 	case DNS_PTR:
 		read_name(cur, &name);
