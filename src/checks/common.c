@@ -235,6 +235,22 @@ bool is_file(const struct mime_part *part)
 			      !mime_type_is(part, "text/"));
 }
 
+enum check_step name_evidence(struct scan *scan, bool (*odd)(struct bytes name))
+{
+	const struct mime_tree *tree = &scan_message(scan)->tree;
+	for (size_t i = 0; i < tree->n_parts; i++) {
+		const struct mime_part *part = tree->parts[i];
+		for (size_t n = 0; n < part->n_names; n++) {
+			struct bytes name = part->names[n].text;
+			if (odd(name)) {
+				scan_evidence(scan, where_text(part, name), name, (struct bytes){0});
+				break;
+			}
+		}
+	}
+	return CHECK_DONE;
+}
+
 struct bytes file_extension(struct bytes name)
 {
 	while (name.len > 0 && (name.ptr[name.len - 1] == '.' || ascii_is_space(name.ptr[name.len - 1])))

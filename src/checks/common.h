@@ -64,6 +64,8 @@ bool find_client(struct scan *scan, struct client *ret_client);
 bool is_text_body(const struct mime_part *part);
 /* A leaf that is offered as a file. */
 bool is_file(const struct mime_part *part);
+/* Evidence for each part with a name that is `odd`: {1} is the first such of the names that mail clients would use. */
+enum check_step name_evidence(struct scan *scan, bool (*odd)(struct bytes name));
 /* What stands behind the last dot, without trailing dots and blanks (Windows drops them); empty when there is none. */
 struct bytes file_extension(struct bytes name);
 /* True when opening such a file runs what is in it. */

@@ -7,24 +7,16 @@
 	"pdf doc docx xls xlsx ppt pptx rtf txt csv jpg jpeg png gif bmp tif tiff htm html xml zip mp3 mp4 wav avi "   \
 	"mpg eml msg odt ods jtd"
 
+static bool poses(struct bytes name)
+{
+	struct bytes last = file_extension(name);
+	return is_active_extension(last) &&
+	       extension_in(file_extension(bytes_sub(name, 0, (size_t)(last.ptr - name.ptr) - 1)), HARMLESS);
+}
+
 static enum check_step run(struct scan *scan)
 {
-	const struct mime_tree *tree = &scan_message(scan)->tree;
-	for (size_t i = 0; i < tree->n_parts; i++) {
-		const struct mime_part *part = tree->parts[i];
-		for (size_t n = 0; n < part->n_names; n++) {
-			struct bytes name = part->names[n].text;
-			struct bytes last = file_extension(name);
-			if (!is_active_extension(last))
-				continue;
-			struct bytes before = file_extension(bytes_sub(name, 0, (size_t)(last.ptr - name.ptr) - 1));
-			if (extension_in(before, HARMLESS)) {
-				scan_evidence(scan, where_text(part, name), name, (struct bytes){0});
-				break;
-			}
-		}
-	}
-	return CHECK_DONE;
+	return name_evidence(scan, poses);
 }
 
 CHECK_REGISTER(file_double_extension){

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "base/utf8.h"
-#include "scan/check.h"
+#include "checks/common.h"
 
 #include "base/banned.h"
 
@@ -16,18 +16,7 @@ static bool turns(struct bytes name)
 
 static enum check_step run(struct scan *scan)
 {
-	const struct mime_tree *tree = &scan_message(scan)->tree;
-	for (size_t i = 0; i < tree->n_parts; i++) {
-		const struct mime_part *part = tree->parts[i];
-		for (size_t n = 0; n < part->n_names; n++) {
-			struct bytes name = part->names[n].text;
-			if (turns(name)) {
-				scan_evidence(scan, where_text(part, name), name, (struct bytes){0});
-				break;
-			}
-		}
-	}
-	return CHECK_DONE;
+	return name_evidence(scan, turns);
 }
 
 CHECK_REGISTER(file_rtlo){

@@ -22,18 +22,7 @@ static bool has_gap(struct bytes name)
 
 static enum check_step run(struct scan *scan)
 {
-	const struct mime_tree *tree = &scan_message(scan)->tree;
-	for (size_t i = 0; i < tree->n_parts; i++) {
-		const struct mime_part *part = tree->parts[i];
-		for (size_t n = 0; n < part->n_names; n++) {
-			struct bytes name = part->names[n].text;
-			if (has_gap(name)) {
-				scan_evidence(scan, where_text(part, name), name, (struct bytes){0});
-				break;
-			}
-		}
-	}
-	return CHECK_DONE;
+	return name_evidence(scan, has_gap);
 }
 
 CHECK_REGISTER(file_spaces_in_name){

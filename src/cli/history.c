@@ -20,7 +20,8 @@ static struct bytes without_brackets(struct bytes id)
 	return id.len > 2 && id.ptr[0] == '<' && id.ptr[id.len - 1] == '>' ? bytes_sub(id, 1, id.len - 2) : id;
 }
 
-int filters_query(const struct opt_set *set, const struct filters *filters, struct store_query *ret_query)
+/* 0, or 2 when an option is wrong (it was said). Spans point into the options. */
+static int filters_query(const struct opt_set *set, const struct filters *filters, struct store_query *ret_query)
 {
 	int64_t now = clock_wall_ms();
 	uint64_t limit = 100;
@@ -63,6 +64,26 @@ int history_open(const struct opt_set *set, const char *config, bool read_only, 
 	if (store_open(folder, read_only, ret_store, &error) != ERR_OK)
 		return opt_wrong(set, "%s", error.text);
 	return 0;
+}
+
+int history_find(const struct opt_set *set, const struct filters *filters,
+		 enum err (*find)(struct store *store, const struct store_query *query, void *ctx,
+				  struct error *reterr),
+		 void *ctx, const size_t *rows)
+{
+	CLEANUP(arena_free) struct arena *arena = arena_create(SIZE_MAX);
+	CLEANUP(store_close) struct store *store = NULL;
+	struct settings settings;
+	struct store_query query;
+	struct error error;
+	int rc = filters_query(set, filters, &query);
+	if (rc == 0)
+		rc = history_open(set, filters->config, true, arena, &settings, &store);
+	if (rc != 0)
+		return rc;
+	if (find(store, &query, ctx, &error) != ERR_OK)
+		return opt_wrong(set, "%s", error.text);
+	return *rows > 0 ? 0 : 1;
 }
 
 void history_recipients(struct buf *buf, const struct store_recipient *recipients, size_t n, size_t shown)

@@ -61,14 +61,21 @@ struct filters {
 		.name = "utc", .help = "times in UTC", .given = &(f).utc                                               \
 	}
 
-/* 0, or 2 when an option is wrong (it was said). Spans point into the options. */
-int filters_query(const struct opt_set *set, const struct filters *filters, struct store_query *ret_query);
 /*
  * Reads the configuration, becomes the owner of the state, opens the store. 0, or 2 when it could not (it was said).
  * With `settings` they live in `arena`.
  */
 int history_open(const struct opt_set *set, const char *config, bool read_only, struct arena *arena,
 		 struct settings *settings, struct store **ret_store);
+
+/*
+ * Opens the history of the filters' configuration for reading and has find() ask it for what they let through.
+ * 0; 1 when `rows`, which find() counts, is 0; 2 when it could not (it was said).
+ */
+int history_find(const struct opt_set *set, const struct filters *filters,
+		 enum err (*find)(struct store *store, const struct store_query *query, void *ctx,
+				  struct error *reterr),
+		 void *ctx, const size_t *rows);
 
 /* "a@b, c@d (+3)" */
 void history_recipients(struct buf *buf, const struct store_recipient *recipients, size_t n, size_t shown);

@@ -80,6 +80,11 @@ static bool on_row(void *ctx, const struct store_item *item)
 	return true;
 }
 
+static enum err find(struct store *store, const struct store_query *query, void *view, struct error *reterr)
+{
+	return store_quarantine_find(store, query, on_row, view, reterr);
+}
+
 static int list(int argc, char **argv)
 {
 	struct filters filters = {0};
@@ -93,28 +98,14 @@ static int list(int argc, char **argv)
 				    "postern quarantine list --subject 請求書 --since 7d",
 				    options,
 				    ARRAY_LEN(options)};
-	CLEANUP(arena_free) struct arena *arena = arena_create(SIZE_MAX);
-	CLEANUP(store_close) struct store *store = NULL;
-	struct view view = {.filters = &filters};
-	struct settings settings;
-	struct store_query query;
-	struct error error;
+	struct view view = {.filters = &filters, .out = BUF_INIT((size_t)64 << 20)};
 	int n;
 	int rc = opt_parse(&set, argc, argv, &n);
 	if (rc != 0)
 		return rc < 0 ? 0 : rc;
 	if (n > 0)
 		return opt_wrong(&set, "no argument is expected");
-	rc = filters_query(&set, &filters, &query);
-	if (rc == 0)
-		rc = history_open(&set, filters.config, true, arena, &settings, &store);
-	if (rc != 0)
-		return rc;
-	buf_init(&view.out, (size_t)64 << 20);
-	if (store_quarantine_find(store, &query, on_row, &view, &error) != ERR_OK)
-		rc = opt_wrong(&set, "%s", error.text);
-	else
-		rc = view.rows > 0 ? 0 : 1;
+	rc = history_find(&set, &filters, find, &view, &view.rows);
 	buf_done(&view.out);
 	return rc;
 }

@@ -147,6 +147,11 @@ static bool on_row(void *ctx, const struct store_trace *trace)
 	return true;
 }
 
+static enum err find(struct store *store, const struct store_query *query, void *view, struct error *reterr)
+{
+	return store_trace_find(store, query, on_row, view, reterr);
+}
+
 int cmd_trace(int argc, char **argv)
 {
 	struct filters filters = {0};
@@ -170,12 +175,7 @@ int cmd_trace(int argc, char **argv)
 		"postern trace --recipient bob@example.org --since 2h",
 		options,
 		ARRAY_LEN(options)};
-	CLEANUP(arena_free) struct arena *arena = arena_create(SIZE_MAX);
-	CLEANUP(store_close) struct store *store = NULL;
-	struct view view = {.filters = &filters, .japanese = opt_japanese()};
-	struct settings settings;
-	struct store_query query;
-	struct error error;
+	struct view view = {.filters = &filters, .japanese = opt_japanese(), .out = BUF_INIT((size_t)64 << 20)};
 	int n;
 	int rc = opt_parse(&set, argc, argv, &n);
 	if (rc != 0)
@@ -184,16 +184,7 @@ int cmd_trace(int argc, char **argv)
 		return opt_wrong(&set, "one id is expected, not %d", n);
 	if (n == 1)
 		filters.id = argv[0];
-	rc = filters_query(&set, &filters, &query);
-	if (rc == 0)
-		rc = history_open(&set, filters.config, true, arena, &settings, &store);
-	if (rc != 0)
-		return rc;
-	buf_init(&view.out, (size_t)64 << 20);
-	if (store_trace_find(store, &query, on_row, &view, &error) != ERR_OK)
-		rc = opt_wrong(&set, "%s", error.text);
-	else
-		rc = view.rows > 0 ? 0 : 1;
+	rc = history_find(&set, &filters, find, &view, &view.rows);
 	buf_done(&view.out);
 	return rc;
 }

@@ -9,6 +9,7 @@
 #include "sys/log.h"
 #include "sys/loop.h"
 #include "sys/metrics.h"
+#include "sys/stream.h"
 
 #include "base/banned.h"
 
@@ -48,6 +49,28 @@ void gate_session_end(struct gate *gate)
 	gate->sessions--;
 	metrics_set(METRIC_SESSIONS_OPEN, (int64_t)gate->sessions);
 	gate_end_if_drained(gate);
+}
+
+void *gate_session_new(struct gate *gate, int fd, size_t size)
+{
+	void *session = mem_alloc(size);
+	if (!session) {
+		(void)close(fd);
+		gate_session_end(gate);
+	}
+	return session;
+}
+
+struct stream *gate_stream_new(struct gate *gate, int fd, const struct net_address *peer, const struct stream_ops *ops,
+			       void *session)
+{
+	struct stream *stream;
+	if (stream_new(gate->loop, fd, !net_is_unix(peer), ops, session, &stream) != ERR_OK) {
+		(void)close(fd);
+		return NULL;
+	}
+	stream_timeout(stream, gate->settings->client_timeout);
+	return stream;
 }
 
 void gate_session_enlist(struct gate *gate, struct gate_session *link, void (*end_if_idle)(void *ctx), void *ctx)

@@ -12,6 +12,8 @@
 struct ipc;
 struct loop;
 struct loop_timer;
+struct stream;
+struct stream_ops;
 
 #define GATE_SCANNERS_MAX 64
 
@@ -103,7 +105,15 @@ NODISCARD enum err gate_store(struct gate *gate, int memfd, struct wire_store *s
 			      void *ctx, struct store_job **ret_job);
 void gate_store_cancel(struct store_job **job);
 
-/* -- Front ends: a new connection ---- */
+/*
+ * Half of a front end's session: `size` bytes for it, and its stream, whose time-out runs. NULL when there is no
+ * memory: the connection is closed then, and without a session gate_session_end() was called.
+ */
+void *gate_session_new(struct gate *gate, int fd, size_t size);
+struct stream *gate_stream_new(struct gate *gate, int fd, const struct net_address *peer, const struct stream_ops *ops,
+			       void *session);
+
+/* -- Front ends: a new connection, counted by gate_session_begin() ---- */
 void gate_milter_accept(struct gate *gate, int fd, const struct net_address *peer);
 void gate_smtp_accept(struct gate *gate, int fd, const struct net_address *peer);
 void gate_http_accept(struct gate *gate, int fd, const struct net_address *peer);

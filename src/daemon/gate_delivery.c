@@ -10,69 +10,62 @@
  */
 #include <stdio.h>
 
-#include "daemon/gate_rewrite.h"
 #include "daemon/gate_smtp.h"
 #include "sys/log.h"
 #include "sys/stream.h"
 
 #include "base/banned.h"
 
-#define CHUNK ((size_t)64 << 10)
+#define SLICE ((size_t)64 << 10) /* of the message, in memory at a time */
 
 static void next_group(struct session *session);
 
 /* -- The message as it goes on ---- */
 
-struct output {
-	struct session *session;
-	struct smtp_data_encoder encoder;
-	struct buf buf;
-};
-
-static void put(void *ctx, struct bytes piece)
-{
-	struct output *output = ctx;
-	while (piece.len > 0) {
-		struct bytes part = bytes_sub(piece, 0, CHUNK);
-		smtp_data_encode(&output->encoder, &output->buf, part);
-		stream_write(output->session->next, buf_bytes(&output->buf));
-		buf_clear(&output->buf);
-		piece = bytes_from(piece, part.len);
-	}
-}
-
 /* Our field on top, foreign ones of ours out, the subject tagged where it is to be. */
-static void put_message(struct output *output, struct bytes message, bool tag)
+static void begin_output(struct session *session, bool tag)
 {
 	CLEANUP(buf_done) struct buf field = BUF_INIT(16384);
+	struct output *output = &session->output;
 	buf_add_cstr(&field, "X-Postern: ");
-	transaction_field(output->session->transaction, &field);
+	transaction_field(session->transaction, &field);
 	buf_add_cstr(&field, "\r\n");
-	const struct rewrite rewrite = {
-		.field = buf_bytes(&field),
-		.tag = tag ? output->session->gate->settings->subject_tag : (struct bytes){0},
-		.line_end = BYTES_LIT("\r\n"),
-		.put = put,
-		.ctx = output,
+	*output = (struct output){
+		.sending = true,
+		.rewrite = {.field = transaction_keep(session->transaction, buf_bytes(&field)),
+			    .tag = tag ? session->gate->settings->subject_tag : (struct bytes){0},
+			    .line_end = BYTES_LIT("\r\n")},
 	};
-	rewrite_message(&rewrite, message);
+	/* Bare CR and LF become line ends: nobody behind can take them for the end of the message. */
+	smtp_data_encoder_init(&output->encoder, true);
 }
 
-static bool send_message(struct session *session, bool tag)
+/* The next slice of the message; the one after it is asked for when the next hop has taken this one. */
+static bool send_slice(struct session *session)
 {
-	struct output output = {.session = session};
-	struct bytes message;
-	if (transaction_map(session->transaction, &message) != ERR_OK)
+	CLEANUP(buf_done) struct buf out = BUF_INIT(4 * SLICE);
+	struct output *output = &session->output;
+	struct bytes message, piece = {0};
+	if (session->transaction->failed || transaction_map(session->transaction, &message) != ERR_OK)
 		return false;
-	buf_init(&output.buf, 4 * CHUNK + 1024);
-	/* Bare CR and LF become line ends: nobody behind can take them for the end of the message. */
-	smtp_data_encoder_init(&output.encoder, true);
-	put_message(&output, message, tag);
-	smtp_data_finish(&output.encoder, &output.buf);
-	stream_write(session->next, buf_bytes(&output.buf));
-	buf_done(&output.buf);
+	while (out.len < SLICE && (piece = rewrite_next(&output->rewrite, message, SLICE)).len > 0)
+		smtp_data_encode(&output->encoder, &out, piece);
 	transaction_unmap(session->transaction, message);
+	output->sending = piece.len > 0;
+	if (!output->sending)
+		smtp_data_finish(&output->encoder, &out);
+	if (buf_err(&out) != ERR_OK)
+		return false;
+	stream_write(session->next, buf_bytes(&out));
+	if (output->sending)
+		stream_more(session->next);
 	return true;
+}
+
+void smtp_send_on(struct session *session)
+{
+	if (session->output.sending && !send_slice(session))
+		stream_finish(session->next); /* an unfinished message is none; its end brings group_failed() */
 }
 
 /* -- Groups ---- */
@@ -129,6 +122,14 @@ static void group_failed(struct session *session, const struct smtp_reply *reply
 static void on_message_taken(struct session *session, const struct smtp_reply *reply)
 {
 	session->group_open = session->next_open = false;
+	if (session->output.sending) {
+		/* It has not seen the whole message: it took none, and would take what comes next for the rest. */
+		session->output.sending = false;
+		session->quitting = true;
+		stream_free(&session->next);
+		group_failed(session, reply && reply->code >= 400 ? reply : NULL);
+		return;
+	}
 	if (!reply || reply->code / 100 != 2) {
 		group_failed(session, reply);
 		return;
@@ -144,8 +145,8 @@ static void on_data_allowed(struct session *session, const struct smtp_reply *re
 		return;
 	}
 	session->then = on_message_taken;
-	if (!send_message(session, session->group == ACTION_TAG))
-		stream_finish(session->next); /* an unfinished message is none; its end brings group_failed() */
+	begin_output(session, session->group == ACTION_TAG);
+	smtp_send_on(session);
 }
 
 static void on_recipient_taken(struct session *session, const struct smtp_reply *reply);

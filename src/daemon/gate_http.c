@@ -5,8 +5,6 @@
  *
  * Here the client acts on the verdict, not we: nothing is kept in the quarantine, and the trace says what was advised.
  */
-#include <unistd.h>
-
 #include "base/compress.h"
 #include "base/mem.h"
 #include "base/num.h"
@@ -412,20 +410,15 @@ static const struct stream_ops ops = {.data = on_data, .closed = on_closed};
 void gate_http_accept(struct gate *gate, int fd, const struct net_address *peer)
 {
 	struct http_limits limits = HTTP_LIMITS_DEFAULT;
-	struct session *session = mem_new(struct session, 1);
-	limits.body_max = (uint64_t)gate->settings->message_size;
-	if (session) {
-		*session = (struct session){.gate = gate};
-		http_init(&session->http, &limits);
-	}
-	if (!session || stream_new(gate->loop, fd, !net_is_unix(peer), &ops, session, &session->stream) != ERR_OK) {
-		(void)close(fd);
-		if (session)
-			session_free(session);
-		else
-			gate_session_end(gate);
+	struct session *session = gate_session_new(gate, fd, sizeof(*session));
+	if (!session)
 		return;
-	}
-	stream_timeout(session->stream, gate->settings->client_timeout);
-	gate_session_enlist(gate, &session->link, end_if_idle, session);
+	limits.body_max = (uint64_t)gate->settings->message_size;
+	*session = (struct session){.gate = gate};
+	http_init(&session->http, &limits);
+	session->stream = gate_stream_new(gate, fd, peer, &ops, session);
+	if (session->stream)
+		gate_session_enlist(gate, &session->link, end_if_idle, session);
+	else
+		session_free(session);
 }

@@ -11,8 +11,6 @@
  * EOM moves receiving to judging, the verdict to storing or to idle with the answer, the vault's word to idle. ABORT
  * and the end of the connection move any state to idle and free the transaction, whatever is under way for it.
  */
-#include <unistd.h>
-
 #include "base/mem.h"
 #include "daemon/gate.h"
 #include "mail/received.h"
@@ -527,21 +525,15 @@ static const struct stream_ops ops = {.data = on_data, .closed = on_closed};
 
 void gate_milter_accept(struct gate *gate, int fd, const struct net_address *peer)
 {
-	struct session *session = mem_new(struct session, 1);
-	if (session) {
-		*session = (struct session){.gate = gate, .arena = arena_create((size_t)1 << 20)};
-		milter_init(&session->milter);
-		buf_init(&session->out, (size_t)8 << 20);
-	}
-	if (!session || !session->arena ||
-	    stream_new(gate->loop, fd, !net_is_unix(peer), &ops, session, &session->stream) != ERR_OK) {
-		(void)close(fd);
-		if (session)
-			session_free(session);
-		else
-			gate_session_end(gate);
+	struct session *session = gate_session_new(gate, fd, sizeof(*session));
+	if (!session)
 		return;
-	}
-	stream_timeout(session->stream, gate->settings->client_timeout);
-	gate_session_enlist(gate, &session->link, end_if_idle, session);
+	*session = (struct session){.gate = gate, .arena = arena_create((size_t)1 << 20)};
+	milter_init(&session->milter);
+	buf_init(&session->out, (size_t)8 << 20);
+	session->stream = gate_stream_new(gate, fd, peer, &ops, session);
+	if (session->stream && session->arena)
+		gate_session_enlist(gate, &session->link, end_if_idle, session);
+	else
+		session_free(session);
 }

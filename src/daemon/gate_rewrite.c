@@ -2,6 +2,8 @@
 #include "daemon/gate_rewrite.h"
 
 #include "base/ascii.h"
+#include "base/err.h"
+#include "base/num.h"
 
 #include "base/banned.h"
 
@@ -49,44 +51,43 @@ static bool is_field(struct bytes line, struct bytes name)
 	return n == name.len && i < line.len && line.ptr[i] == ':';
 }
 
-static void put(const struct rewrite *rewrite, struct bytes piece)
+static void put(struct rewrite *rewrite, struct bytes text)
 {
-	if (piece.len > 0)
-		rewrite->put(rewrite->ctx, piece);
+	ASSERT(rewrite->count < ARRAY_LEN(rewrite->pieces));
+	if (text.len > 0)
+		rewrite->pieces[rewrite->count++] = (struct rewrite_piece){.text = text.ptr, .len = text.len};
+}
+
+/* message[from, to). */
+static void put_slice(struct rewrite *rewrite, size_t from, size_t to)
+{
+	ASSERT(rewrite->count < ARRAY_LEN(rewrite->pieces));
+	if (to > from)
+		rewrite->pieces[rewrite->count++] = (struct rewrite_piece){.at = from, .len = to - from};
 }
 
 /* What stands before an edit. A bare CR at its end must not meet a LF that stands behind the edit. */
-static void put_before_edit(const struct rewrite *rewrite, struct bytes piece)
+static void put_before_edit(struct rewrite *rewrite, struct bytes message, size_t from, size_t to)
 {
-	put(rewrite, piece);
-	if (piece.len > 0 && piece.ptr[piece.len - 1] == '\r')
+	put_slice(rewrite, from, to);
+	if (to > from && message.ptr[to - 1] == '\r')
 		put(rewrite, BYTES_LIT("\n"));
 }
 
-static void put_subject(const struct rewrite *rewrite, struct bytes field)
+/* With the value of the field that is message[from, to). */
+static void put_subject(struct rewrite *rewrite, struct bytes message, size_t from, size_t to)
 {
+	struct bytes field = bytes_sub(message, from, to - from);
 	size_t colon = bytes_find_byte(field, ':');
 	put(rewrite, BYTES_LIT("Subject: "));
 	put(rewrite, rewrite->tag);
-	put(rewrite, colon == BYTES_NONE ? (struct bytes){0} : bytes_trim(bytes_from(field, colon + 1)));
-	put(rewrite, rewrite->line_end);
-}
-
-/*
- * Our field, on top. A message that begins with blanks would continue it: they go, which is how its first line is read
- * anyway. The line of an mbox file is one only where it is the first: it stays before our field.
- */
-static size_t put_top(const struct rewrite *rewrite, struct bytes message)
-{
-	size_t at = 0;
-	if (bytes_starts(message, BYTES_LIT("From ")) || bytes_starts(message, BYTES_LIT(">From "))) {
-		at = line_after(message, 0);
-		put_before_edit(rewrite, bytes_sub(message, 0, at));
+	if (colon != BYTES_NONE) {
+		struct bytes value = bytes_trim(bytes_from(field, colon + 1));
+		size_t at = (size_t)(value.ptr - message.ptr);
+		put_slice(rewrite, at, at + value.len);
 	}
-	put(rewrite, rewrite->field);
-	while (at < message.len && ascii_is_blank(message.ptr[at]))
-		at++;
-	return at;
+	put(rewrite, rewrite->line_end);
+	rewrite->tagged = true;
 }
 
 static bool has_subject(struct bytes message, size_t at)
@@ -97,27 +98,68 @@ static bool has_subject(struct bytes message, size_t at)
 	return false;
 }
 
-void rewrite_message(const struct rewrite *rewrite, struct bytes message)
+/*
+ * Our field, on top. A message that begins with blanks would continue it: they go, which is how its first line is read
+ * anyway. The line of an mbox file is one only where it is the first: it stays before our field.
+ */
+static void put_top(struct rewrite *rewrite, struct bytes message)
 {
-	size_t at = put_top(rewrite, message), kept = at;
-	bool tag = rewrite->tag.len > 0;
-	if (tag && !has_subject(message, at)) {
-		put_subject(rewrite, (struct bytes){0});
-		tag = false;
+	size_t at = 0;
+	if (bytes_starts(message, BYTES_LIT("From ")) || bytes_starts(message, BYTES_LIT(">From "))) {
+		at = line_after(message, 0);
+		put_before_edit(rewrite, message, 0, at);
 	}
-	while (at < message.len && !is_line_end(message.ptr[at])) {
+	put(rewrite, rewrite->field);
+	while (at < message.len && ascii_is_blank(message.ptr[at]))
+		at++;
+	rewrite->at = rewrite->kept = at;
+	if (rewrite->tag.len == 0)
+		rewrite->tagged = true;
+	else if (!has_subject(message, at))
+		put_subject(rewrite, message, 0, 0);
+}
+
+/* Up to the next edit; behind the last one, all the rest. */
+static void put_header(struct rewrite *rewrite, struct bytes message)
+{
+	while (rewrite->at < message.len && !is_line_end(message.ptr[rewrite->at])) {
+		size_t at = rewrite->at;
 		struct bytes rest = bytes_from(message, at);
-		bool subject = tag && is_field(rest, BYTES_LIT("Subject"));
-		size_t next = field_after(message, at);
-		if (subject || is_field(rest, BYTES_LIT("X-Postern")) ||
-		    is_field(rest, BYTES_LIT("X-Postern-Release"))) {
-			put_before_edit(rewrite, bytes_sub(message, kept, at - kept));
-			if (subject)
-				put_subject(rewrite, bytes_sub(message, at, next - at));
-			tag = tag && !subject;
-			kept = next;
-		}
-		at = next;
+		bool subject = !rewrite->tagged && is_field(rest, BYTES_LIT("Subject"));
+		bool ours = is_field(rest, BYTES_LIT("X-Postern")) || is_field(rest, BYTES_LIT("X-Postern-Release"));
+		rewrite->at = field_after(message, at);
+		if (!subject && !ours)
+			continue;
+		put_before_edit(rewrite, message, rewrite->kept, at);
+		if (subject)
+			put_subject(rewrite, message, at, rewrite->at);
+		rewrite->kept = rewrite->at;
+		if (rewrite->count > 0)
+			return;
 	}
-	put(rewrite, bytes_from(message, kept));
+	put_slice(rewrite, rewrite->kept, message.len);
+	rewrite->place = REWRITE_END;
+}
+
+struct bytes rewrite_next(struct rewrite *rewrite, struct bytes message, size_t max)
+{
+	while (rewrite->first == rewrite->count) {
+		rewrite->first = rewrite->count = 0;
+		if (rewrite->place == REWRITE_END)
+			return (struct bytes){0};
+		if (rewrite->place == REWRITE_TOP) {
+			put_top(rewrite, message);
+			rewrite->place = REWRITE_HEADER;
+		} else {
+			put_header(rewrite, message);
+		}
+	}
+	struct rewrite_piece *piece = &rewrite->pieces[rewrite->first];
+	struct bytes whole = piece->text ? bytes_make(piece->text, piece->at + piece->len) : message;
+	struct bytes next = bytes_sub(whole, piece->at, MIN(piece->len, max));
+	piece->at += next.len;
+	piece->len -= next.len;
+	if (piece->len == 0)
+		rewrite->first++;
+	return next;
 }

@@ -209,7 +209,12 @@ static void on_next_closed(void *ctx, enum err why)
 	}
 }
 
-static const struct stream_ops next_ops = {.data = on_next_data, .closed = on_next_closed};
+static void on_next_drained(void *ctx)
+{
+	smtp_send_on(ctx);
+}
+
+static const struct stream_ops next_ops = {.data = on_next_data, .closed = on_next_closed, .drained = on_next_drained};
 
 static void on_ready(struct session *session, const struct smtp_reply *reply)
 {
@@ -593,26 +598,21 @@ static bool is_trusted(const struct gate *gate, const struct net_address *peer, 
 void gate_smtp_accept(struct gate *gate, int fd, const struct net_address *peer)
 {
 	static const struct smtp_limits limits = SMTP_LIMITS_DEFAULT;
-	struct session *session = mem_new(struct session, 1);
-	if (session) {
-		*session = (struct session){.gate = gate, .arena = arena_create((size_t)1 << 20)};
-		smtp_init(&session->smtp, &limits);
-		smtp_replies_init(&session->replies);
-		session->who.frontend = BYTES_LIT("smtp");
-		session->who.hostname = gate->hostname;
-		session->who.has_client = net_ip(peer, session->who.client_ip);
-		session->trusted = is_trusted(gate, peer, session->who.client_ip);
-	}
-	if (!session || !session->arena ||
-	    stream_new(gate->loop, fd, !net_is_unix(peer), &client_ops, session, &session->client) != ERR_OK) {
-		(void)close(fd);
-		if (session)
-			session_free(session);
-		else
-			gate_session_end(gate);
+	struct session *session = gate_session_new(gate, fd, sizeof(*session));
+	if (!session)
+		return;
+	*session = (struct session){.gate = gate, .arena = arena_create((size_t)1 << 20)};
+	smtp_init(&session->smtp, &limits);
+	smtp_replies_init(&session->replies);
+	session->who.frontend = BYTES_LIT("smtp");
+	session->who.hostname = gate->hostname;
+	session->who.has_client = net_ip(peer, session->who.client_ip);
+	session->trusted = is_trusted(gate, peer, session->who.client_ip);
+	session->client = gate_stream_new(gate, fd, peer, &client_ops, session);
+	if (!session->client || !session->arena) {
+		session_free(session);
 		return;
 	}
-	stream_timeout(session->client, gate->settings->client_timeout);
 	gate_session_enlist(gate, &session->link, end_if_idle, session);
 	if (!connect_next(session))
 		on_ready(session, NULL);

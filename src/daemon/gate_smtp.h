@@ -8,11 +8,19 @@
  * word comes (`then`). The client is told 250 only after the next hop, or the vault, has the message.
  */
 #include "daemon/gate.h"
+#include "daemon/gate_rewrite.h"
 #include "proto/smtp.h"
 #include "proto/smtp_reply.h"
 
 struct stream;
 struct session;
+
+/* The message on its way to the next hop: goes out slice by slice. */
+struct output {
+	bool sending;
+	struct rewrite rewrite;
+	struct smtp_data_encoder encoder;
+};
 
 struct session {
 	struct gate *gate;
@@ -43,7 +51,7 @@ struct session {
 	bool groups[ACTION_COUNT];
 	size_t next_recipient;
 	bool any_delivered;
-	struct bytes edited; /* of the current group, dots stuffed */
+	struct output output;
 };
 
 /* Sends a line to the next hop; `then` is called with its reply. */
@@ -54,5 +62,7 @@ void smtp_answer(struct session *session, unsigned code, const char *enhanced, s
 /* The transaction is over for the client: forgets it, here and (when `reset`) at the next hop, then `answer` as above.
  */
 void smtp_conclude(struct session *session, unsigned code, const char *enhanced, struct bytes text);
+/* The next hop has read all that it was sent of the message: sends more of it. */
+void smtp_send_on(struct session *session);
 /* The verdict is there: acts on it. */
 void smtp_act(void *ctx, struct transaction *transaction);

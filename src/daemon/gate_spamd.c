@@ -3,8 +3,6 @@
  * The spamd front end: one request a connection. As with HTTP the client acts on the verdict; the trace says what was
  * advised.
  */
-#include <unistd.h>
-
 #include "base/mem.h"
 #include "daemon/gate.h"
 #include "daemon/gate_reply.h"
@@ -52,11 +50,6 @@ static void refuse(struct session *session, enum spamd_code code, struct bytes w
 	finish(session, &out);
 }
 
-static void put(void *ctx, struct bytes piece)
-{
-	buf_add(ctx, piece);
-}
-
 /* As in gate_delivery.c, but the line ends are the message's own. */
 static void add_message(struct session *session, struct buf *out, struct bytes message, bool header_only)
 {
@@ -74,8 +67,9 @@ static void add_message(struct session *session, struct buf *out, struct bytes m
 		size_t end = bytes_find(message, crlf ? BYTES_LIT("\r\n\r\n") : BYTES_LIT("\n\n"));
 		message = bytes_sub(message, 0, end == BYTES_NONE ? message.len : end + (crlf ? 4 : 2));
 	}
-	const struct rewrite rewrite = {.field = buf_bytes(&plain), .put = put, .ctx = out};
-	rewrite_message(&rewrite, message);
+	struct rewrite rewrite = {.field = buf_bytes(&plain)};
+	for (struct bytes piece; (piece = rewrite_next(&rewrite, message, SIZE_MAX)).len > 0;)
+		buf_add(out, piece);
 }
 
 static void add_report(struct session *session, struct buf *out)
@@ -258,20 +252,15 @@ static const struct stream_ops ops = {.data = on_data, .closed = on_closed, .end
 void gate_spamd_accept(struct gate *gate, int fd, const struct net_address *peer)
 {
 	struct spamd_limits limits = SPAMD_LIMITS_DEFAULT;
-	struct session *session = mem_new(struct session, 1);
-	limits.body_max = (uint64_t)gate->settings->message_size;
-	if (session) {
-		*session = (struct session){.gate = gate};
-		spamd_init(&session->spamd, &limits);
-	}
-	if (!session || stream_new(gate->loop, fd, !net_is_unix(peer), &ops, session, &session->stream) != ERR_OK) {
-		(void)close(fd);
-		if (session)
-			session_free(session);
-		else
-			gate_session_end(gate);
+	struct session *session = gate_session_new(gate, fd, sizeof(*session));
+	if (!session)
 		return;
-	}
-	stream_timeout(session->stream, gate->settings->client_timeout);
-	gate_session_enlist(gate, &session->link, end_if_idle, session);
+	limits.body_max = (uint64_t)gate->settings->message_size;
+	*session = (struct session){.gate = gate};
+	spamd_init(&session->spamd, &limits);
+	session->stream = gate_stream_new(gate, fd, peer, &ops, session);
+	if (session->stream)
+		gate_session_enlist(gate, &session->link, end_if_idle, session);
+	else
+		session_free(session);
 }

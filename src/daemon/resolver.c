@@ -3,13 +3,13 @@
  * The resolver: the one process that asks the DNS. Scanners send it their questions, many in a message; what is in the
  * cache is answered in the same turn, the rest as it comes in.
  */
-#include <unistd.h>
 
+#include "resolve/resolver.h"
 #include "auth/dns.h"
 #include "base/buf.h"
 #include "base/mem.h"
 #include "daemon/child.h"
-#include "resolve/resolver.h"
+#include "daemon/peer.h"
 #include "resolve/servers.h"
 #include "sys/ipc.h"
 #include "sys/log.h"
@@ -23,10 +23,7 @@
 #define FAILURES_TOLD_MS INT64_C(60000) /* a DNS that is down is said once a minute, counted always */
 
 struct link {
-	struct link *next;
-	struct daemon_resolver *daemon;
-	enum wire_role role;
-	struct ipc *ipc;
+	struct peer_link peer;
 	struct asker *askers;
 };
 
@@ -40,7 +37,7 @@ struct asker {
 struct daemon_resolver {
 	struct child *child;
 	struct resolver *resolver;
-	struct link *links;
+	struct peers peers;
 	struct loop_timer *figures;
 	struct resolver_figures told;
 	uint64_t failures_said;
@@ -49,24 +46,17 @@ struct daemon_resolver {
 
 /* -- Answers ---- */
 
-static void send(struct link *link, const struct wire_any *any)
-{
-	CLEANUP(buf_done) struct buf buf = BUF_INIT(IPC_MAX);
-	wire_encode(&buf, any);
-	if (buf_err(&buf) != ERR_OK || ipc_send(link->ipc, buf_bytes(&buf), -1) != ERR_OK)
-		log_event(LOG_WARNING, "peer.unreachable", log_cstr("role", wire_role_name(link->role)));
-}
-
 static void add_answer(struct buf *facts, struct bytes key, struct bytes packed)
 {
 	bool failed = packed.len == 0 || (packed.ptr[0] & 15) == DNS_FAILED;
 	facts_add(facts, FACT_DNS, failed ? FACT_FAILED : FACT_KNOWN, key, packed);
 }
 
-static void flush(struct link *link, uint64_t id, struct buf *facts)
+static void flush(const struct link *link, uint64_t id, struct buf *facts)
 {
 	if (facts->len > 0)
-		send(link, &(struct wire_any){.type = WIRE_ANSWER, .answer = {.id = id, .facts = buf_bytes(facts)}});
+		peer_say(&link->peer,
+			 &(struct wire_any){.type = WIRE_ANSWER, .answer = {.id = id, .facts = buf_bytes(facts)}});
 	buf_clear(facts);
 }
 
@@ -89,7 +79,7 @@ static void on_resolved(void *ctx, struct bytes key, struct bytes packed)
 
 static void on_ask(struct link *link, const struct wire_ask *in)
 {
-	struct daemon_resolver *daemon = link->daemon;
+	struct daemon_resolver *daemon = link->peer.peers->owner;
 	struct cursor cur = cursor_make(in->questions);
 	CLEANUP(buf_done) struct buf facts = BUF_INIT(IPC_MAX);
 	enum fact_kind kind;
@@ -115,56 +105,30 @@ static void on_ask(struct link *link, const struct wire_ask *in)
 
 /* -- Frame ---- */
 
-static void close_link(struct link *link)
+static bool on_message(struct peer_link *peer, const struct wire_any *any, int *fd)
 {
-	struct link **at = &link->daemon->links;
-	while (*at != link)
-		at = &(*at)->next;
-	*at = link->next;
+	(void)fd;
+	if (any->type == WIRE_ASK)
+		on_ask((struct link *)peer, &any->ask);
+	return true;
+}
+
+static void on_closed(struct peer_link *peer)
+{
+	const struct daemon_resolver *daemon = peer->peers->owner;
+	struct link *link = (struct link *)peer;
 	while (link->askers) {
-		resolver_forget(link->daemon->resolver, link->askers);
+		resolver_forget(daemon->resolver, link->askers);
 		asker_free(link->askers);
 	}
-	ipc_free(&link->ipc);
-	mem_free(link);
 }
-
-static void on_message(void *ctx, struct bytes payload, int fd)
-{
-	struct link *link = ctx;
-	struct wire_any any;
-	if (fd >= 0)
-		(void)close(fd);
-	if (wire_receive(link->role, ROLE_RESOLVER, payload, &any) != ERR_OK) {
-		log_event(LOG_ERROR, "peer.broken", log_cstr("role", wire_role_name(link->role)));
-		close_link(link);
-		return;
-	}
-	if (any.type == WIRE_ASK)
-		on_ask(link, &any.ask);
-}
-
-static void on_closed(void *ctx)
-{
-	close_link(ctx);
-}
-
-static const struct ipc_ops peer_ops = {on_message, on_closed};
 
 static void peer(void *state, enum wire_role role, uint32_t index, uint32_t serial, int socket)
 {
 	struct daemon_resolver *daemon = state;
-	struct link *link = mem_new(struct link, 1);
 	(void)index;
 	(void)serial;
-	if (link)
-		*link = (struct link){.next = daemon->links, .daemon = daemon, .role = role};
-	if (!link || ipc_new(child_loop(daemon->child), socket, &peer_ops, link, &link->ipc) != ERR_OK) {
-		(void)close(socket);
-		mem_free(link);
-		return;
-	}
-	daemon->links = link;
+	(void)peer_add(&daemon->peers, role, socket);
 }
 
 /* It is ended by its supervisor, when nobody asks any more. */
@@ -205,6 +169,12 @@ static enum err prepare(struct child *child, void **ret_state, const char **ret_
 	if (!daemon)
 		return error_set(reterr, ERR_NOMEM, 0, "no memory");
 	daemon->child = child;
+	daemon->peers = (struct peers){.owner = daemon,
+				       .child = child,
+				       .self = ROLE_RESOLVER,
+				       .size = sizeof(struct link),
+				       .message = on_message,
+				       .closed = on_closed};
 	TRY(loop_timer_new(child_loop(child), on_figures, daemon, &daemon->figures));
 	TRY(servers_read(settings, &servers, reterr));
 	TRY(resolver_new(child_loop(child), &servers.options, settings->dns_timeout, &daemon->resolver, reterr));

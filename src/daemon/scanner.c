@@ -10,6 +10,7 @@
 #include "base/json.h"
 #include "base/mem.h"
 #include "daemon/child.h"
+#include "daemon/peer.h"
 #include "mail/charset.h"
 #include "mail/digest.h"
 #include "mail/received.h"
@@ -38,14 +39,6 @@
 #define FACTS_WAIT_MS 20000
 #define LONG_WAIT_MS  50
 
-/* To a gate, or to who answers questions. */
-struct peer_link {
-	struct scanner *scanner;
-	enum wire_role role;
-	struct ipc *ipc;
-	struct peer_link *next;
-};
-
 /* A message that waits for facts, or is being judged. */
 struct task {
 	struct task *next;
@@ -70,7 +63,7 @@ struct scanner {
 	struct arena *static_arena;
 	struct scan_plan *plan;
 	struct scan_settings settings;
-	struct peer_link *peers;
+	struct peers peers;         /* gates, and who answers questions */
 	struct peer_link *resolver; /* the one that is asked; NULL while there is none */
 	struct task *tasks;
 	uint64_t next_serial;
@@ -79,14 +72,6 @@ struct scanner {
 };
 
 /* -- Answers ---- */
-
-static void say(struct peer_link *to, const struct wire_any *any)
-{
-	CLEANUP(buf_done) struct buf buf = BUF_INIT(IPC_MAX);
-	wire_encode(&buf, any);
-	if (buf_err(&buf) != ERR_OK || ipc_send(to->ipc, buf_bytes(&buf), -1) != ERR_OK)
-		log_event(LOG_WARNING, "peer.unreachable", log_cstr("role", wire_role_name(to->role)));
-}
 
 /* The evidence as JSON, cut to what fits into a message. */
 static void evidence_json(struct buf *buf, const struct verdict *verdict)
@@ -160,7 +145,7 @@ static void answer(struct task *task)
 				.released = released,
 			},
 	};
-	say(task->from, &any);
+	peer_say(task->from, &any);
 }
 
 /* -- Tasks ---- */
@@ -218,8 +203,8 @@ static void ask(struct task *task, struct questions *questions)
 	if (questions->buf.len == 0)
 		return;
 	uint64_t id = questions->to->role == ROLE_GATE ? task->id : task->serial;
-	say(questions->to,
-	    &(struct wire_any){.type = WIRE_ASK, .ask = {.id = id, .questions = buf_bytes(&questions->buf)}});
+	peer_say(questions->to,
+		 &(struct wire_any){.type = WIRE_ASK, .ask = {.id = id, .questions = buf_bytes(&questions->buf)}});
 	buf_clear(&questions->buf);
 }
 
@@ -264,7 +249,7 @@ static void tell_wait(struct task *task, bool waits)
 	if (task->told_wait == waits)
 		return;
 	task->told_wait = waits;
-	say(task->from, &(struct wire_any){.type = WIRE_WAITS, .waits = {.id = task->id, .waits = waits}});
+	peer_say(task->from, &(struct wire_any){.type = WIRE_WAITS, .waits = {.id = task->id, .waits = waits}});
 }
 
 /* Judges on; asks what is missing, or answers and ends the task. */
@@ -371,7 +356,7 @@ static enum err begin_task(struct scanner *scanner, struct task *task, const str
 
 static void on_scan(struct peer_link *from, const struct wire_scan *scan, int memfd)
 {
-	struct scanner *scanner = from->scanner;
+	struct scanner *scanner = from->peers->owner;
 	struct task *task = mem_new(struct task, 1);
 	if (!task)
 		_exit(1); /* the message is tried on a fresh process */
@@ -382,8 +367,6 @@ static void on_scan(struct peer_link *from, const struct wire_scan *scan, int me
 			      .serial = ++scanner->next_serial};
 	scanner->tasks = task;
 	enum err err = begin_task(scanner, task, scan, memfd);
-	if (memfd >= 0)
-		(void)close(memfd);
 	if (err != ERR_OK) {
 		log_event(LOG_ERROR, "scan.failed", log_cstr("why", err_name(err)),
 			  log_int("size", (int64_t)scan->size));
@@ -396,7 +379,7 @@ static void on_scan(struct peer_link *from, const struct wire_scan *scan, int me
 				    .reason_en = BYTES_LIT("The message needs more memory than one message may have."),
 				    .reason_ja = BYTES_LIT("検査に必要なメモリーが上限を超えました。"),
 				    .evidence = BYTES_LIT("[]")}};
-		say(from, &any);
+		peer_say(from, &any);
 		task_free(scanner, task);
 		return;
 	}
@@ -405,7 +388,7 @@ static void on_scan(struct peer_link *from, const struct wire_scan *scan, int me
 
 static void on_answer(struct peer_link *from, const struct wire_answer *answer_)
 {
-	struct scanner *scanner = from->scanner;
+	struct scanner *scanner = from->peers->owner;
 	struct task *task = scanner->tasks;
 	bool answered = false;
 	if (from->role == ROLE_GATE)
@@ -428,74 +411,39 @@ static void on_answer(struct peer_link *from, const struct wire_answer *answer_)
 
 /* -- Frame ---- */
 
-static void close_link(struct peer_link *link)
+static bool on_message(struct peer_link *link, const struct wire_any *any, int *fd)
 {
-	struct scanner *scanner = link->scanner;
+	if (any->type == WIRE_ANSWER) {
+		on_answer(link, &any->answer);
+		return true;
+	}
+	if (any->type != WIRE_SCAN || (*fd < 0 && any->scan.whole.len == 0) || any->scan.envelope_len > any->scan.size)
+		return false;
+	on_scan(link, &any->scan, *fd);
+	return true;
+}
+
+static void on_closed(struct peer_link *link)
+{
+	struct scanner *scanner = link->peers->owner;
 	for (struct task *task = scanner->tasks, *next; task; task = next) {
 		next = task->next;
 		if (task->from == link)
 			task_free(scanner, task);
 	}
-	for (struct peer_link **at = &scanner->peers; *at; at = &(*at)->next) {
-		if (*at == link) {
-			*at = link->next;
-			break;
-		}
-	}
-	bool resolver = scanner->resolver == link;
-	ipc_free(&link->ipc);
-	mem_free(link);
-	if (resolver) {
+	if (scanner->resolver == link) {
 		scanner->resolver = NULL;
 		lose_facts(scanner, FACT_DNS);
 	}
 }
 
-static void on_message(void *ctx, struct bytes payload, int fd)
-{
-	struct peer_link *link = ctx;
-	struct wire_any any;
-	enum err err = wire_receive(link->role, ROLE_SCANNER, payload, &any);
-	if (err == ERR_OK && any.type == WIRE_SCAN && (fd >= 0 || any.scan.whole.len > 0) &&
-	    any.scan.envelope_len <= any.scan.size) {
-		on_scan(link, &any.scan, fd);
-		return;
-	}
-	if (fd >= 0)
-		(void)close(fd);
-	if (err == ERR_OK && any.type == WIRE_ANSWER) {
-		on_answer(link, &any.answer);
-		return;
-	}
-	log_event(LOG_ERROR, "peer.broken", log_cstr("role", wire_role_name(link->role)));
-	close_link(link);
-}
-
-static void on_closed(void *ctx)
-{
-	close_link(ctx);
-}
-
-static const struct ipc_ops peer_ops = {on_message, on_closed};
-
 static void peer(void *state, enum wire_role role, uint32_t index, uint32_t serial, int socket)
 {
 	struct scanner *scanner = state;
-	struct peer_link *link = role == ROLE_GATE || role == ROLE_RESOLVER ? mem_new(struct peer_link, 1) : NULL;
 	(void)index;
 	(void)serial;
-	if (!link) {
-		(void)close(socket);
-		return;
-	}
-	*link = (struct peer_link){.scanner = scanner, .role = role, .next = scanner->peers};
-	if (ipc_new(child_loop(scanner->child), socket, &peer_ops, link, &link->ipc) != ERR_OK) {
-		(void)close(socket);
-		mem_free(link);
-		return;
-	}
-	scanner->peers = link;
-	if (role == ROLE_RESOLVER)
+	struct peer_link *link = peer_add(&scanner->peers, role, socket);
+	if (role == ROLE_RESOLVER && link)
 		scanner->resolver = link;
 }
 
@@ -511,6 +459,12 @@ static enum err prepare(struct child *child, void **ret_state, const char **ret_
 	if (!scanner || !(scanner->static_arena = arena_create(SIZE_MAX)))
 		return error_set(reterr, ERR_NOMEM, 0, "no memory");
 	scanner->child = child;
+	scanner->peers = (struct peers){.owner = scanner,
+					.child = child,
+					.self = ROLE_SCANNER,
+					.size = sizeof(struct peer_link),
+					.message = on_message,
+					.closed = on_closed};
 	if (charset_init() != ERR_OK)
 		return error_set(reterr, ERR_INTERNAL, 0, "the charset converters of ICU could not be loaded");
 	/* OpenSSL reads its configuration at the first digest, which the sandbox would punish. */

@@ -17,8 +17,7 @@
 
 #include "base/banned.h"
 
-#define ARENA_BUDGET ((size_t)64 << 20)  /* envelope and verdict */
-#define SPOOL_CHUNK  ((size_t)256 << 10) /* kept on the heap before it goes to the memory file */
+#define ARENA_BUDGET ((size_t)64 << 20) /* envelope and verdict */
 #define WHOLE_MAX                                                                                                      \
 	((size_t)64 << 10) /* goes to the scanner as it is: below it a memory file costs more than two copies */
 
@@ -135,6 +134,7 @@ static void flush(struct transaction *transaction)
 static void seal(struct transaction *transaction)
 {
 	flush(transaction);
+	buf_done(&transaction->spool);
 	if (!transaction->failed && memfd_seal(transaction->memfd) != ERR_OK)
 		transaction->failed = true;
 }
@@ -162,7 +162,7 @@ void transaction_write(struct transaction *transaction, struct bytes data)
 	}
 	transaction->size += data.len;
 	buf_add(&transaction->spool, data);
-	if (transaction->spool.len >= SPOOL_CHUNK)
+	if (transaction->spool.len > WHOLE_MAX)
 		flush(transaction);
 }
 
@@ -244,7 +244,7 @@ enum err transaction_map(struct transaction *transaction, struct bytes *ret_mess
 	if (transaction->memfd < 0)
 		all = buf_bytes(&transaction->spool);
 	else
-		TRY(memfd_map(transaction->memfd, transaction->envelope_len + transaction->size, &all));
+		TRY(memfd_map_lazily(transaction->memfd, transaction->envelope_len + transaction->size, &all));
 	*ret_message = bytes_from(all, transaction->envelope_len);
 	return ERR_OK;
 }

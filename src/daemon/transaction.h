@@ -61,7 +61,7 @@ void transaction_write(struct transaction *transaction, struct bytes data);
 void transaction_judge(struct transaction *transaction, void (*judged)(void *ctx, struct transaction *transaction),
 		       void *ctx);
 
-/* The whole message, mapped; transaction_unmap() after. */
+/* The whole message, mapped; transaction_unmap() after. Takes no memory but the pages that are read. */
 NODISCARD enum err transaction_map(struct transaction *transaction, struct bytes *ret_message);
 void transaction_unmap(struct transaction *transaction, struct bytes message);
 

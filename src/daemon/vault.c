@@ -14,6 +14,7 @@
 #include "base/arena.h"
 #include "base/mem.h"
 #include "daemon/child.h"
+#include "daemon/peer.h"
 #include "store/store.h"
 #include "sys/clock.h"
 #include "sys/file.h"
@@ -34,9 +35,7 @@
 #define UPKEEP_MORE_MS   50
 
 struct gate_link {
-	struct vault *vault;
-	struct gate_link *next;
-	struct ipc *ipc;
+	struct peer_link peer;
 	uint64_t traced; /* last sequence in the open transaction */
 	bool traces_wait;
 };
@@ -44,7 +43,7 @@ struct gate_link {
 /* A message of the open transaction, or one that failed: answered after the commit. */
 struct pending {
 	struct pending *next;
-	struct gate_link *from; /* NULL: it is gone */
+	struct peer_link *from; /* NULL: it is gone */
 	uint64_t id;
 	bool failed;
 	char why[160];
@@ -57,7 +56,7 @@ struct vault {
 	char folder[4096];
 	struct store *store;
 	struct arena *arena; /* of one message */
-	struct gate_link *gates;
+	struct peers gates;
 	struct pending *pending;
 	size_t operations;
 	bool open, durable; /* a transaction */
@@ -66,19 +65,16 @@ struct vault {
 	struct loop_timer *commit, *probe, *upkeep;
 };
 
-static void say(struct gate_link *to, const struct wire_any *any)
+static struct gate_link *gate_of(struct peer_link *peer)
 {
-	CLEANUP(buf_done) struct buf buf = BUF_INIT(IPC_MAX);
-	wire_encode(&buf, any);
-	if (buf_err(&buf) != ERR_OK || ipc_send(to->ipc, buf_bytes(&buf), -1) != ERR_OK)
-		log_event(LOG_WARNING, "gate.unreachable");
+	return (struct gate_link *)peer; /* its first member */
 }
 
-static void say_health(struct gate_link *to)
+static void say_health(const struct peer_link *to)
 {
-	const struct vault *vault = to->vault;
-	say(to, &(struct wire_any){.type = WIRE_HEALTH,
-				   .health = {.ok = !vault->sick, .reason = bytes_from_cstr(vault->why)}});
+	const struct vault *vault = to->peers->owner;
+	peer_say(to, &(struct wire_any){.type = WIRE_HEALTH,
+					.health = {.ok = !vault->sick, .reason = bytes_from_cstr(vault->why)}});
 }
 
 static void answer_pending(struct vault *vault, bool committed)
@@ -88,12 +84,12 @@ static void answer_pending(struct vault *vault, bool committed)
 		bool ok = committed && !pending->failed;
 		vault->pending = pending->next;
 		if (pending->from)
-			say(pending->from,
-			    &(struct wire_any){.type = WIRE_STORED,
-					       .stored = {.id = pending->id,
-							  .ok = ok,
-							  .reason = bytes_from_cstr(pending->failed ? pending->why
-												    : vault->why)}});
+			peer_say(pending->from,
+				 &(struct wire_any){.type = WIRE_STORED,
+						    .stored = {.id = pending->id,
+							       .ok = ok,
+							       .reason = bytes_from_cstr(
+								       pending->failed ? pending->why : vault->why)}});
 		if (ok)
 			metrics_add(METRIC_VAULT_STORED, 1);
 		mem_free(pending);
@@ -112,8 +108,8 @@ static void fall_sick(struct vault *vault, const struct error *error)
 	vault->operations = 0;
 	loop_timer_stop(vault->commit);
 	answer_pending(vault, false);
-	for (struct gate_link *link = vault->gates; link; link = link->next) {
-		link->traces_wait = false;
+	for (struct peer_link *link = vault->gates.first; link; link = link->next) {
+		gate_of(link)->traces_wait = false;
 		say_health(link);
 	}
 	loop_timer_set(vault->probe, PROBE_MS);
@@ -149,10 +145,11 @@ static void commit(void *ctx)
 	vault->open = false;
 	vault->operations = 0;
 	answer_pending(vault, true);
-	for (struct gate_link *link = vault->gates; link; link = link->next) {
-		if (link->traces_wait)
-			say(link, &(struct wire_any){.type = WIRE_TRACED, .traced = {.sequence = link->traced}});
-		link->traces_wait = false;
+	for (struct peer_link *link = vault->gates.first; link; link = link->next) {
+		struct gate_link *gate = gate_of(link);
+		if (gate->traces_wait)
+			peer_say(link, &(struct wire_any){.type = WIRE_TRACED, .traced = {.sequence = gate->traced}});
+		gate->traces_wait = false;
 	}
 }
 
@@ -195,9 +192,9 @@ static struct store_recipient *unpack(struct vault *vault, struct bytes packed, 
 	return items;
 }
 
-static void on_trace(struct gate_link *from, const struct wire_trace *in)
+static void on_trace(struct peer_link *from, const struct wire_trace *in)
 {
-	struct vault *vault = from->vault;
+	struct vault *vault = from->peers->owner;
 	struct error error;
 	size_t n;
 	if (!ready(vault, false))
@@ -235,8 +232,8 @@ static void on_trace(struct gate_link *from, const struct wire_trace *in)
 		return;
 	}
 	metrics_add(METRIC_VAULT_TRACES, 1);
-	from->traced = in->sequence;
-	from->traces_wait = true;
+	gate_of(from)->traced = in->sequence;
+	gate_of(from)->traces_wait = true;
 }
 
 static enum err put(struct vault *vault, const struct wire_store *in, int memfd, struct error *reterr)
@@ -267,9 +264,9 @@ static enum err put(struct vault *vault, const struct wire_store *in, int memfd,
 	return err;
 }
 
-static void on_store(struct gate_link *from, const struct wire_store *in, int memfd)
+static void on_store(struct peer_link *from, const struct wire_store *in, int memfd)
 {
-	struct vault *vault = from->vault;
+	struct vault *vault = from->peers->owner;
 	struct pending *pending = mem_new(struct pending, 1);
 	struct error error;
 	if (!pending)
@@ -284,8 +281,9 @@ static void on_store(struct gate_link *from, const struct wire_store *in, int me
 		fall_sick(vault, &error);
 }
 
-static void on_ask(struct gate_link *from, const struct wire_ask *in)
+static void on_ask(struct peer_link *from, const struct wire_ask *in)
 {
+	const struct vault *vault = from->peers->owner;
 	struct cursor cur = cursor_make(in->questions);
 	CLEANUP(buf_done) struct buf facts = BUF_INIT(IPC_MAX);
 	enum fact_kind kind;
@@ -297,7 +295,7 @@ static void on_ask(struct gate_link *from, const struct wire_ask *in)
 		enum err err = ERR_UNSUPPORTED;
 		if (kind == FACT_RELEASE && bytes_split(&rest, ' ', &id) && bytes_split(&rest, ' ', &token) &&
 		    bytes_split(&rest, ' ', &hash))
-			err = store_release_find(from->vault->store, id, token, hash, clock_wall_ms(), ids, sizeof(ids),
+			err = store_release_find(vault->store, id, token, hash, clock_wall_ms(), ids, sizeof(ids),
 						 &error);
 		facts_add(&facts, kind,
 			  err == ERR_OK       ? FACT_KNOWN
@@ -305,72 +303,42 @@ static void on_ask(struct gate_link *from, const struct wire_ask *in)
 					      : FACT_FAILED,
 			  key, err == ERR_OK ? bytes_from_cstr(ids) : (struct bytes){0});
 	}
-	say(from, &(struct wire_any){.type = WIRE_ANSWER, .answer = {.id = in->id, .facts = buf_bytes(&facts)}});
+	peer_say(from, &(struct wire_any){.type = WIRE_ANSWER, .answer = {.id = in->id, .facts = buf_bytes(&facts)}});
 }
 
 /* -- Frame ---- */
 
-static void close_link(struct gate_link *link)
+static bool on_message(struct peer_link *link, const struct wire_any *any, int *fd)
 {
-	struct vault *vault = link->vault;
+	struct vault *vault = link->peers->owner;
+	arena_reset(vault->arena);
+	if (any->type == WIRE_TRACE)
+		on_trace(link, &any->trace);
+	else if (any->type == WIRE_STORE && *fd >= 0)
+		on_store(link, &any->store, *fd);
+	else if (any->type == WIRE_ASK)
+		on_ask(link, &any->ask);
+	else
+		return false;
+	return true;
+}
+
+static void on_closed(struct peer_link *link)
+{
+	const struct vault *vault = link->peers->owner;
 	for (struct pending *pending = vault->pending; pending; pending = pending->next)
 		if (pending->from == link)
 			pending->from = NULL;
-	for (struct gate_link **at = &vault->gates; *at; at = &(*at)->next) {
-		if (*at == link) {
-			*at = link->next;
-			break;
-		}
-	}
-	ipc_free(&link->ipc);
-	mem_free(link);
 }
-
-static void on_message(void *ctx, struct bytes payload, int fd)
-{
-	struct gate_link *link = ctx;
-	struct vault *vault = link->vault;
-	struct wire_any any;
-	enum err err = wire_receive(ROLE_GATE, ROLE_VAULT, payload, &any);
-	arena_reset(vault->arena);
-	if (err == ERR_OK && any.type == WIRE_TRACE)
-		on_trace(link, &any.trace);
-	else if (err == ERR_OK && any.type == WIRE_STORE && fd >= 0)
-		on_store(link, &any.store, fd);
-	else if (err == ERR_OK && any.type == WIRE_ASK)
-		on_ask(link, &any.ask);
-	else
-		err = ERR_SYNTAX;
-	if (fd >= 0)
-		(void)close(fd);
-	if (err != ERR_OK) {
-		log_event(LOG_ERROR, "gate.broken");
-		close_link(link);
-	}
-}
-
-static void on_closed(void *ctx)
-{
-	close_link(ctx);
-}
-
-static const struct ipc_ops gate_ops = {on_message, on_closed};
 
 static void peer(void *state, enum wire_role role, uint32_t index, uint32_t serial, int socket)
 {
 	struct vault *vault = state;
-	struct gate_link *link = role == ROLE_GATE ? mem_new(struct gate_link, 1) : NULL;
 	(void)index;
 	(void)serial;
+	const struct peer_link *link = peer_add(&vault->gates, role, socket);
 	if (link)
-		*link = (struct gate_link){.vault = vault, .next = vault->gates};
-	if (!link || ipc_new(vault->loop, socket, &gate_ops, link, &link->ipc) != ERR_OK) {
-		(void)close(socket);
-		mem_free(link);
-		return;
-	}
-	vault->gates = link;
-	say_health(link);
+		say_health(link);
 }
 
 static void drain(void *state)
@@ -403,6 +371,12 @@ static enum err prepare(struct child *child, void **ret_state, const char **ret_
 		return error_set(reterr, ERR_NOMEM, 0, "no memory");
 	(void)umask(077); /* whatever the folder allows: who wrote to whom is nobody's business */
 	vault->child = child;
+	vault->gates = (struct peers){.owner = vault,
+				      .child = child,
+				      .self = ROLE_VAULT,
+				      .size = sizeof(struct gate_link),
+				      .message = on_message,
+				      .closed = on_closed};
 	vault->loop = child_loop(child);
 	vault->settings = child_heritage(child)->settings;
 	(void)snprintf(vault->folder, sizeof(vault->folder), "%.*s", BYTES_FMT(vault->settings->state_dir));

@@ -185,7 +185,7 @@ enum err memfd_seal(int fd)
 	return fcntl(fd, F_ADD_SEALS, SEALS | F_SEAL_SEAL) == 0 ? ERR_OK : ERR_IO;
 }
 
-enum err memfd_map(int fd, size_t size, struct bytes *ret_content)
+static enum err map_file(int fd, size_t size, int flags, struct bytes *ret_content)
 {
 	struct stat st;
 	int seals = fcntl(fd, F_GET_SEALS);
@@ -197,11 +197,21 @@ enum err memfd_map(int fd, size_t size, struct bytes *ret_content)
 		*ret_content = (struct bytes){0};
 		return ERR_OK;
 	}
-	void *map = mmap(NULL, size, PROT_READ, MAP_PRIVATE | MAP_POPULATE, fd, 0);
+	void *map = mmap(NULL, size, PROT_READ, MAP_PRIVATE | flags, fd, 0);
 	if (map == MAP_FAILED)
 		return ERR_NOMEM;
 	*ret_content = bytes_make(map, size);
 	return ERR_OK;
+}
+
+enum err memfd_map(int fd, size_t size, struct bytes *ret_content)
+{
+	return map_file(fd, size, MAP_POPULATE, ret_content);
+}
+
+enum err memfd_map_lazily(int fd, size_t size, struct bytes *ret_content)
+{
+	return map_file(fd, size, 0, ret_content);
 }
 
 void memfd_unmap(struct bytes content)

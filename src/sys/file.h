@@ -34,4 +34,6 @@ NODISCARD enum err memfd_seal(int fd);
  * exactly `size` bytes. The mapping ends with memfd_unmap().
  */
 NODISCARD enum err memfd_map(int fd, size_t size, struct bytes *ret_content);
+/* The same for who reads only a part: pages come when they are touched. */
+NODISCARD enum err memfd_map_lazily(int fd, size_t size, struct bytes *ret_content);
 void memfd_unmap(struct bytes content);

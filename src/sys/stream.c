@@ -20,6 +20,7 @@ struct stream {
 	void *ctx;
 	int fd;
 	bool tcp, accepted, connecting, paused, ended, finishing, over;
+	bool more; /* the owner has more to write */
 	unsigned corks;
 	bool ending; /* ends in the next turn of the loop, with ending_why */
 	enum err ending_why;
@@ -55,7 +56,7 @@ static void update_interest(struct stream *stream)
 		return;
 	}
 	want |= wants_read(stream);
-	if (stream->connecting || (stream->out.len > stream->out_at && stream->corks == 0))
+	if (stream->connecting || ((stream->out.len > stream->out_at || stream->more) && stream->corks == 0))
 		want |= LOOP_WRITE;
 	loop_io_want(stream->io, want);
 }
@@ -78,8 +79,16 @@ static void end_soon(struct stream *stream, enum err why)
 	loop_timer_set(stream->timer, 0);
 }
 
-/* Writes what the kernel takes. False when the stream has ended, and may be gone. */
-static bool flush(struct stream *stream)
+static void empty(struct stream *stream)
+{
+	stream->out_at = 0;
+	if (stream->out.capacity > STREAM_KEEP && !stream->more)
+		buf_done(&stream->out);
+	buf_clear(&stream->out);
+}
+
+/* Writes what the kernel takes. The stream may have ended then, and may be gone. */
+static void flush(struct stream *stream)
 {
 	while (stream->out.len > stream->out_at) {
 		ssize_t n = send(stream->fd, stream->out.ptr + stream->out_at, stream->out.len - stream->out_at,
@@ -90,27 +99,25 @@ static bool flush(struct stream *stream)
 			break;
 		if (n < 0) {
 			end(stream, errno == EPIPE || errno == ECONNRESET ? ERR_CLOSED : ERR_IO);
-			return false;
+			return;
 		}
 		stream->out_at += (size_t)n;
 		stream->last_ms = loop_now_ms(stream->loop);
 	}
-	if (stream->out.len > 0 && stream->out_at == stream->out.len) {
-		stream->out_at = 0;
-		if (stream->out.capacity > STREAM_READ_SIZE)
-			buf_done(&stream->out); /* a large message is gone: so is its memory */
-		buf_clear(&stream->out);
+	if (stream->out_at == stream->out.len) {
+		bool more = stream->more;
+		empty(stream);
 		if (stream->finishing) {
 			end(stream, ERR_OK);
-			return false;
+			return;
 		}
-		if (stream->ops->drained)
+		stream->more = false;
+		if (more && stream->ops->drained)
 			stream->ops->drained(stream->ctx);
 		if (stream->dead)
-			return false;
+			return;
 	}
 	update_interest(stream);
-	return !stream->over;
 }
 
 static void on_readable(struct stream *stream)
@@ -153,7 +160,7 @@ static void handle(struct stream *stream, unsigned events)
 		if (stream->dead || stream->over)
 			return;
 	}
-	(void)flush(stream);
+	flush(stream);
 }
 
 static void on_ready(void *ctx, unsigned events)
@@ -274,14 +281,14 @@ void stream_write(struct stream *stream, struct bytes data)
 		return;
 	}
 	ssize_t n = send(stream->fd, stream->out.ptr, stream->out.len, MSG_NOSIGNAL);
-	if (n == (ssize_t)stream->out.len && !stream->finishing && !stream->ops->drained) {
-		buf_clear(&stream->out);
+	if (n == (ssize_t)stream->out.len && !stream->finishing) {
+		empty(stream);
 		stream->last_ms = loop_now_ms(stream->loop);
 		return;
 	}
 	if (n > 0)
 		stream->out_at = (size_t)n;
-	/* The rest, an error, and `drained` are the loop's business. */
+	/* The rest, and an error, are the loop's business. */
 	loop_io_want(stream->io, wants_read(stream) | LOOP_WRITE);
 }
 
@@ -299,9 +306,8 @@ void stream_uncork(struct stream *stream)
 	if (left == 0)
 		return;
 	ssize_t n = send(stream->fd, stream->out.ptr + stream->out_at, left, MSG_NOSIGNAL);
-	if (n == (ssize_t)left && !stream->finishing && !stream->ops->drained) {
-		stream->out_at = 0;
-		buf_clear(&stream->out);
+	if (n == (ssize_t)left && !stream->finishing) {
+		empty(stream);
 		stream->last_ms = loop_now_ms(stream->loop);
 		update_interest(stream);
 		return;
@@ -309,6 +315,14 @@ void stream_uncork(struct stream *stream)
 	if (n > 0)
 		stream->out_at += (size_t)n;
 	loop_io_want(stream->io, wants_read(stream) | LOOP_WRITE);
+}
+
+void stream_more(struct stream *stream)
+{
+	if (stream->over || stream->ending || stream->finishing)
+		return;
+	stream->more = true;
+	update_interest(stream);
 }
 
 void stream_finish(struct stream *stream)

@@ -20,12 +20,13 @@ struct stream;
 #define STREAM_READ_SIZE  ((size_t)128 << 10)
 #define STREAM_UNREAD_MAX ((size_t)256 << 10) /* answers that a client has not read; then it is not read from */
 #define STREAM_WRITE_MAX  ((size_t)160 << 20)
+#define STREAM_KEEP       ((size_t)16 << 10) /* of buffer, while nothing waits in it */
 
 struct stream_ops {
 	void (*data)(void *ctx, struct bytes data); /* valid during the call */
 	void (*closed)(void *ctx, enum err why);    /* ERR_CLOSED: by the peer; ERR_TIMEOUT, ERR_IO, ERR_LIMIT */
 	void (*connected)(void *ctx);               /* of stream_connect(); may be NULL */
-	void (*drained)(void *ctx);                 /* all that was written is out; may be NULL */
+	void (*drained)(void *ctx);                 /* as stream_more() asked; may be NULL */
 	/* The peer sends no more but may still read (it shut down its side). When NULL, that is ERR_CLOSED. */
 	void (*ended)(void *ctx);
 };
@@ -42,6 +43,8 @@ void stream_write(struct stream *stream, struct bytes data);
 /* Holds writes back until stream_uncork(), so that several go out as one packet. */
 void stream_cork(struct stream *stream);
 void stream_uncork(struct stream *stream);
+/* Calls `drained` once, from the loop, when all that was written is out: then comes more of what is large. */
+void stream_more(struct stream *stream);
 /* Closes when all is written; `closed` is called with ERR_OK. */
 void stream_finish(struct stream *stream);
 void stream_pause(struct stream *stream, bool paused);

@@ -143,6 +143,11 @@ class Sink:
                             self.say('503 5.5.1 no recipients')
                             continue
                         self.say('354 go on')
+                        sink.slow.wait()
+                        if sink.early:
+                            self.say(sink.early)
+                            sink.unread.append(self.rfile.read())
+                            return
                         lines = []
                         while True:
                             line = self.rfile.readline()
@@ -182,6 +187,10 @@ class Sink:
         self.commands = []
         self.lock = threading.Lock()
         self.answer = lambda stage, what: None
+        self.slow = threading.Event()  # clear: messages are not read
+        self.slow.set()
+        self.early = None  # said instead of reading the message
+        self.unread = []   # all that came after that
         self.server = self.Server(('127.0.0.1', self.port), self.Handler)
         self.server.sink = self
         threading.Thread(target=self.server.serve_forever, daemon=True).start()

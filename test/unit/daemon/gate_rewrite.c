@@ -4,21 +4,28 @@
 #include "base/buf.h"
 #include "daemon/gate_rewrite.h"
 
-static void put(void *ctx, struct bytes piece)
+/* In pieces of at most `max` bytes, out of a message that moves between any two of them. */
+static void check_by(size_t max, const char *message, const char *tag, const char *wanted)
 {
-	buf_add(ctx, piece);
+	CLEANUP(buf_done) struct buf out = BUF_INIT(1 << 20);
+	struct rewrite rewrite = {
+		.field = BYTES_LIT("X-Postern: ours\r\n"), .tag = bytes_from_cstr(tag), .line_end = BYTES_LIT("\r\n")};
+	for (size_t len = 1; len > 0;) {
+		CLEANUP(buf_done) struct buf copy = BUF_INIT(1 << 20);
+		buf_add_cstr(&copy, message);
+		struct bytes piece = rewrite_next(&rewrite, buf_bytes(&copy), max);
+		assert_true(piece.len <= max);
+		buf_add(&out, piece);
+		len = piece.len;
+	}
+	assert_bytes(buf_bytes(&out), bytes_from_cstr(wanted));
 }
 
 static void check(const char *message, const char *tag, const char *wanted)
 {
-	CLEANUP(buf_done) struct buf out = BUF_INIT(1 << 20);
-	const struct rewrite rewrite = {.field = BYTES_LIT("X-Postern: ours\r\n"),
-					.tag = bytes_from_cstr(tag),
-					.line_end = BYTES_LIT("\r\n"),
-					.put = put,
-					.ctx = &out};
-	rewrite_message(&rewrite, bytes_from_cstr(message));
-	assert_bytes(buf_bytes(&out), bytes_from_cstr(wanted));
+	for (size_t max = 1; max <= 8; max++)
+		check_by(max, message, tag, wanted);
+	check_by(SIZE_MAX, message, tag, wanted);
 }
 
 static void foreign_fields_go_however_they_are_spelled(void **state)

@@ -202,13 +202,29 @@ static void many_small_writes_come_in_order_and_drained_is_told(void **state)
 	side.step = stop_when_drained;
 	for (size_t at = 0; at < 1000 * 2510; at += 2510)
 		stream_write(side.stream, bytes_make(pattern, 2510)); /* 2510 is a multiple of 251 */
+	stream_more(side.stream);
 	run(&side, 10000);
 	while (recv(side.peer, pattern, 1, MSG_PEEK) == 1)
 		read_some(&side);
 	assert_int_equal(side.peer_read, 1000 * 2510);
 	assert_int_equal(stream_unwritten(side.stream), 0);
-	assert_true(side.drained >= 1);
+	assert_int_equal(side.drained, 1);
 	assert_int_equal(side.closed, 0);
+	done(&side);
+}
+
+static void who_has_more_is_told_even_when_nothing_waits(void **state)
+{
+	struct side side;
+	(void)state;
+	begin(&side, &full_ops);
+	side.step = stop_when_drained;
+	stream_write(side.stream, BYTES_LIT("x"));
+	assert_int_equal(stream_unwritten(side.stream), 0);
+	stream_more(side.stream);
+	assert_int_equal(side.drained, 0);
+	run(&side, 10000);
+	assert_int_equal(side.drained, 1);
 	done(&side);
 }
 
@@ -496,6 +512,7 @@ static const struct CMUnitTest tests[] = {
 	cmocka_unit_test(bytes_are_handed_on_as_they_come),
 	cmocka_unit_test(what_a_slow_peer_takes_late_is_whole_and_the_end_waits_for_it),
 	cmocka_unit_test(many_small_writes_come_in_order_and_drained_is_told),
+	cmocka_unit_test(who_has_more_is_told_even_when_nothing_waits),
 	cmocka_unit_test(corked_writes_go_out_together),
 	cmocka_unit_test(an_idle_stream_times_out_and_says_so),
 	cmocka_unit_test(traffic_puts_the_idle_time_out_off),
