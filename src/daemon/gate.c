@@ -158,6 +158,7 @@ static enum err prepare(struct child *child, void **ret_state, const char **ret_
 			      .loop = child_loop(child),
 			      .settings = heritage->settings,
 			      .hostname = bytes_from_cstr(heritage->hostname)};
+	gate->authserv_id = gate->settings->authserv_id.len > 0 ? gate->settings->authserv_id : gate->hostname;
 	gate->traces_last = &gate->traces_first;
 	policy_init(&gate->policy, gate->settings);
 	if (gate->settings->smtp_next_hop.len > 0)

@@ -16,6 +16,7 @@ struct stream;
 struct stream_ops;
 
 #define GATE_SCANNERS_MAX 64
+#define GATE_FIELDS_MAX   ((size_t)64 << 10) /* bytes of our own fields */
 
 struct scanner_link {
 	struct gate *gate;
@@ -31,7 +32,8 @@ struct gate {
 	const struct settings *settings;
 	struct policy policy;
 	struct bytes hostname;
-	bool draining, ending; /* ending: all of Postern does, not only this gate */
+	struct bytes authserv_id; /* our name in Authentication-Results */
+	bool draining, ending;    /* ending: all of Postern does, not only this gate */
 
 	size_t sessions; /* open ones, of all front ends */
 	struct gate_session *enlisted;

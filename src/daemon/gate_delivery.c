@@ -22,19 +22,24 @@ static void next_group(struct session *session);
 
 /* -- The message as it goes on ---- */
 
-/* Our field on top, foreign ones of ours out, the subject tagged where it is to be. */
+static bool speaks_for_us(void *transaction, struct bytes value)
+{
+	return transaction_speaks_for_us(transaction, value);
+}
+
+/* Our fields on top, foreign ones of ours out, the subject tagged where it is to be. */
 static void begin_output(struct session *session, bool tag)
 {
-	CLEANUP(buf_done) struct buf field = BUF_INIT(16384);
+	CLEANUP(buf_done) struct buf field = BUF_INIT(GATE_FIELDS_MAX);
 	struct output *output = &session->output;
-	buf_add_cstr(&field, "X-Postern: ");
-	transaction_field(session->transaction, &field);
-	buf_add_cstr(&field, "\r\n");
+	transaction_fields(session->transaction, &field);
 	*output = (struct output){
 		.sending = true,
 		.rewrite = {.field = transaction_keep(session->transaction, buf_bytes(&field)),
 			    .tag = tag ? session->gate->settings->subject_tag : (struct bytes){0},
-			    .line_end = BYTES_LIT("\r\n")},
+			    .line_end = BYTES_LIT("\r\n"),
+			    .speaks_for_us = speaks_for_us,
+			    .ctx = session->transaction},
 	};
 	/* Bare CR and LF become line ends: nobody behind can take them for the end of the message. */
 	smtp_data_encoder_init(&output->encoder, true);

@@ -64,6 +64,9 @@ struct session {
 	bool waiting;        /* judging or storing */
 	unsigned own_fields; /* X-Postern fields that the message brought */
 	unsigned release_fields;
+	unsigned auth_fields; /* Authentication-Results; of them, those in our name: */
+	unsigned *forged;
+	size_t n_forged, forged_capacity;
 	bool subject_seen;
 	struct bytes subject; /* raw, as the MTA gave it */
 	struct transaction *transaction;
@@ -90,7 +93,9 @@ static void end_transaction(struct session *session)
 {
 	transaction_free(&session->transaction);
 	session->waiting = false;
-	session->own_fields = session->release_fields = 0;
+	session->own_fields = session->release_fields = session->auth_fields = 0;
+	session->forged = NULL;
+	session->n_forged = session->forged_capacity = 0;
 	session->subject_seen = false;
 	session->queue_id.len = 0;
 }
@@ -152,19 +157,27 @@ static void on_closed(void *ctx, enum err why)
 
 /* -- Answers at the end of a message ---- */
 
-static void add_own_field(struct session *session)
+static void insert_field(struct session *session, struct bytes name, struct bytes value)
 {
-	CLEANUP(buf_done) struct buf value = BUF_INIT(8192);
-	CLEANUP(buf_done) struct buf plain = BUF_INIT(8192);
+	CLEANUP(buf_done) struct buf plain = BUF_INIT(GATE_FIELDS_MAX);
 	if (session->milter.steps & MILTER_HEADER_LEADING_SPACE)
-		buf_add_byte(&value, ' ');
-	transaction_field(session->transaction, &value);
+		buf_add_byte(&plain, ' ');
 	/* The protocol's line end inside a field is a bare LF. */
 	for (size_t i = 0; i < value.len; i++)
 		if (value.ptr[i] != '\r')
 			buf_add_byte(&plain, value.ptr[i]);
 	if (session->actions & MILTER_ADD_HEADERS)
-		milter_insert_header(&session->out, 0, BYTES_LIT("X-Postern"), buf_bytes(&plain));
+		milter_insert_header(&session->out, 0, name, buf_bytes(&plain));
+}
+
+static void add_own_fields(struct session *session)
+{
+	CLEANUP(buf_done) struct buf ours = BUF_INIT(GATE_FIELDS_MAX), auth = BUF_INIT(GATE_FIELDS_MAX);
+	transaction_auth_field(session->transaction, &auth);
+	if (auth.len > 0)
+		insert_field(session, BYTES_LIT("Authentication-Results"), buf_bytes(&auth));
+	transaction_field(session->transaction, &ours);
+	insert_field(session, BYTES_LIT("X-Postern"), buf_bytes(&ours));
 }
 
 /* Fields of ours that came from outside go; the highest first, since each removal renumbers those behind it. */
@@ -176,6 +189,9 @@ static void remove_foreign_fields(struct session *session)
 		milter_change_header(&session->out, n, BYTES_LIT("X-Postern"), (struct bytes){0});
 	for (unsigned n = session->release_fields; n > 0; n--)
 		milter_change_header(&session->out, n, BYTES_LIT("X-Postern-Release"), (struct bytes){0});
+	for (size_t n = session->n_forged; n > 0; n--)
+		milter_change_header(&session->out, session->forged[n - 1], BYTES_LIT("Authentication-Results"),
+				     (struct bytes){0});
 }
 
 static void tag_subject(struct session *session)
@@ -226,7 +242,7 @@ static void answer_delivered(struct session *session)
 		milter_delete_recipient(&session->out, buf_bytes(&path));
 	}
 	remove_foreign_fields(session);
-	add_own_field(session);
+	add_own_fields(session);
 	/* One message for all who get it: the subject changes only when none of them wanted it as it was. */
 	if (tagged > 0 && transaction_count(transaction, ACTION_DELIVER) == 0)
 		tag_subject(session);
@@ -404,6 +420,21 @@ static void write_lines(struct transaction *transaction, struct bytes text)
 	transaction_write(transaction, rest);
 }
 
+static void on_auth_field(struct session *session, struct bytes value)
+{
+	session->auth_fields++;
+	if (!transaction_speaks_for_us(session->transaction, value))
+		return;
+	unsigned *grown = arena_grow(session->transaction->arena, session->forged, &session->forged_capacity,
+				     session->n_forged, sizeof(*grown));
+	if (!grown) {
+		session->transaction->failed = true;
+		return;
+	}
+	session->forged = grown;
+	grown[session->n_forged++] = session->auth_fields;
+}
+
 static void on_header(struct session *session, const struct milter_event *event)
 {
 	struct transaction *transaction = session->transaction;
@@ -413,6 +444,8 @@ static void on_header(struct session *session, const struct milter_event *event)
 		session->own_fields++;
 	else if (bytes_eq_nocase(event->one, BYTES_LIT("X-Postern-Release")))
 		session->release_fields++;
+	else if (bytes_eq_nocase(event->one, BYTES_LIT("Authentication-Results")))
+		on_auth_field(session, event->two);
 	else if (!session->subject_seen && bytes_eq_nocase(event->one, BYTES_LIT("Subject"))) {
 		session->subject_seen = true;
 		session->subject = transaction_keep(transaction, event->two);

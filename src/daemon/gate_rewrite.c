@@ -119,6 +119,14 @@ static void put_top(struct rewrite *rewrite, struct bytes message)
 		put_subject(rewrite, message, 0, 0);
 }
 
+/* An Authentication-Results that claims to be ours. */
+static bool is_forged(const struct rewrite *rewrite, struct bytes field)
+{
+	if (!rewrite->speaks_for_us || !is_field(field, BYTES_LIT("Authentication-Results")))
+		return false;
+	return rewrite->speaks_for_us(rewrite->ctx, bytes_from(field, bytes_find_byte(field, ':') + 1));
+}
+
 /* Up to the next edit; behind the last one, all the rest. */
 static void put_header(struct rewrite *rewrite, struct bytes message)
 {
@@ -128,6 +136,7 @@ static void put_header(struct rewrite *rewrite, struct bytes message)
 		bool subject = !rewrite->tagged && is_field(rest, BYTES_LIT("Subject"));
 		bool ours = is_field(rest, BYTES_LIT("X-Postern")) || is_field(rest, BYTES_LIT("X-Postern-Release"));
 		rewrite->at = field_after(message, at);
+		ours = ours || is_forged(rewrite, bytes_sub(message, at, rewrite->at - at));
 		if (!subject && !ours)
 			continue;
 		put_before_edit(rewrite, message, rewrite->kept, at);

@@ -20,6 +20,10 @@ struct rewrite {
 	struct bytes field;    /* ours, with its line end */
 	struct bytes tag;      /* before the first Subject; empty: the subject stays */
 	struct bytes line_end; /* of what is added */
+	/* Whether a field Authentication-Results with that value speaks in our name, and so goes out. NULL: none does.
+	 */
+	bool (*speaks_for_us)(void *ctx, struct bytes value);
+	void *ctx;
 
 	/* How far it has come; zero at the start. */
 	enum rewrite_place place;

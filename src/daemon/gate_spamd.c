@@ -53,13 +53,11 @@ static void refuse(struct session *session, enum spamd_code code, struct bytes w
 /* As in gate_delivery.c, but the line ends are the message's own. */
 static void add_message(struct session *session, struct buf *out, struct bytes message, bool header_only)
 {
-	CLEANUP(buf_done) struct buf field = BUF_INIT(16384);
-	CLEANUP(buf_done) struct buf plain = BUF_INIT(16384);
+	CLEANUP(buf_done) struct buf field = BUF_INIT(GATE_FIELDS_MAX);
+	CLEANUP(buf_done) struct buf plain = BUF_INIT(GATE_FIELDS_MAX);
 	size_t line = bytes_find_byte(message, '\n');
 	bool crlf = line != BYTES_NONE && line > 0 && message.ptr[line - 1] == '\r';
-	buf_add_cstr(&field, "X-Postern: ");
-	transaction_field(session->transaction, &field);
-	buf_add_cstr(&field, "\r\n");
+	transaction_fields(session->transaction, &field);
 	for (size_t i = 0; i < field.len; i++)
 		if (field.ptr[i] != '\r' || crlf)
 			buf_add_byte(&plain, field.ptr[i]);

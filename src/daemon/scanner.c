@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <unistd.h>
 
+#include "auth/authres.h"
 #include "base/arena.h"
 #include "base/json.h"
 #include "base/mem.h"
@@ -14,6 +15,7 @@
 #include "mail/charset.h"
 #include "mail/digest.h"
 #include "mail/received.h"
+#include "scan/auth.h"
 #include "scan/release.h"
 #include "scan/report.h"
 #include "scan/scan.h"
@@ -110,6 +112,10 @@ static void answer(struct task *task)
 	CLEANUP(buf_done) struct buf symbols = BUF_INIT((size_t)32 << 10);
 	evidence_json(&evidence, verdict);
 	lists(verdict, &ids, &symbols);
+	CLEANUP(buf_done) struct buf auth_results = BUF_INIT(AUTHRES_FIELD_MAX + 1024);
+	const struct scan_auth *auth = scan_auth_result(task->scan);
+	if (auth != &scan_auth_unknown)
+		scan_auth_field(&auth_results, auth, task->scan_case.settings.authserv_id);
 	const struct evidence *reason = verdict_reason(verdict);
 	bool unexamined = verdict->class == CLASS_UNSCANNABLE;
 	const struct address *author = message->from.count > 0 ? &message->from.items[0] : NULL;
@@ -143,6 +149,8 @@ static void answer(struct task *task)
 				.evidence = buf_bytes(&evidence),
 				.symbols = buf_bytes(&symbols),
 				.released = released,
+				.auth_results =
+					buf_err(&auth_results) == ERR_OK ? buf_bytes(&auth_results) : (struct bytes){0},
 			},
 	};
 	peer_say(task->from, &any);
@@ -473,6 +481,8 @@ static enum err prepare(struct child *child, void **ret_state, const char **ret_
 	TRY(plan_new(scanner->static_arena, &scanner->plan, reterr));
 	if (load_scan_settings(scanner->static_arena, child_heritage(child)->settings, &scanner->settings) != ERR_OK)
 		return error_set(reterr, ERR_NOMEM, 0, "no memory");
+	if (scanner->settings.authserv_id.len == 0)
+		scanner->settings.authserv_id = bytes_from_cstr(child_heritage(child)->hostname);
 	*ret_state = scanner;
 	*ret_folder = NULL;
 	return ERR_OK;

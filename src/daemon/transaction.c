@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <unistd.h>
 
+#include "auth/authres.h"
 #include "base/hash.h"
 #include "base/mem.h"
 #include "base/num.h"
@@ -169,9 +170,9 @@ void transaction_write(struct transaction *transaction, struct bytes data)
 static bool take_verdict(struct transaction *transaction, const struct wire_verdict *verdict)
 {
 	struct wire_verdict *kept = &transaction->verdict;
-	struct bytes *const spans[] = {&kept->subject, &kept->from_address, &kept->from_name, &kept->message_id,
-				       &kept->ids,     &kept->reason_en,    &kept->reason_ja, &kept->evidence,
-				       &kept->symbols, &kept->released};
+	struct bytes *const spans[] = {&kept->subject, &kept->from_address, &kept->from_name,   &kept->message_id,
+				       &kept->ids,     &kept->reason_en,    &kept->reason_ja,   &kept->evidence,
+				       &kept->symbols, &kept->released,     &kept->auth_results};
 	*kept = *verdict;
 	for (size_t i = 0; i < ARRAY_LEN(spans); i++)
 		*spans[i] = transaction_keep(transaction, *spans[i]);
@@ -284,6 +285,47 @@ void transaction_field(const struct transaction *transaction, struct buf *buf)
 		first = false;
 	}
 	buf_printf(buf, ";\r\n\tid=%s", transaction->id);
+}
+
+/* Folded behind the semicolons that end a result: those outside quotes and comments, since authres_write() wrote it. */
+void transaction_auth_field(const struct transaction *transaction, struct buf *buf)
+{
+	struct bytes value = transaction->verdict.auth_results;
+	bool quoted = false, comment = false;
+	for (size_t i = 0; i < value.len; i++) {
+		uint8_t c = value.ptr[i];
+		buf_add_byte(buf, c);
+		if (c == '\\' && (quoted || comment) && i + 1 < value.len) {
+			buf_add_byte(buf, value.ptr[++i]);
+			continue;
+		}
+		quoted ^= c == '"' && !comment;
+		comment = !quoted && (c == '(' || (comment && c != ')'));
+		if (c == ';' && !quoted && !comment && i + 1 < value.len && value.ptr[i + 1] == ' ') {
+			buf_add_cstr(buf, "\r\n\t");
+			i++;
+		}
+	}
+}
+
+void transaction_fields(const struct transaction *transaction, struct buf *buf)
+{
+	buf_add_cstr(buf, "X-Postern: ");
+	transaction_field(transaction, buf);
+	buf_add_cstr(buf, "\r\n");
+	if (transaction->verdict.auth_results.len > 0) {
+		buf_add_cstr(buf, "Authentication-Results: ");
+		transaction_auth_field(transaction, buf);
+		buf_add_cstr(buf, "\r\n");
+	}
+}
+
+bool transaction_speaks_for_us(struct transaction *transaction, struct bytes value)
+{
+	struct arena_mark mark = arena_mark(transaction->arena);
+	bool ours = authres_is_ours(transaction->arena, value, transaction->gate->authserv_id);
+	arena_rewind(transaction->arena, mark);
+	return ours;
 }
 
 void transaction_reject_text(const struct transaction *transaction, struct buf *buf)

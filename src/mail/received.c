@@ -49,16 +49,12 @@ bool received_ip_is_local(const uint8_t ip[16])
 		V4(127, 0, 0, 8),
 		V4(169, 254, 0, 16),
 		V4(172, 16, 0, 12),
-		V4(192, 0, 2, 24),
 		V4(192, 168, 0, 16),
-		V4(198, 51, 100, 24),
-		V4(203, 0, 113, 24),
 #undef V4
 		{{[15] = 0}, 128},
 		{{[15] = 1}, 128},
 		{{0xfc}, 7},
 		{{0xfe, 0x80}, 10},
-		{{0x20, 0x01, 0x0d, 0xb8}, 32},
 	};
 	for (size_t i = 0; i < ARRAY_LEN(nets); i++) {
 		unsigned whole = nets[i].bits / 8, rest = nets[i].bits % 8;

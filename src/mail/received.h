@@ -42,5 +42,5 @@ const struct received_hop *received_first_untrusted(const struct received_list *
 
 /* Text of an address, either family, into 16 bytes (IPv4 mapped); brackets and "IPv6:" are accepted. */
 bool received_parse_ip(struct bytes text, uint8_t ret_ip[16]);
-/* Private, loopback, link-local, unspecified, shared (RFC 6598), documentation. */
+/* Private, loopback, link-local, unspecified, shared (RFC 6598). */
 bool received_ip_is_local(const uint8_t ip[16]);
