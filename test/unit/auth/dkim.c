@@ -426,7 +426,8 @@ static void what_is_over_the_cap_is_told(void **state)
 		buf_add(&buf, field);
 	buf_add(&buf, raw);
 	struct dkim_options options = {.now = NOW, .verify_max = 3};
-	CLEANUP(crypto_keys_free) struct crypto_keys *keys = options.keys = crypto_keys_new(2);
+	CLEANUP(crypto_keys_free) struct crypto_keys *keys = crypto_keys_new(2);
+	options.keys = keys;
 	struct dkim *dkim = check_with(buf_bytes(&buf), rows, ARRAY_LEN(rows), &options, false);
 	assert_int_equal(dkim->count, 101);
 	for (size_t i = 0; i < 100; i++) {
