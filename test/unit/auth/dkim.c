@@ -595,8 +595,11 @@ static void what_cannot_be_signed_is_said(void **state)
 		assert_true(error.text[0] != '\0');
 	}
 	struct dkim_sign_options options = {.domain = BYTES_LIT("example.com"), .selector = BYTES_LIT("s")};
-	assert_ok(canon_message_read(arena, BYTES_LIT("To: a\r\n\r\n"), &message));
-	assert_int_equal(dkim_sign(message, key, &options, &field, &error), ERR_SYNTAX);
+	static const char *const unfit[] = {"To: a\r\n\r\n", " x\r\nFrom: a\r\n\r\n", "", "\r\nFrom: a\r\n"};
+	for (size_t i = 0; i < ARRAY_LEN(unfit); i++) {
+		assert_ok(canon_message_read(arena, bytes_from_cstr(unfit[i]), &message));
+		assert_int_equal(dkim_sign(message, key, &options, &field, &error), ERR_SYNTAX);
+	}
 }
 
 /* The key lives elsewhere: the digest goes there, the signature comes back. */
