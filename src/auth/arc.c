@@ -288,10 +288,15 @@ static enum err judge(struct arc *arc, const struct dns_host *host)
 	return ERR_OK;
 }
 
+bool arc_asks(const struct arc *arc)
+{
+	return arc->checks != NULL;
+}
+
 enum err arc_step(struct arc *arc, const struct dns_host *host, enum auth_step *ret_step)
 {
 	*ret_step = AUTH_DONE;
-	if (!arc->checks)
+	if (!arc_asks(arc))
 		return ERR_OK;
 	for (unsigned i = 0; i < arc->chain; i++) {
 		const struct arc_check *set = &arc->checks[i];

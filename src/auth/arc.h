@@ -43,6 +43,8 @@ struct arc {
 
 /* Reads the chain and hashes what it covers; asks nothing yet. */
 NODISCARD enum err arc_begin(struct canon_message *message, const struct arc_options *options, struct arc **ret_arc);
+/* Whether keys are needed to tell: where there is no chain, or a broken one, the result stands already. */
+bool arc_asks(const struct arc *arc);
 /* Asks for the keys, all at once, and checks; the results are valid after AUTH_DONE. */
 NODISCARD enum err arc_step(struct arc *arc, const struct dns_host *host, enum auth_step *ret_step);
 

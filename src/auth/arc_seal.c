@@ -221,9 +221,7 @@ static enum err check_options(const struct arc *arc, const struct arc_seal_optio
 		return error_set(reterr, ERR_SYNTAX, 0, "the authserv-id is not in the form of a host name");
 	if (options->now < 0 || options->now > TIME_MAX)
 		return error_set(reterr, ERR_SYNTAX, 0, "a time out of range");
-	if (arc->message->too_large)
-		return error_set(reterr, ERR_SYNTAX, 0, "the header of the message is too large");
-	return ERR_OK;
+	return sign_message_valid(arc->message, reterr);
 }
 
 enum err arc_seal_begin(const struct arc *arc, enum crypto_type type, const struct arc_seal_options *options,

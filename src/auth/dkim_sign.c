@@ -37,8 +37,7 @@ static enum err check_options(const struct canon_message *message, const struct 
 			      struct error *reterr)
 {
 	TRY(sign_key_valid(options->domain, options->selector, reterr));
-	if (message->too_large)
-		return error_set(reterr, ERR_SYNTAX, 0, "the header of the message is too large");
+	TRY(sign_message_valid(message, reterr));
 	if (!canon_message_name(message, BYTES_LIT("from")))
 		return error_set(reterr, ERR_SYNTAX, 0, "the message has no From field, which must be signed");
 	if (options->now < 0 || options->expire < 0 || options->expire > EXPIRE_MAX || options->now > EXPIRE_MAX)

@@ -129,6 +129,15 @@ enum err sign_key_valid(struct bytes domain, struct bytes selector, struct error
 	return ERR_OK;
 }
 
+enum err sign_message_valid(const struct canon_message *message, struct error *reterr)
+{
+	if (message->too_large)
+		return error_set(reterr, ERR_SYNTAX, 0, "the header of the message is too large");
+	if (message->raw.len > 0 && ascii_is_blank(message->raw.ptr[0]))
+		return error_set(reterr, ERR_SYNTAX, 0, "the message begins with a blank");
+	return ERR_OK;
+}
+
 const char *sign_algorithm(enum crypto_type type)
 {
 	return type == CRYPTO_RSA ? "rsa-sha256" : "ed25519-sha256";

@@ -21,5 +21,8 @@ NODISCARD enum err sign_names_make(const struct canon_message *message, const st
 bool sign_domain_valid(struct bytes name);
 /* Whether they name a key in DNS. ERR_SYNTAX with a text. */
 NODISCARD enum err sign_key_valid(struct bytes domain, struct bytes selector, struct error *reterr);
+/* Whether fields can be put in front of it. ERR_SYNTAX with a text: a header too large, or one that begins with a
+ * blank, which would continue the field before it. */
+NODISCARD enum err sign_message_valid(const struct canon_message *message, struct error *reterr);
 const char *sign_algorithm(enum crypto_type type);          /* "rsa-sha256" */
 const char *sign_canon(enum canon header, enum canon body); /* "relaxed/simple" */
