@@ -137,7 +137,8 @@ static struct bytes take_keyword(struct reader *r)
 	size_t from = r->at;
 	while (r->at < r->text.len && is_keyword_byte(r->text.ptr[r->at]))
 		r->at++;
-	return keep(r, arena_copy_lower(r->arena, bytes_sub(r->text, from, r->at - from)));
+	struct bytes word = bytes_sub(r->text, from, r->at - from);
+	return word.len == 0 ? word : keep(r, arena_copy_lower(r->arena, word));
 }
 
 /* "/2", "1": 0 where no number stands. */
@@ -269,8 +270,10 @@ static void take_result(struct reader *r, struct authres *authres, size_t *capac
 		r->malformed = r->malformed || result.version == 0;
 		skip(r, NULL);
 	}
-	if (at_end(r) && bytes_eq(result.method, BYTES_LIT("none")) && result.version == 0 && authres->n_results == 0)
-		return; /* no-result */
+	if (at_end(r) && bytes_eq(result.method, BYTES_LIT("none")) && result.version == 0 && authres->n_results == 0) {
+		r->malformed = r->malformed || r->at < r->text.len; /* no-result stands alone */
+		return;
+	}
 	bool equals = take(r, '=');
 	skip(r, NULL);
 	if (equals)
@@ -278,7 +281,7 @@ static void take_result(struct reader *r, struct authres *authres, size_t *capac
 	bool valid = result.method.len > 0 && result.result.len > 0;
 	for (skip(r, &result.comment); !at_end(r) && r->err == ERR_OK; skip(r, NULL))
 		take_clause(r, &result, &properties);
-	if (!valid || authres->n_results == AUTHRES_RESULTS_MAX) {
+	if (!valid) {
 		authres->malformed = true;
 		return;
 	}
@@ -320,11 +323,15 @@ enum err authres_parse(struct arena *arena, struct bytes value, struct authres *
 	size_t capacity = 0;
 	take_head(&r, &authres);
 	authres.malformed = r.malformed;
-	do {
+	for (size_t n = 0; n == 0 || (r.err == ERR_OK && take(&r, ';')); n++) {
+		if (n == AUTHRES_RESULTS_MAX) {
+			authres.malformed = true;
+			break;
+		}
 		r.malformed = false;
 		take_result(&r, &authres, &capacity);
 		authres.malformed = authres.malformed || r.malformed;
-	} while (take(&r, ';') && r.err == ERR_OK);
+	}
 	*ret_authres = authres;
 	return r.err;
 }
@@ -342,10 +349,12 @@ struct bytes authres_property(const struct authres_result *result, struct bytes 
 /* `text` cut to its limit, without what must not be in a header field: UTF-8 without controls. */
 static void clean(struct buf *out, struct bytes text)
 {
-	for (text = utf8_prefix(text, AUTHRES_VALUE_MAX); text.len > 0;) {
+	while (text.len > 0) {
 		uint8_t code[4];
 		uint32_t c = utf8_next(&text, NULL);
 		size_t n = utf8_encode(c < 0x20 || (c >= 0x7f && c < 0xa0) ? '?' : c, code);
+		if (out->len + n > AUTHRES_VALUE_MAX)
+			break;
 		buf_add(out, bytes_make(code, n));
 	}
 }
@@ -361,7 +370,7 @@ static void add_escaped(struct buf *buf, struct bytes text, struct bytes special
 
 static void add_value(struct buf *buf, struct bytes value, bool mailbox)
 {
-	CLEANUP(buf_done) struct buf text = BUF_INIT(3 * AUTHRES_VALUE_MAX);
+	CLEANUP(buf_done) struct buf text = BUF_INIT(AUTHRES_VALUE_MAX);
 	clean(&text, value);
 	if (buf_err(&text) != ERR_OK) {
 		buf->err = buf_err(&text);
@@ -376,7 +385,7 @@ static void add_value(struct buf *buf, struct bytes value, bool mailbox)
 
 static void add_comment(struct buf *buf, struct bytes comment)
 {
-	CLEANUP(buf_done) struct buf text = BUF_INIT(3 * AUTHRES_VALUE_MAX);
+	CLEANUP(buf_done) struct buf text = BUF_INIT(AUTHRES_VALUE_MAX);
 	clean(&text, comment);
 	if (buf_err(&text) != ERR_OK)
 		buf->err = buf_err(&text);

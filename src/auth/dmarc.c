@@ -404,7 +404,7 @@ static enum auth_step judge_author(struct judge *judge, struct bytes author, str
 	add_outcome(judge, author, &way, source->record.strict_spf, &judge->spf, &spf);
 	for (size_t i = 0; i < judge->n_dkim; i++)
 		add_outcome(judge, author, &way, source->record.strict_dkim, &judge->dkim[i], &dkim);
-	if (existence == EXISTS_PENDING || (spf.pending && !spf.passed) || (dkim.pending && !dkim.passed))
+	if (existence == EXISTS_PENDING || spf.pending || dkim.pending)
 		return AUTH_WAIT;
 	conclude(judge, &spf, &dkim, existence, result);
 	return AUTH_DONE;
