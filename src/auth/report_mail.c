@@ -15,8 +15,7 @@
 
 /* -- What may stand where ---- */
 
-/* A host name of letters, digits, hyphens and underscores: nothing that a header, a file or a shell could misread. */
-static bool plain_domain(struct bytes domain)
+bool report_domain_plain(struct bytes domain)
 {
 	for (size_t i = 0; i < domain.len; i++) {
 		uint8_t c = domain.ptr[i];
@@ -37,7 +36,7 @@ static bool plain_address(struct bytes address, struct bytes *ret_host)
 		if (!ascii_is_alnum(address.ptr[i]) && (address.ptr[i] == 0 || !strchr(atext, address.ptr[i])))
 			return false;
 	*ret_host = bytes_from(address, at + 1);
-	return plain_domain(*ret_host);
+	return report_domain_plain(*ret_host);
 }
 
 /* -- Where to ---- */
@@ -107,7 +106,7 @@ enum err report_rua_read(struct arena *arena, struct bytes rua, struct report_ta
 enum err report_external_question(struct arena *arena, struct bytes policy_domain, struct bytes host,
 				  struct bytes *ret_name)
 {
-	if (!plain_domain(policy_domain) || !plain_domain(host))
+	if (!report_domain_plain(policy_domain) || !report_domain_plain(host))
 		return ERR_SYNTAX;
 	struct bytes name = arena_printf(arena, "%.*s._report._dmarc.%.*s", BYTES_FMT(policy_domain), BYTES_FMT(host));
 	if (!name.ptr)
@@ -141,7 +140,7 @@ bool report_external_agrees(struct bytes txt, struct bytes *ret_rua)
 enum err report_filename(struct arena *arena, struct bytes receiver, const struct report_dmarc *report,
 			 struct bytes *ret_name)
 {
-	if (!plain_domain(receiver) || !plain_domain(report->policy.domain))
+	if (!report_domain_plain(receiver) || !report_domain_plain(report->policy.domain))
 		return ERR_SYNTAX;
 	*ret_name = arena_printf(arena, "%.*s!%.*s!%lld!%lld.xml.gz", BYTES_FMT(receiver),
 				 BYTES_FMT(report->policy.domain), (long long)report->begin, (long long)report->end);
@@ -151,7 +150,7 @@ enum err report_filename(struct arena *arena, struct bytes receiver, const struc
 enum err report_id_make(struct arena *arena, struct bytes receiver, struct bytes domain, int64_t begin,
 			struct bytes *ret_id)
 {
-	if (!plain_domain(receiver) || !plain_domain(domain))
+	if (!report_domain_plain(receiver) || !report_domain_plain(domain))
 		return ERR_SYNTAX;
 	*ret_id = arena_printf(arena, "%.*s.%lld@%.*s", BYTES_FMT(domain), (long long)begin, BYTES_FMT(receiver));
 	return ret_id->ptr ? ERR_OK : ERR_NOMEM;
@@ -179,8 +178,9 @@ enum err report_mail_write(const struct report_mail *mail, struct buf *out)
 	const struct report_dmarc *report = mail->report;
 	struct bytes domain = report->policy.domain, host, name;
 	char date[40], begin[21], end[21], boundary[40];
-	if (!plain_domain(domain) || !plain_domain(mail->receiver) || !plain_address(report->email, &host) ||
-	    !plain_address(mail->to, &host) || !plain_address(report->report_id, &host))
+	if (!report_domain_plain(domain) || !report_domain_plain(mail->receiver) ||
+	    !plain_address(report->email, &host) || !plain_address(mail->to, &host) ||
+	    !plain_address(report->report_id, &host))
 		return ERR_SYNTAX;
 	name = mail->filename;
 	for (size_t i = 0; i < name.len; i++)

@@ -13,6 +13,9 @@
 
 #define REPORT_RUA_MAX 16
 
+/* A host name of letters, digits, hyphens and underscores: nothing that a header, a file or a shell could misread. */
+bool report_domain_plain(struct bytes domain);
+
 struct report_target {
 	struct bytes address; /* "reports@example.net" */
 	struct bytes host;    /* behind the @ */
