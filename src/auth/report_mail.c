@@ -80,25 +80,33 @@ static struct bytes percent_decode(struct arena *arena, struct bytes text)
 	return bytes_make(out, n);
 }
 
+/* ERR_SYNTAX: it is no address that is written to. */
+static enum err read_uri(struct arena *arena, struct bytes uri, struct report_target *ret_target)
+{
+	uri = bytes_trim(uri);
+	if (!bytes_starts_nocase(uri, BYTES_LIT("mailto:")))
+		return ERR_SYNTAX;
+	uri = bytes_from(uri, 7);
+	uri = bytes_sub(uri, 0, bytes_find_byte(uri, '?')); /* header fields of RFC 6068 are not taken */
+	if (!take_size(&uri, &ret_target->size_max))
+		return ERR_SYNTAX;
+	ret_target->address = percent_decode(arena, uri);
+	if (!ret_target->address.ptr)
+		return ERR_NOMEM;
+	return plain_address(ret_target->address, &ret_target->host) ? ERR_OK : ERR_SYNTAX;
+}
+
 enum err report_rua_read(struct arena *arena, struct bytes rua, struct report_target ret_targets[REPORT_RUA_MAX],
 			 size_t *ret_n)
 {
 	struct bytes uri;
 	*ret_n = 0;
 	while (*ret_n < REPORT_RUA_MAX && bytes_split(&rua, ',', &uri)) {
-		struct report_target target;
-		uri = bytes_trim(uri);
-		if (!bytes_starts_nocase(uri, BYTES_LIT("mailto:")))
-			continue;
-		uri = bytes_from(uri, 7);
-		uri = bytes_sub(uri, 0, bytes_find_byte(uri, '?')); /* header fields of RFC 6068 are not taken */
-		if (!take_size(&uri, &target.size_max))
-			continue;
-		target.address = percent_decode(arena, uri);
-		if (!target.address.ptr)
-			return ERR_NOMEM;
-		if (plain_address(target.address, &target.host))
-			ret_targets[(*ret_n)++] = target;
+		enum err err = read_uri(arena, uri, &ret_targets[*ret_n]);
+		if (err == ERR_OK)
+			++*ret_n;
+		else if (err != ERR_SYNTAX)
+			return err;
 	}
 	return ERR_OK;
 }
@@ -117,22 +125,58 @@ enum err report_external_question(struct arena *arena, struct bytes policy_domai
 	return dns_name_valid(*ret_name) ? ERR_OK : ERR_LIMIT;
 }
 
-bool report_external_agrees(struct bytes txt, struct bytes *ret_rua)
+enum err report_external_read(struct arena *arena, struct bytes txt, const struct report_target *asked,
+			      struct report_target *ret_target)
 {
-	struct bytes tag;
-	bool first = true;
-	*ret_rua = (struct bytes){0};
-	while (bytes_split(&txt, ';', &tag)) {
-		size_t equals = bytes_find_byte(tag, '=');
-		struct bytes name = bytes_trim(bytes_sub(tag, 0, equals == BYTES_NONE ? tag.len : equals));
-		struct bytes value = equals == BYTES_NONE ? (struct bytes){0} : bytes_trim(bytes_from(tag, equals + 1));
-		if (first && (!bytes_eq_nocase(name, BYTES_LIT("v")) || !bytes_eq(value, BYTES_LIT("DMARC1"))))
-			return false;
-		if (!first && !ret_rua->ptr && bytes_eq_nocase(name, BYTES_LIT("rua")))
-			*ret_rua = value;
-		first = false;
+	struct dmarc_record record;
+	TRY(dmarc_record_read(arena, txt, DMARC_RFC9989, &record));
+	*ret_target = *asked;
+	for (size_t i = 0; i < record.rua.count; i++) {
+		struct report_target target;
+		enum err err = read_uri(arena, record.rua.items[i], &target);
+		if (err == ERR_OK && bytes_eq_nocase(target.host, asked->host)) {
+			target.size_max = asked->size_max;
+			*ret_target = target;
+			return ERR_OK;
+		}
+		if (err != ERR_OK && err != ERR_SYNTAX)
+			return err;
 	}
-	return !first;
+	return record.rua.count > 0 ? ERR_DENIED : ERR_OK;
+}
+
+/* -- The policy ---- */
+
+static struct bytes policy_word(enum dmarc_policy policy)
+{
+	return bytes_from_cstr(dmarc_policy_name(policy));
+}
+
+enum err report_policy_of(struct arena *arena, const struct dmarc_result *result, enum dmarc_mode mode,
+			  struct report_policy *ret_policy)
+{
+	static const struct {
+		enum dmarc_fo bit;
+		const char *text;
+	} fo[] = {{DMARC_FO_0, "0"}, {DMARC_FO_1, "1"}, {DMARC_FO_D, "d"}, {DMARC_FO_S, "s"}};
+	const struct dmarc_record *record = result->record;
+	char options[8] = "";
+	size_t n = 0;
+	for (size_t i = 0; i < ARRAY_LEN(fo); i++)
+		if (record->fo & fo[i].bit)
+			n += (size_t)snprintf(options + n, sizeof(options) - n, "%s%s", n ? ":" : "", fo[i].text);
+	*ret_policy = (struct report_policy){
+		.domain = arena_copy_lower(arena, result->policy_domain),
+		.p = policy_word(record->p),
+		.sp = policy_word(record->sp),
+		.np = policy_word(record->np),
+		.adkim = record->strict_dkim ? BYTES_LIT("s") : BYTES_LIT("r"),
+		.aspf = record->strict_spf ? BYTES_LIT("s") : BYTES_LIT("r"),
+		.fo = n ? arena_copy(arena, bytes_make(options, n)) : (struct bytes){0},
+		.testing = record->testing ? BYTES_LIT("y") : BYTES_LIT("n"),
+		.discovery_method = mode == DMARC_RFC9989 ? BYTES_LIT("treewalk") : BYTES_LIT("psl"),
+	};
+	return !ret_policy->domain.ptr || (n && !ret_policy->fo.ptr) ? ERR_NOMEM : ERR_OK;
 }
 
 /* -- Names ---- */

@@ -9,6 +9,7 @@
  * Fails:  ERR_SYNTAX where a name or an address could not stand in a header, ERR_LIMIT where a name is longer than DNS
  *         allows, ERR_NOMEM.
  */
+#include "auth/dmarc.h"
 #include "auth/report_dmarc.h"
 
 #define REPORT_RUA_MAX 16
@@ -35,8 +36,17 @@ NODISCARD enum err report_rua_read(struct arena *arena, struct bytes rua,
  */
 NODISCARD enum err report_external_question(struct arena *arena, struct bytes policy_domain, struct bytes host,
 					    struct bytes *ret_name);
-/* Whether one TXT record of it agrees; *ret_rua is the address that it wants instead, or {NULL, 0}. */
-bool report_external_agrees(struct bytes txt, struct bytes *ret_rua);
+/*
+ * Reads one TXT record of it. ERR_OK: it agrees, and *ret_target is where to write to: `asked`, or the address at the
+ * same host that the record names. ERR_SYNTAX: this record says nothing. ERR_DENIED: it names other hosts only, so
+ * nothing is to be sent to either. ERR_NOMEM.
+ */
+NODISCARD enum err report_external_read(struct arena *arena, struct bytes txt, const struct report_target *asked,
+					struct report_target *ret_target);
+
+/* What a judgment found published, as the report is to show it. `result->record` is not NULL. ERR_NOMEM. */
+NODISCARD enum err report_policy_of(struct arena *arena, const struct dmarc_result *result, enum dmarc_mode mode,
+				    struct report_policy *ret_policy);
 
 /* "receiver!domain!begin!end.xml.gz" */
 NODISCARD enum err report_filename(struct arena *arena, struct bytes receiver, const struct report_dmarc *report,

@@ -81,7 +81,7 @@ static void on_open(void *ctx, const XML_Char *tag, const XML_Char **attributes)
 		return;
 	}
 	buf_clear(&reader->text);
-	error.code = reader->handler->open(reader->handler->ctx, name, own_namespace(name, attributes), &error);
+	error.code = reader->handler->begin(reader->handler->ctx, name, own_namespace(name, attributes), &error);
 	if (error.code != ERR_OK)
 		stop(reader, &error);
 }
@@ -93,8 +93,7 @@ static void on_close(void *ctx, const XML_Char *tag)
 	if (reader->error.code != ERR_OK)
 		return;
 	reader->depth--;
-	error.code =
-		reader->handler->close(reader->handler->ctx, bytes_from_cstr(tag), buf_bytes(&reader->text), &error);
+	error.code = reader->handler->end(reader->handler->ctx, bytes_from_cstr(tag), buf_bytes(&reader->text), &error);
 	buf_clear(&reader->text);
 	if (error.code != ERR_OK)
 		stop(reader, &error);

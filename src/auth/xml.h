@@ -6,7 +6,7 @@
  *
  * Bounds: struct xml_limits; time is linear. Memory: the text of one element, and a few times the longest tag.
  * Fails:  ERR_SYNTAX (not well-formed, a DOCTYPE, bytes that are no characters), ERR_LIMIT, ERR_NOMEM, and whatever
- *         open() or close() returned; reterr->at is the line, from 1 on, and the text says it too.
+ *         begin() or end() returned; reterr->at is the line, from 1 on, and the text says it too.
  */
 #include "base/bytes.h"
 #include "base/err.h"
@@ -22,9 +22,9 @@ struct xml_limits {
  */
 struct xml_handler {
 	/* `xmlns`: the namespace that the element declares for its own prefix, or {NULL, 0}. */
-	enum err (*open)(void *ctx, struct bytes name, struct bytes xmlns, struct error *reterr);
+	enum err (*begin)(void *ctx, struct bytes name, struct bytes xmlns, struct error *reterr);
 	/* `text`: all between the last tag and this one, in UTF-8: of an element without children its whole text. */
-	enum err (*close)(void *ctx, struct bytes name, struct bytes text, struct error *reterr);
+	enum err (*end)(void *ctx, struct bytes name, struct bytes text, struct error *reterr);
 	void *ctx;
 };
 

@@ -87,31 +87,59 @@ static void an_outsider_is_asked_under_its_own_name(void **state)
 	assert_int_equal(report_external_question(arena, BYTES_LIT("a.example"), BYTES_LIT(""), &name), ERR_SYNTAX);
 }
 
-static void an_outsider_agrees_by_a_record_that_begins_with_its_version(void **state)
+static void an_outsider_agrees_by_a_record_and_may_name_its_own_address(void **state)
 {
 	(void)state;
 	static const struct {
 		const char *txt;
-		bool agrees;
-		const char *rua;
+		enum err err;
+		const char *address;
 	} cases[] = {
-		{"v=DMARC1", true, NULL},
-		{"v=DMARC1;", true, NULL},
-		{" v = DMARC1 ; rua = mailto:x@red.example.net ; rua=mailto:y@z", true, "mailto:x@red.example.net"},
-		{"v=dmarc1", false, NULL},
-		{"rua=mailto:x@y; v=DMARC1", false, NULL},
-		{"v=DMARC12", false, NULL},
-		{"v", false, NULL},
-		{"", false, NULL},
+		{"v=DMARC1", ERR_OK, "asked@red.example.net"},
+		{"v=DMARC1;", ERR_OK, "asked@red.example.net"},
+		{"v=DMARC1; rua=mailto:x@RED.example.net", ERR_OK, "x@RED.example.net"},
+		{"v = DMARC1 ; rua = mailto:y@blue.example , mailto:x@red.example.net!5k", ERR_OK, "x@red.example.net"},
+		{"v=DMARC1; rua=mailto:y@blue.example", ERR_DENIED, NULL},
+		{"v=DMARC1; rua=mailto:y@mx.red.example.net", ERR_DENIED, NULL},
+		{"rua=mailto:x@red.example.net; v=DMARC1", ERR_SYNTAX, NULL},
+		{"v=DMARC12", ERR_SYNTAX, NULL},
+		{"v=spf1 -all", ERR_SYNTAX, NULL},
+		{"", ERR_SYNTAX, NULL},
 	};
+	const struct report_target asked = {
+		.address = BYTES_LIT("asked@red.example.net"), .host = BYTES_LIT("red.example.net"), .size_max = 7};
 	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
-		struct bytes rua;
-		assert_int_equal(report_external_agrees(bytes_from_cstr(cases[i].txt), &rua), cases[i].agrees);
-		if (cases[i].rua)
-			assert_bytes_str(rua, cases[i].rua);
-		else
-			assert_null(rua.ptr);
+		struct report_target target;
+		assert_int_equal(report_external_read(arena, bytes_from_cstr(cases[i].txt), &asked, &target),
+				 cases[i].err);
+		if (cases[i].address) {
+			assert_bytes_str(target.address, cases[i].address);
+			assert_int_equal(target.size_max, 7);
+		}
 	}
+}
+
+static void the_policy_is_shown_as_it_was_found(void **state)
+{
+	(void)state;
+	struct dmarc_record record;
+	struct dmarc_result result = {.policy_domain = BYTES_LIT("Sender.Example"), .record = &record};
+	struct report_policy policy;
+	assert_ok(dmarc_record_read(
+		arena, BYTES_LIT("v=DMARC1; p=reject; np=none; adkim=s; t=y; fo=1:d; ruf=mailto:a@b.example"),
+		DMARC_RFC9989, &record));
+	assert_ok(report_policy_of(arena, &result, DMARC_RFC9989, &policy));
+	assert_bytes_str(policy.domain, "sender.example");
+	assert_bytes_str(policy.p, "reject");
+	assert_null(policy.sp.ptr);
+	assert_bytes_str(policy.np, "none");
+	assert_bytes_str(policy.adkim, "s");
+	assert_bytes_str(policy.aspf, "r");
+	assert_bytes_str(policy.testing, "y");
+	assert_bytes_str(policy.fo, "1:d");
+	assert_bytes_str(policy.discovery_method, "treewalk");
+	assert_ok(report_policy_of(arena, &result, DMARC_RFC7489, &policy));
+	assert_bytes_str(policy.discovery_method, "psl");
 }
 
 static void the_message_is_what_rfc_9990_describes(void **state)
@@ -161,7 +189,8 @@ static const struct CMUnitTest tests[] = {
 	TEST(addresses_of_rua_are_those_that_can_be_written_to),
 	TEST(no_more_addresses_are_taken_than_there_is_room_for),
 	TEST(an_outsider_is_asked_under_its_own_name),
-	TEST(an_outsider_agrees_by_a_record_that_begins_with_its_version),
+	TEST(an_outsider_agrees_by_a_record_and_may_name_its_own_address),
+	TEST(the_policy_is_shown_as_it_was_found),
 	TEST(the_message_is_what_rfc_9990_describes),
 };
 UNIT_MAIN(tests)
