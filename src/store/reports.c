@@ -211,7 +211,7 @@ enum err store_report_domains(struct store *store, const struct store_report_que
 		"SELECT domain, COUNT(*), COUNT(DISTINCT org), MIN(begin), MAX(end),"
 		" (SELECT policy FROM report l WHERE l.domain = r.domain AND l.kind = 'dmarc' AND l.begin < (?2 + 1) * "
 		"86400"
-		" ORDER BY l.end DESC LIMIT 1)"
+		" ORDER BY l.end DESC, l.row DESC LIMIT 1)"
 		" FROM report r WHERE kind = 'dmarc' AND begin >= ?1 * 86400 AND begin < (?2 + 1) * 86400"
 		" AND (?3 = '' OR domain = ?3) GROUP BY domain ORDER BY domain";
 	struct teller teller = {.row.domain = row, .ctx = ctx};
