@@ -28,14 +28,10 @@ static enum err measure(struct bytes json, struct error *reterr)
 				string = false;
 			continue;
 		}
-		if (c == '"')
-			string = true;
-		else if (c == '{' || c == '[')
-			depth++, values++;
-		else if ((c == '}' || c == ']') && depth > 0)
-			depth--;
-		else if (c == ',')
-			values++;
+		string = c == '"';
+		depth += c == '{' || c == '[';
+		values += c == '{' || c == '[' || c == ',';
+		depth -= (c == '}' || c == ']') && depth > 0;
 		if (depth > REPORT_TLS_DEPTH)
 			return error_set(reterr, ERR_LIMIT, line,
 					 "line %zu: lists lie too deep in each other (%zu at most)", line,
@@ -113,34 +109,54 @@ static int64_t days_of(int year, int month, int day)
 	return y * 365 + y / 4 - y / 100 + y / 400 + (m * 153 + 2) / 5 + day - 1 - 719468;
 }
 
+/* "T10:00:00.5": seconds since midnight. */
+static bool take_clock(struct bytes *rest, int64_t *ret_seconds)
+{
+	int hour, minute, second;
+	if ((!take_byte(rest, 'T') && !take_byte(rest, ' ')) || !take_digits(rest, 2, &hour) || !take_byte(rest, ':') ||
+	    !take_digits(rest, 2, &minute) || !take_byte(rest, ':') || !take_digits(rest, 2, &second))
+		return false;
+	if (take_byte(rest, '.'))
+		while (rest->len > 0 && ascii_is_digit(rest->ptr[0]))
+			*rest = bytes_from(*rest, 1);
+	*ret_seconds = hour * 3600 + minute * 60 + second;
+	return hour <= 23 && minute <= 59 && second <= 60;
+}
+
+/* "Z", "+01:00", "-0500", or nothing: seconds east of Greenwich. */
+static bool take_zone(struct bytes *rest, int64_t *ret_seconds)
+{
+	int hour, minute, sign = 1;
+	*ret_seconds = 0;
+	if (rest->len == 0 || take_byte(rest, 'Z'))
+		return true;
+	if (take_byte(rest, '-'))
+		sign = -1;
+	else if (!take_byte(rest, '+'))
+		return false;
+	if (!take_digits(rest, 2, &hour))
+		return false;
+	(void)take_byte(rest, ':');
+	if (!take_digits(rest, 2, &minute))
+		return false;
+	*ret_seconds = sign * (hour * 3600 + minute * 60);
+	return hour <= 23 && minute <= 59;
+}
+
 /* RFC 3339, with a blank for the T too, and a date alone; no zone is UTC. */
 static bool time_of(struct bytes text, int64_t *ret_time)
 {
-	int year, month, day, hour = 0, minute = 0, second = 0, zone_hour = 0, zone_minute = 0, sign = 1;
+	int year, month, day;
+	int64_t clock = 0, zone = 0;
 	if (!take_digits(&text, 4, &year) || !take_byte(&text, '-') || !take_digits(&text, 2, &month) ||
 	    !take_byte(&text, '-') || !take_digits(&text, 2, &day))
 		return false;
-	if (text.len > 0) {
-		if ((!take_byte(&text, 'T') && !take_byte(&text, ' ')) || !take_digits(&text, 2, &hour) ||
-		    !take_byte(&text, ':') || !take_digits(&text, 2, &minute) || !take_byte(&text, ':') ||
-		    !take_digits(&text, 2, &second))
-			return false;
-		if (take_byte(&text, '.'))
-			while (text.len > 0 && ascii_is_digit(text.ptr[0]))
-				text = bytes_from(text, 1);
-		if (text.len > 0 && !take_byte(&text, 'Z')) {
-			sign = text.ptr[0] == '-' ? -1 : 1;
-			if ((!take_byte(&text, '+') && !take_byte(&text, '-')) || !take_digits(&text, 2, &zone_hour) ||
-			    (take_byte(&text, ':'), !take_digits(&text, 2, &zone_minute)))
-				return false;
-		}
-	}
-	if (text.len > 0 || year < 1970 || month < 1 || month > 12 || day < 1 || day > 31 || hour > 23 || minute > 59 ||
-	    second > 60 || zone_hour > 23 || zone_minute > 59)
+	if (year < 1970 || month < 1 || month > 12 || day < 1 || day > 31)
 		return false;
-	*ret_time = days_of(year, month, day) * 86400 + hour * 3600 + minute * 60 + second -
-		    sign * (zone_hour * 3600 + zone_minute * 60);
-	return true;
+	if (text.len > 0 && (!take_clock(&text, &clock) || !take_zone(&text, &zone)))
+		return false;
+	*ret_time = days_of(year, month, day) * 86400 + clock - zone;
+	return text.len == 0;
 }
 
 /* -- The report ---- */

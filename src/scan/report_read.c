@@ -76,7 +76,7 @@ enum report_kind report_find_in_message(const struct message *message, bool gues
 					struct bytes *ret_name)
 {
 	const struct mime_part *best = NULL;
-	enum report_kind kind = REPORT_NONE, its;
+	enum report_kind kind = REPORT_NONE, its = REPORT_NONE;
 	unsigned weight = guess ? 0 : 1;
 	for (size_t i = 0; i < message->tree.n_parts && weight < 2; i++) {
 		const struct mime_part *part = message->tree.parts[i];

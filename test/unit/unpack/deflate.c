@@ -42,9 +42,20 @@ static void directory_entry(struct buf *out, struct bytes name, unsigned flags, 
 			    size_t packed, size_t size, size_t at)
 {
 	le32(out, 0x02014b50);
-	le16(out, 20), le16(out, 20), le16(out, flags), le16(out, method), le32(out, 0);
-	le32(out, crc), le32(out, packed), le32(out, size);
-	le16(out, (unsigned)name.len), le16(out, 0), le16(out, 0), le16(out, 0), le16(out, 0), le32(out, 0);
+	le16(out, 20);
+	le16(out, 20);
+	le16(out, flags);
+	le16(out, method);
+	le32(out, 0);
+	le32(out, crc);
+	le32(out, packed);
+	le32(out, size);
+	le16(out, (unsigned)name.len);
+	le16(out, 0);
+	le16(out, 0);
+	le16(out, 0);
+	le16(out, 0);
+	le32(out, 0);
 	le32(out, at);
 	buf_add(out, name);
 }
@@ -56,13 +67,23 @@ static void zip(struct buf *out, const struct archive *a)
 	size_t size = a->size ? a->size : a->content.len;
 	unsigned flags = a->flags | (a->descriptor ? 8u : 0);
 	le32(out, 0x04034b50);
-	le16(out, 20), le16(out, flags), le16(out, a->local_method), le32(out, 0);
-	le32(out, a->descriptor ? 0 : crc), le32(out, a->descriptor ? 0 : a->data.len);
-	le32(out, a->descriptor ? 0 : size), le16(out, (unsigned)name.len), le16(out, 0);
+	le16(out, 20);
+	le16(out, flags);
+	le16(out, a->local_method);
+	le32(out, 0);
+	le32(out, a->descriptor ? 0 : crc);
+	le32(out, a->descriptor ? 0 : a->data.len);
+	le32(out, a->descriptor ? 0 : size);
+	le16(out, (unsigned)name.len);
+	le16(out, 0);
 	buf_add(out, name);
 	buf_add(out, a->data);
-	if (a->descriptor)
-		le32(out, 0x08074b50), le32(out, crc), le32(out, a->data.len), le32(out, size);
+	if (a->descriptor) {
+		le32(out, 0x08074b50);
+		le32(out, crc);
+		le32(out, a->data.len);
+		le32(out, size);
+	}
 	size_t at = out->len;
 	if (a->folder)
 		directory_entry(out, BYTES_LIT("reports/"), 0, 0, 0, 0, 0, 0);
@@ -70,7 +91,12 @@ static void zip(struct buf *out, const struct archive *a)
 	size_t len = out->len - at;
 	unsigned entries = a->entries ? a->entries : 1u + a->folder;
 	le32(out, 0x06054b50);
-	le16(out, 0), le16(out, 0), le16(out, entries), le16(out, entries), le32(out, len), le32(out, at);
+	le16(out, 0);
+	le16(out, 0);
+	le16(out, entries);
+	le16(out, entries);
+	le32(out, len);
+	le32(out, at);
 	le16(out, (unsigned)(a->comment ? strlen(a->comment) : 0));
 	buf_add_cstr(out, a->comment ? a->comment : "");
 }
