@@ -16,6 +16,7 @@
 	X(fit, "fit", "fit the weights of the checks to known mail")                                                   \
 	X(trace, "trace", "what happened to a message: who, to whom, when, and why")                                   \
 	X(quarantine, "quarantine", "list, show, release or delete held messages")                                     \
+	X(dmarc, "dmarc", "reports of others on mail in our name: what passes, what would break")                      \
 	X(check_config, "check-config", "check the configuration")                                                     \
 	X(explain_config, "explain-config", "explain one key of the configuration")                                    \
 	X(status, "status", "whether the daemons run and are well")                                                    \

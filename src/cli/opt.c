@@ -8,6 +8,7 @@
 
 #include "base/buf.h"
 #include "base/escape.h"
+#include "base/mem.h"
 #include "conf/schema.h"
 
 #include "base/banned.h"
@@ -121,6 +122,41 @@ int opt_parse(const struct opt_set *set, int argc, char **argv, int *ret_n)
 	}
 	*ret_n = n;
 	return 0;
+}
+
+int opt_run_verb(const char *command, const struct opt_verb *verbs, size_t n_verbs, const char *words, const char *help,
+		 int argc, char **argv)
+{
+	char *config = NULL;
+	if (argc >= 3 && strcmp(argv[0], "--config") == 0) {
+		config = argv[1];
+		argv += 2;
+		argc -= 2;
+	}
+	for (size_t i = 0; argc > 0 && i < n_verbs; i++) {
+		if (strcmp(argv[0], verbs[i].name) != 0)
+			continue;
+		if (!config)
+			return verbs[i].run(argc - 1, argv + 1);
+		char with[] = "--config";
+		char **given = mem_new(char *, (size_t)argc + 2);
+		if (!given) {
+			(void)fprintf(stderr, "postern %s: not enough memory\n", command);
+			return 2;
+		}
+		given[0] = with;
+		given[1] = config;
+		memcpy(given + 2, argv + 1, ((size_t)argc - 1) * sizeof(*given));
+		int rc = verbs[i].run(argc + 1, given);
+		mem_free(given);
+		return rc;
+	}
+	bool asked = argc > 0 && (strcmp(argv[0], "--help") == 0 || strcmp(argv[0], "-h") == 0);
+	if (asked)
+		(void)printf("%s\n", help);
+	else
+		(void)fprintf(stderr, "postern %s: %s?\n", command, words);
+	return asked ? 0 : 2;
 }
 
 bool opt_japanese(void)

@@ -36,5 +36,17 @@ struct opt_set {
 int opt_parse(const struct opt_set *set, int argc, char **argv, int *ret_n);
 /* Says "postern COMMAND: text" and returns 2. */
 __attribute__((format(printf, 2, 3))) int opt_wrong(const struct opt_set *set, const char *fmt, ...);
+
+/* A command that consists of verbs, each with options of its own: `postern quarantine list`. */
+struct opt_verb {
+	const char *name;
+	int (*run)(int argc, char **argv);
+};
+/*
+ * Runs the verb that argv begins with; `postern COMMAND --config F VERB` reads as well as `postern COMMAND VERB
+ * --config F`. Without one that is known, says which there are: `words` ("list, show or delete"), or `help` on --help.
+ */
+int opt_run_verb(const char *command, const struct opt_verb *verbs, size_t n_verbs, const char *words, const char *help,
+		 int argc, char **argv);
 /* Whether the person reads Japanese, by the locale's variables. */
 bool opt_japanese(void);

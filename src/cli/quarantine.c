@@ -425,35 +425,10 @@ static int delete (int argc, char **argv)
 
 int cmd_quarantine(int argc, char **argv)
 {
-	static const struct {
-		const char *name;
-		int (*run)(int argc, char **argv);
-	} verbs[] = {{"list", list}, {"show", show}, {"release", release}, {"delete", delete}};
-	/* `postern quarantine --config F list` reads as well as `postern quarantine list --config F`. */
-	const char *config = NULL;
-	if (argc >= 3 && strcmp(argv[0], "--config") == 0) {
-		config = argv[1];
-		argv += 2;
-		argc -= 2;
-	}
-	for (size_t i = 0; argc > 0 && i < ARRAY_LEN(verbs); i++) {
-		if (strcmp(argv[0], verbs[i].name) != 0)
-			continue;
-		char with[] = "--config";
-		char *words[OPT_REPEAT_MAX];
-		int n = 0;
-		if (config && argc + 2 < OPT_REPEAT_MAX) {
-			words[n++] = with;
-			words[n++] = argv[-1];
-		}
-		for (int j = 1; j < argc && n < OPT_REPEAT_MAX; j++)
-			words[n++] = argv[j];
-		return verbs[i].run(n, words);
-	}
-	bool help = argc > 0 && (strcmp(argv[0], "--help") == 0 || strcmp(argv[0], "-h") == 0);
-	(void)fprintf(help ? stdout : stderr, "%s\n",
-		      help ? "usage: postern quarantine list|show|release|delete [OPTION...] [ID...]\n\n"
-			     "Each has its own --help.\nExample: postern quarantine list --since 2d"
-			   : "postern quarantine: list, show, release or delete?");
-	return help ? 0 : 2;
+	static const struct opt_verb verbs[] = {
+		{"list", list}, {"show", show}, {"release", release}, {"delete", delete}};
+	return opt_run_verb("quarantine", verbs, ARRAY_LEN(verbs), "list, show, release or delete",
+			    "usage: postern quarantine list|show|release|delete [OPTION...] [ID...]\n\n"
+			    "Each has its own --help.\nExample: postern quarantine list --since 2d",
+			    argc, argv);
 }

@@ -16,7 +16,7 @@
 
 struct arena;
 
-#define STATEMENTS_MAX 48
+#define STATEMENTS_MAX 80
 #define PATH_ROOM      4400
 #define ROW_SHIFT      12
 #define TIME_MAX       ((INT64_C(1) << 50) - 1)
@@ -25,6 +25,7 @@ struct store {
 	sqlite3 *db;
 	char folder[4096];
 	bool read_only, in_transaction;
+	int64_t version; /* of the database */
 	int synchronous; /* of the last transaction: 1 NORMAL, 2 FULL; 0 not known */
 	struct {
 		const char *sql; /* by pointer: literals only */
@@ -98,6 +99,10 @@ NODISCARD enum err store_new_row(struct store *store, const char *sql, int64_t t
 NODISCARD enum err store_body_write(const char *path, struct bytes body, uint64_t *ret_disk, struct error *reterr);
 NODISCARD enum err store_body_read(const char *path, uint64_t size, uint8_t **ret_body, size_t *ret_len,
 				   struct error *reterr);
+
+/* -- reports.c ---- */
+/* As store_statement(), for the tables of reports: NULL also where the database is older than these. */
+sqlite3_stmt *store_report_statement(struct store *store, const char *sql, struct error *reterr);
 
 /* -- Upkeep ---- */
 NODISCARD enum err store_forget_traces(struct store *store, int64_t before_ms, int steps, bool *ret_more,

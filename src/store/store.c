@@ -12,8 +12,10 @@
 #define BUSY_MS 2000
 
 /*
- * Version 1. Later versions add a function and a number here, and never change an old one. The evidence is the last
- * column, so that what a search looks at lies before it.
+ * The versions of the database, each made from the one before it: a later one adds a text, and never changes an old
+ * one.
+ *
+ * 1: trace and quarantine. The evidence is the last column, so that what a search looks at lies before it.
  */
 static const char schema_1[] =
 	"CREATE TABLE trace ("
@@ -40,6 +42,43 @@ static const char schema_1[] =
 	"CREATE INDEX release_time ON release (time);"
 	"CREATE TABLE probe (one INTEGER PRIMARY KEY, time INTEGER);"
 	"PRAGMA user_version = 1;";
+
+/*
+ * 2: reports on mail in our name (report*), summed by day, and the tallies of those that we owe (owed*). Days are
+ * counted from 1970 in UTC. An alignment is a number of enum report_aligned.
+ */
+static const char schema_2[] =
+	"CREATE TABLE report ("
+	" row INTEGER PRIMARY KEY, kind TEXT NOT NULL, org TEXT NOT NULL, report_id TEXT NOT NULL, domain TEXT NOT "
+	"NULL,"
+	" begin INTEGER NOT NULL, end INTEGER NOT NULL, received INTEGER NOT NULL, policy TEXT NOT NULL,"
+	" UNIQUE (kind, org, report_id, domain));"
+	"CREATE INDEX report_domain ON report (domain, end);"
+	"CREATE TABLE report_source ("
+	" day INTEGER NOT NULL, domain TEXT NOT NULL, ip TEXT NOT NULL, header_from TEXT NOT NULL, dkim INTEGER NOT "
+	"NULL,"
+	" spf INTEGER NOT NULL, disposition TEXT NOT NULL, dkim_domain TEXT NOT NULL, spf_domain TEXT NOT NULL,"
+	" count INTEGER NOT NULL,"
+	" PRIMARY KEY (day, domain, ip, header_from, dkim, spf, disposition, dkim_domain, spf_domain)) WITHOUT ROWID;"
+	"CREATE TABLE report_tls ("
+	" day INTEGER NOT NULL, domain TEXT NOT NULL, type TEXT NOT NULL, successful INTEGER NOT NULL,"
+	" failed INTEGER NOT NULL, PRIMARY KEY (day, domain, type)) WITHOUT ROWID;"
+	"CREATE TABLE report_tls_failure ("
+	" day INTEGER NOT NULL, domain TEXT NOT NULL, type TEXT NOT NULL, result TEXT NOT NULL, mx TEXT NOT NULL,"
+	" sessions INTEGER NOT NULL, PRIMARY KEY (day, domain, type, result, mx)) WITHOUT ROWID;"
+	"CREATE TABLE owed ("
+	" day INTEGER NOT NULL, domain TEXT NOT NULL, rua TEXT NOT NULL, discovery TEXT NOT NULL, p TEXT NOT NULL,"
+	" sp TEXT NOT NULL, np TEXT NOT NULL, fo TEXT NOT NULL, adkim TEXT NOT NULL, aspf TEXT NOT NULL,"
+	" testing TEXT NOT NULL, records INTEGER NOT NULL, sent INTEGER NOT NULL,"
+	" PRIMARY KEY (day, domain)) WITHOUT ROWID;"
+	"CREATE TABLE owed_record ("
+	" day INTEGER NOT NULL, domain TEXT NOT NULL, ip TEXT NOT NULL, header_from TEXT NOT NULL,"
+	" disposition TEXT NOT NULL, dkim INTEGER NOT NULL, spf INTEGER NOT NULL, detail BLOB NOT NULL,"
+	" count INTEGER NOT NULL,"
+	" PRIMARY KEY (day, domain, ip, header_from, disposition, dkim, spf, detail)) WITHOUT ROWID;"
+	"PRAGMA user_version = 2;";
+
+static const char *const schemas[] = {schema_1, schema_2};
 
 enum err store_failed(struct store *store, const char *what, struct error *reterr)
 {
@@ -160,13 +199,14 @@ static enum err version_of(struct store *store, int64_t *ret_version, struct err
 	return err;
 }
 
-static enum err create(struct store *store, struct error *reterr)
+static enum err upgrade(struct store *store, struct error *reterr)
 {
-	int64_t version;
 	TRY(store_exec(store, "BEGIN IMMEDIATE", reterr));
-	enum err err = version_of(store, &version, reterr); /* another process may have been faster */
-	if (err == ERR_OK && version == 0)
-		err = store_exec(store, schema_1, reterr);
+	enum err err = version_of(store, &store->version, reterr); /* another process may have been faster */
+	while (err == ERR_OK && store->version < (int64_t)ARRAY_LEN(schemas)) {
+		err = store_exec(store, schemas[store->version], reterr);
+		store->version++;
+	}
 	if (err == ERR_OK)
 		err = store_exec(store, "COMMIT", reterr);
 	if (err != ERR_OK)
@@ -176,16 +216,15 @@ static enum err create(struct store *store, struct error *reterr)
 
 static enum err migrate(struct store *store, struct error *reterr)
 {
-	int64_t version;
-	TRY(version_of(store, &version, reterr));
-	if (version > 1)
+	TRY(version_of(store, &store->version, reterr));
+	if (store->version < 0 || store->version > (int64_t)ARRAY_LEN(schemas))
 		return error_set(reterr, ERR_UNSUPPORTED, 0, "the database is of a newer Postern (version %d)",
-				 (int)version);
-	if (version == 1)
-		return ERR_OK;
-	if (store->read_only)
+				 (int)store->version);
+	if (store->read_only && store->version == 0)
 		return error_set(reterr, ERR_IO, 0, "the database is not there yet: have the daemons been started?");
-	return create(store, reterr);
+	/* A reader takes an older one as it is: what was there before the upgrade can be seen before the daemons run.
+	 */
+	return store->read_only || store->version == (int64_t)ARRAY_LEN(schemas) ? ERR_OK : upgrade(store, reterr);
 }
 
 /* Compiled when a store is opened: undoing needs no memory then. */

@@ -49,7 +49,7 @@ def check_wrong(tap, commands):
              (('explain-config', '--jsn', 'user'), 'did you mean --json?'), (('explain-config', '--config'), '--config needs FILE'),
              (('explain-config', '--json=x', 'user'), '--json takes no value'), (('check-config', 'a', 'b'), 'one file'),
              (('explain-config', '--', '--json'), 'there is no key'), (('explain-config', 'a\x1b[31m'), 'there is no key')]
-    cases += [((command, '--zzzzzzzz'), 'there is no option') for command in commands if command != 'quarantine']
+    cases += [((command, '--zzzzzzzz'), 'there is no option') for command in commands if command not in ('quarantine', 'dmarc')]
     for words, said in cases:
         status, out, err = run(*words)
         tap.ok(status == 2 and not out and err.count('\n') == 1 and said in err and '\x1b' not in err,
@@ -141,6 +141,8 @@ def check_completion(tap, commands):
            'bash completes the keys of the configuration', (keys, err))
     tap.equal(complete('quarantine', ''), ({'list', 'show', 'release', 'delete'}, ''), 'bash completes the verbs of the quarantine')
     tap.ok('--raw' in complete('quarantine', 'show', '--')[0], 'and their options')
+    tap.equal(complete('dmarc', ''), ({'report', 'read', 'import'}, ''), 'and those of dmarc')
+    tap.ok('--days' in complete('dmarc', 'report', '--')[0], 'with their options')
     tap.ok('unscannable' in complete('trace', '--class', '')[0], 'bash completes the values that are known')
     tap.equal(complete('quarantine', 'list', '--state', '')[0], {'held', 'released'}, 'and no other word of the help')
 

@@ -130,12 +130,52 @@ static void an_option_can_be_repeated_so_often(void **state)
 	assert_string_equal(said, "postern scan: --rcpt is given too often\n");
 }
 
+/* -- Verbs ---- */
+
+static char seen[200];
+
+static int note(int argc, char **argv)
+{
+	size_t len = 0;
+	seen[0] = '\0';
+	for (int i = 0; i < argc; i++)
+		len += (size_t)snprintf(seen + len, sizeof(seen) - len, "[%s]", argv[i]);
+	return 7;
+}
+
+static int count(int argc, char **argv)
+{
+	(void)argv;
+	(void)snprintf(seen, sizeof(seen), "%d", argc);
+	return 0;
+}
+
+static void a_verb_gets_its_words_and_the_configuration_before_it(void **state)
+{
+	(void)state;
+	static const struct opt_verb verbs[] = {{"list", note}, {"count", count}};
+	static char list[] = "list", config[] = "--config", path[] = "f.yaml", word[] = "x", counting[] = "count";
+	char *plain[] = {list, word, config, path}, *before[] = {config, path, list, word}, *alone[] = {config, path};
+	static char *long_one[5000];
+	assert_int_equal(opt_run_verb("c", verbs, 2, "list or count", "help", 4, plain), 7);
+	assert_string_equal(seen, "[x][--config][f.yaml]");
+	assert_int_equal(opt_run_verb("c", verbs, 2, "list or count", "help", 4, before), 7);
+	assert_string_equal(seen, "[--config][f.yaml][x]");
+	for (size_t i = 0; i < ARRAY_LEN(long_one); i++)
+		long_one[i] = i == 0 ? config : i == 1 ? path : i == 2 ? counting : word;
+	assert_int_equal(opt_run_verb("c", verbs, 2, "list or count", "help", 5000, long_one), 0);
+	assert_string_equal(seen, "4999");
+	assert_int_equal(opt_run_verb("c", verbs, 2, "list or count", "help", 2, alone), 2);
+	assert_int_equal(opt_run_verb("c", verbs, 2, "list or count", "help", 0, NULL), 2);
+}
+
 static const struct CMUnitTest tests[] = {
 	cmocka_unit_test(options_and_operands_may_be_mixed),
 	cmocka_unit_test(a_value_may_look_like_an_option),
 	cmocka_unit_test(what_is_wrong_is_said_in_one_line_with_the_nearest_option),
 	cmocka_unit_test(help_lists_every_option_and_an_example),
 	cmocka_unit_test(an_option_can_be_repeated_so_often),
+	cmocka_unit_test(a_verb_gets_its_words_and_the_configuration_before_it),
 };
 
 UNIT_MAIN(tests)

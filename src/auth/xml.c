@@ -1,0 +1,183 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "auth/xml.h"
+
+#include <expat.h>
+#include <limits.h>
+
+#include "base/buf.h"
+#include "base/hash.h"
+#include "base/mem.h"
+#include "base/utf8.h"
+
+#include "base/banned.h"
+
+struct reader {
+	XML_Parser parser;
+	const struct xml_limits *limits;
+	const struct xml_handler *handler;
+	size_t depth, elements;
+	struct buf text;
+	struct error error; /* code 0: none yet */
+	size_t line;        /* of it */
+};
+
+static void *expat_alloc(size_t size)
+{
+	return mem_alloc(size);
+}
+
+static void *expat_realloc(void *ptr, size_t size)
+{
+	return mem_realloc(ptr, 1, size);
+}
+
+/* The first error is the one that is told. */
+static void stop(struct reader *reader, const struct error *error)
+{
+	if (reader->error.code != ERR_OK)
+		return;
+	reader->error = *error;
+	reader->line = XML_GetCurrentLineNumber(reader->parser);
+	(void)XML_StopParser(reader->parser, XML_FALSE);
+}
+
+static void stop_at_limit(struct reader *reader, const char *what, size_t limit)
+{
+	struct error error;
+	(void)error_set(&error, ERR_LIMIT, 0, "%s (%zu at most)", what, limit);
+	stop(reader, &error);
+}
+
+/* xmlns="..." for <name>, xmlns:p="..." for <p:name>. */
+static struct bytes own_namespace(struct bytes name, const XML_Char **attributes)
+{
+	size_t colon = bytes_find_byte(name, ':');
+	struct bytes prefix = bytes_sub(name, 0, colon == BYTES_NONE ? 0 : colon);
+	for (size_t i = 0; attributes[i]; i += 2) {
+		struct bytes key = bytes_from_cstr(attributes[i]);
+		if (!bytes_starts(key, BYTES_LIT("xmlns")))
+			continue;
+		key = bytes_from(key, 5);
+		if (prefix.len == 0 ? key.len == 0
+				    : key.len > 1 && key.ptr[0] == ':' && bytes_eq(bytes_from(key, 1), prefix))
+			return bytes_from_cstr(attributes[i + 1]);
+	}
+	return (struct bytes){0};
+}
+
+static void on_open(void *ctx, const XML_Char *tag, const XML_Char **attributes)
+{
+	struct reader *reader = ctx;
+	struct bytes name = bytes_from_cstr(tag);
+	struct error error = {0};
+	if (reader->error.code != ERR_OK)
+		return;
+	if (++reader->depth > reader->limits->depth) {
+		stop_at_limit(reader, "elements lie too deep in each other", reader->limits->depth);
+		return;
+	}
+	if (++reader->elements > reader->limits->elements) {
+		stop_at_limit(reader, "there are too many elements", reader->limits->elements);
+		return;
+	}
+	buf_clear(&reader->text);
+	error.code = reader->handler->begin(reader->handler->ctx, name, own_namespace(name, attributes), &error);
+	if (error.code != ERR_OK)
+		stop(reader, &error);
+}
+
+static void on_close(void *ctx, const XML_Char *tag)
+{
+	struct reader *reader = ctx;
+	struct error error = {0};
+	if (reader->error.code != ERR_OK)
+		return;
+	reader->depth--;
+	error.code = reader->handler->end(reader->handler->ctx, bytes_from_cstr(tag), buf_bytes(&reader->text), &error);
+	buf_clear(&reader->text);
+	if (error.code != ERR_OK)
+		stop(reader, &error);
+}
+
+static void on_text(void *ctx, const XML_Char *text, int len)
+{
+	struct reader *reader = ctx;
+	if (reader->error.code != ERR_OK)
+		return;
+	buf_add(&reader->text, bytes_make(text, (size_t)len));
+	if (buf_err(&reader->text) == ERR_LIMIT)
+		stop_at_limit(reader, "the text of an element is too long", reader->limits->text);
+	else if (buf_err(&reader->text) != ERR_OK)
+		stop(reader, &(struct error){.code = ERR_NOMEM, .text = "no memory"});
+}
+
+static void on_doctype(void *ctx, const XML_Char *name, const XML_Char *system, const XML_Char *public, int internal)
+{
+	(void)name;
+	(void)system;
+	(void)public;
+	(void)internal;
+	stop(ctx, &(struct error){.code = ERR_SYNTAX, .text = "a DOCTYPE is refused"});
+}
+
+/* What expat itself found wrong. */
+static void take_error(struct reader *reader)
+{
+	enum XML_Error code = XML_GetErrorCode(reader->parser);
+	enum err err = code == XML_ERROR_NO_MEMORY ? ERR_NOMEM : ERR_SYNTAX;
+	if (reader->error.code != ERR_OK)
+		return;
+	(void)error_set(&reader->error, err, 0, "%s", XML_ErrorString(code));
+	reader->line = XML_GetCurrentLineNumber(reader->parser);
+}
+
+enum err xml_read(struct bytes document, const struct xml_limits *limits, const struct xml_handler *handler,
+		  struct error *reterr)
+{
+	static const struct hash_key key = {0x706f737465726e78, 0x6d6c2d7265616465};
+	static const XML_Memory_Handling_Suite memory = {expat_alloc, expat_realloc, mem_free};
+	struct reader reader = {.limits = limits, .handler = handler};
+	if (document.len > INT_MAX / 2)
+		return error_set(reterr, ERR_LIMIT, 0, "the document is too large");
+	reader.parser = XML_ParserCreate_MM(NULL, &memory, NULL);
+	if (!reader.parser)
+		return error_set(reterr, ERR_NOMEM, 0, "no memory");
+	buf_init(&reader.text, limits->text);
+	/*
+	 * Expat would ask the system for a salt of its hash tables. One that the whole document decides does as well: a
+	 * document whose names collide under the salt that they make is not to be found.
+	 */
+	(void)XML_SetHashSalt(reader.parser, (unsigned long)(hash_sip(key, document) | 1));
+	(void)XML_SetParamEntityParsing(reader.parser, XML_PARAM_ENTITY_PARSING_NEVER);
+	XML_SetUserData(reader.parser, &reader);
+	XML_SetElementHandler(reader.parser, on_open, on_close);
+	XML_SetCharacterDataHandler(reader.parser, on_text);
+	XML_SetStartDoctypeDeclHandler(reader.parser, on_doctype);
+	if (XML_Parse(reader.parser, document.len ? (const char *)document.ptr : "", (int)document.len, XML_TRUE) !=
+	    XML_STATUS_OK)
+		take_error(&reader);
+	XML_ParserFree(reader.parser);
+	buf_done(&reader.text);
+	if (reader.error.code == ERR_OK)
+		return ERR_OK;
+	return error_set(reterr, reader.error.code, reader.line, "line %zu: %s", reader.line,
+			 reader.error.text[0] ? reader.error.text : err_name(reader.error.code));
+}
+
+void xml_add_text(struct buf *buf, struct bytes text)
+{
+	while (text.len > 0) {
+		uint8_t encoded[4];
+		uint32_t code = utf8_next(&text, NULL);
+		if ((code < 0x20 && code != '\t' && code != '\n') || code == 0xfffe || code == 0xffff)
+			code = UTF8_REPLACEMENT; /* XML 1.0, 2.2; a CR would come back as LF */
+		if (code == '&')
+			buf_add_cstr(buf, "&amp;");
+		else if (code == '<')
+			buf_add_cstr(buf, "&lt;");
+		else if (code == '>')
+			buf_add_cstr(buf, "&gt;");
+		else
+			buf_add(buf, bytes_make(encoded, utf8_encode(code, encoded)));
+	}
+}

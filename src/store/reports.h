@@ -1,0 +1,112 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#pragma once
+/*
+ * store/reports.h: reports of DMARC and TLS in the store: those that others sent about our domains, kept once and
+ * summed by day and source, and the tallies of what we saw, from which the reports that we owe are made.
+ *
+ * Days:   counted from 1970, in UTC; store_day() tells that of a time. A report of several days counts for its first.
+ * Who:    as store/store.h says. What is added is added to the open transaction.
+ * Bounds: STORE_OWED_RECORDS_MAX different records a domain and day: mail from further sources that day is not
+ * reported. Counts saturate at REPORT_COUNT_MAX a row, sums at 9 * 10^15. Fails:  as store/store.h says;
+ * ERR_UNSUPPORTED also where the database is older than reports are.
+ */
+#include "auth/report_dmarc.h"
+#include "auth/report_mail.h"
+#include "auth/report_tls.h"
+#include "store/store.h"
+
+#define STORE_OWED_RECORDS_MAX 20000
+
+int64_t store_day(int64_t seconds);
+
+/* -- Reports that others sent ---- */
+
+/* *ret_new is false when that report is there already (by organization, id and domain): nothing was added. */
+NODISCARD enum err store_report_add_dmarc(struct store *store, const struct report_dmarc *report, int64_t now,
+					  bool *ret_new, struct error *reterr);
+NODISCARD enum err store_report_add_tls(struct store *store, const struct report_tls *report, int64_t now,
+					bool *ret_new, struct error *reterr);
+
+/* Days `first` to `last`, both included; of one domain, or of all when it is empty. */
+struct store_report_query {
+	int64_t first, last;
+	struct bytes domain;
+};
+
+/* What is known about a domain from its reports: one row a domain, by name. */
+struct store_report_domain {
+	struct bytes domain;
+	uint64_t reports, receivers;
+	int64_t begin, end;  /* seconds: the earliest and the latest that reports are about */
+	struct bytes policy; /* p of the latest report */
+};
+NODISCARD enum err store_report_domains(struct store *store, const struct store_report_query *query,
+					bool (*row)(void *ctx, const struct store_report_domain *domain), void *ctx,
+					struct error *reterr);
+
+/* What one address sent in a domain's name; rows come by domain and address. */
+struct store_report_source {
+	struct bytes domain, ip;
+	uint64_t messages, dkim, spf; /* aligned and passed */
+	uint64_t pass;                /* of DMARC: by either */
+	uint64_t quarantined, rejected;
+	/* Of the largest share that failed: whom DKIM and SPF passed for, which is another than the author; may be
+	 * empty. */
+	struct bytes failed_dkim_domain, failed_spf_domain, failed_from;
+};
+NODISCARD enum err store_report_sources(struct store *store, const struct store_report_query *query,
+					bool (*row)(void *ctx, const struct store_report_source *source), void *ctx,
+					struct error *reterr);
+
+/* Sessions to a domain by what its policy is ("sts", "tlsa", "no-policy-found"). */
+struct store_report_tls {
+	struct bytes domain, type;
+	uint64_t successful, failed;
+};
+NODISCARD enum err store_report_tls(struct store *store, const struct store_report_query *query,
+				    bool (*row)(void *ctx, const struct store_report_tls *tls), void *ctx,
+				    struct error *reterr);
+
+struct store_report_tls_failure {
+	struct bytes domain, type, result, mx;
+	uint64_t sessions;
+};
+NODISCARD enum err store_report_tls_failures(struct store *store, const struct store_report_query *query,
+					     bool (*row)(void *ctx, const struct store_report_tls_failure *failure),
+					     void *ctx, struct error *reterr);
+
+/* -- Reports that we owe ---- */
+
+/*
+ * One message (or record->count of them) that was judged by a policy whose record asks for reports at `rua`. The policy
+ * and rua of the last message of a day are those of the report. ERR_SYNTAX when no report could be written of it.
+ */
+NODISCARD enum err store_owed_add(struct store *store, int64_t day, const struct report_policy *policy,
+				  struct bytes rua, const struct report_record *record, struct error *reterr);
+
+/* Who reports. `receiver` is the domain that file names and ids begin with. */
+struct store_reporter {
+	struct bytes org, email, contact, generator, receiver;
+};
+
+struct store_owed {
+	const struct report_dmarc *report;
+	struct bytes rua, filename, gzip;
+	const struct report_target *targets; /* of rua; outsiders are to be asked first (report_external_question) */
+	size_t n_targets;
+};
+
+/*
+ * Makes the reports of that day which are not sent yet, by domain, and calls row() for each until it returns false; it
+ * may call store_owed_sent(). The same tallies give the same bytes. What it is given lasts for the call.
+ */
+NODISCARD enum err store_owed_reports(struct store *store, int64_t day, const struct store_reporter *reporter,
+				      bool (*row)(void *ctx, const struct store_owed *owed), void *ctx,
+				      struct error *reterr);
+NODISCARD enum err store_owed_sent(struct store *store, int64_t day, struct bytes domain, struct error *reterr);
+
+/* -- Upkeep ---- */
+
+/* Forgets the oldest day of each kind, if it is older than that, in the open transaction. */
+NODISCARD enum err store_report_forget(struct store *store, int64_t reports_before, int64_t owed_before, bool *ret_more,
+				       struct error *reterr);

@@ -1,0 +1,196 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "auth/report_mail.h"
+
+#include <string.h>
+
+#include "base/arena.h"
+#include "base/buf.h"
+#include "mail/message.h"
+#include "unit.h"
+
+#include "base/banned.h"
+
+static struct arena *arena;
+
+static int setup(void **state)
+{
+	(void)state;
+	arena = arena_create((size_t)64 << 20);
+	return 0;
+}
+
+static int teardown(void **state)
+{
+	(void)state;
+	arena_free(&arena);
+	return 0;
+}
+
+static void addresses_of_rua_are_those_that_can_be_written_to(void **state)
+{
+	(void)state;
+	static const struct {
+		const char *rua, *want;
+	} cases[] = {
+		{"mailto:a@example.com", "a@example.com"},
+		{" MailTo:a@example.com!10m , mailto:b%2Bc@example.net!5 ", "a@example.com!10485760 b+c@example.net!5"},
+		{"mailto:a@x.example!1k,mailto:a@x.example!1T", "a@x.example!1024 a@x.example!1099511627776"},
+		{"https://example.com/,mailto:a@example.com?subject=x", "a@example.com"},
+		{"mailto:a@example.com!10x,mailto:@example.com,mailto:a@,mailto:a,mailto:", ""},
+		{"mailto:a%0d%0aBcc:x@example.com,mailto:a%20b@example.com,mailto:a@ex%2Fample.com,mailto:a%00@b", ""},
+		{"mailto:\"a b\"@example.com,mailto:a@example..com,mailto:a@example.com.", ""},
+		{"mailto:a%4", ""},
+		{"", ""},
+	};
+	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+		struct report_target targets[REPORT_RUA_MAX];
+		CLEANUP(buf_done) struct buf got = BUF_INIT(10000);
+		size_t n;
+		assert_ok(report_rua_read(arena, bytes_from_cstr(cases[i].rua), targets, &n));
+		for (size_t k = 0; k < n; k++) {
+			buf_printf(&got, "%s%.*s", k ? " " : "", BYTES_FMT(targets[k].address));
+			if (targets[k].size_max != UINT64_MAX)
+				buf_printf(&got, "!%llu", (unsigned long long)targets[k].size_max);
+			assert_true(bytes_ends(targets[k].address, targets[k].host));
+		}
+		assert_bytes_str(buf_bytes(&got), cases[i].want);
+	}
+}
+
+static void no_more_addresses_are_taken_than_there_is_room_for(void **state)
+{
+	(void)state;
+	CLEANUP(buf_done) struct buf rua = BUF_INIT(100000);
+	struct report_target targets[REPORT_RUA_MAX];
+	size_t n;
+	for (int i = 0; i < 1000; i++)
+		buf_printf(&rua, "mailto:a%d@example.com,", i);
+	assert_ok(report_rua_read(arena, buf_bytes(&rua), targets, &n));
+	assert_int_equal(n, REPORT_RUA_MAX);
+}
+
+static void an_outsider_is_asked_under_its_own_name(void **state)
+{
+	(void)state;
+	struct bytes name;
+	char label[64], longest[260];
+	assert_ok(report_external_question(arena, BYTES_LIT("Blue.Example.com"), BYTES_LIT("red.example.NET"), &name));
+	assert_bytes_str(name, "blue.example.com._report._dmarc.red.example.net");
+	memset(label, 'a', 63);
+	label[63] = '\0';
+	(void)snprintf(longest, sizeof(longest), "%s.%s.%s", label, label, label);
+	assert_ok(report_external_question(arena, bytes_from_cstr(longest), BYTES_LIT("red.example.net"), &name));
+	assert_int_equal(report_external_question(arena, bytes_from_cstr(longest), bytes_from_cstr(longest), &name),
+			 ERR_LIMIT);
+	assert_int_equal(report_external_question(arena, BYTES_LIT("a b"), BYTES_LIT("red.example.net"), &name),
+			 ERR_SYNTAX);
+	assert_int_equal(report_external_question(arena, BYTES_LIT("a.example"), BYTES_LIT(""), &name), ERR_SYNTAX);
+}
+
+static void an_outsider_agrees_by_a_record_and_may_name_its_own_address(void **state)
+{
+	(void)state;
+	static const struct {
+		const char *txt;
+		enum err err;
+		const char *address;
+	} cases[] = {
+		{"v=DMARC1", ERR_OK, "asked@red.example.net"},
+		{"v=DMARC1;", ERR_OK, "asked@red.example.net"},
+		{"v=DMARC1; rua=mailto:x@RED.example.net", ERR_OK, "x@RED.example.net"},
+		{"v = DMARC1 ; rua = mailto:y@blue.example , mailto:x@red.example.net!5k", ERR_OK, "x@red.example.net"},
+		{"v=DMARC1; rua=mailto:y@blue.example", ERR_DENIED, NULL},
+		{"v=DMARC1; rua=mailto:y@mx.red.example.net", ERR_DENIED, NULL},
+		{"rua=mailto:x@red.example.net; v=DMARC1", ERR_SYNTAX, NULL},
+		{"v=DMARC12", ERR_SYNTAX, NULL},
+		{"v=spf1 -all", ERR_SYNTAX, NULL},
+		{"", ERR_SYNTAX, NULL},
+	};
+	const struct report_target asked = {
+		.address = BYTES_LIT("asked@red.example.net"), .host = BYTES_LIT("red.example.net"), .size_max = 7};
+	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+		struct report_target target;
+		assert_int_equal(report_external_read(arena, bytes_from_cstr(cases[i].txt), &asked, &target),
+				 cases[i].err);
+		if (cases[i].address) {
+			assert_bytes_str(target.address, cases[i].address);
+			assert_int_equal(target.size_max, 7);
+		}
+	}
+}
+
+static void the_policy_is_shown_as_it_was_found(void **state)
+{
+	(void)state;
+	struct dmarc_record record;
+	struct dmarc_result result = {.policy_domain = BYTES_LIT("Sender.Example"), .record = &record};
+	struct report_policy policy;
+	assert_ok(dmarc_record_read(
+		arena, BYTES_LIT("v=DMARC1; p=reject; np=none; adkim=s; t=y; fo=1:d; ruf=mailto:a@b.example"),
+		DMARC_RFC9989, &record));
+	assert_ok(report_policy_of(arena, &result, DMARC_RFC9989, &policy));
+	assert_bytes_str(policy.domain, "sender.example");
+	assert_bytes_str(policy.p, "reject");
+	assert_null(policy.sp.ptr);
+	assert_bytes_str(policy.np, "none");
+	assert_bytes_str(policy.adkim, "s");
+	assert_bytes_str(policy.aspf, "r");
+	assert_bytes_str(policy.testing, "y");
+	assert_bytes_str(policy.fo, "1:d");
+	assert_bytes_str(policy.discovery_method, "treewalk");
+	assert_ok(report_policy_of(arena, &result, DMARC_RFC7489, &policy));
+	assert_bytes_str(policy.discovery_method, "psl");
+}
+
+static void the_message_is_what_rfc_9990_describes(void **state)
+{
+	(void)state;
+	struct report_dmarc report = {.email = BYTES_LIT("dmarc@mx.receiver.example"),
+				      .begin = 1790035200,
+				      .end = 1790121599,
+				      .policy = {.domain = BYTES_LIT("sender.example")}};
+	struct bytes receiver = BYTES_LIT("mx.receiver.example");
+	struct report_mail mail = {
+		.report = &report, .receiver = receiver, .to = BYTES_LIT("rua@sender.example"), .date = 1790125000};
+	CLEANUP(buf_done) struct buf out = BUF_INIT(100000);
+	struct message *message;
+	uint8_t data[1000];
+	for (size_t i = 0; i < sizeof(data); i++)
+		data[i] = (uint8_t)(i * 7);
+	assert_ok(report_id_make(arena, receiver, report.policy.domain, report.begin, &report.report_id));
+	assert_bytes_str(report.report_id, "sender.example.1790035200@mx.receiver.example");
+	assert_ok(report_filename(arena, receiver, &report, &mail.filename));
+	assert_bytes_str(mail.filename, "mx.receiver.example!sender.example!1790035200!1790121599.xml.gz");
+	for (size_t len = 0; len < sizeof(data); len += len < 200 ? 1 : 100) {
+		mail.gzip = bytes_make(data, len);
+		buf_clear(&out);
+		assert_ok(report_mail_write(&mail, &out));
+		assert_ok(message_parse(arena, buf_bytes(&out), &mime_limits_default, &message));
+		assert_bytes_str(message->subject, "Report Domain: sender.example Submitter: mx.receiver.example"
+						   " Report-ID: <sender.example.1790035200@mx.receiver.example>");
+		assert_bytes_str(message->to.items[0].address, "rua@sender.example");
+		assert_bytes_str(message->from.items[0].address, "dmarc@mx.receiver.example");
+		assert_int_equal(message->date, 1790125000);
+		assert_int_equal(message->defects.count, 0);
+		assert_int_equal(message->tree.n_parts, 3);
+		const struct mime_part *part = message->tree.parts[2];
+		assert_bytes_str(part->type, "application/gzip");
+		assert_bytes(part->names[0].text, mail.filename);
+		assert_bytes(part->content, mail.gzip);
+	}
+	mail.to = BYTES_LIT("rua@sender.example>\r\nBcc: <x@y");
+	assert_int_equal(report_mail_write(&mail, &out), ERR_SYNTAX);
+	report.policy.domain = BYTES_LIT("../etc");
+	assert_int_equal(report_filename(arena, receiver, &report, &mail.filename), ERR_SYNTAX);
+}
+
+#define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+static const struct CMUnitTest tests[] = {
+	TEST(addresses_of_rua_are_those_that_can_be_written_to),
+	TEST(no_more_addresses_are_taken_than_there_is_room_for),
+	TEST(an_outsider_is_asked_under_its_own_name),
+	TEST(an_outsider_agrees_by_a_record_and_may_name_its_own_address),
+	TEST(the_policy_is_shown_as_it_was_found),
+	TEST(the_message_is_what_rfc_9990_describes),
+};
+UNIT_MAIN(tests)
