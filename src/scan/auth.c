@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "scan/auth.h"
 
+#include "auth/authres.h"
 #include "base/arena.h"
 #include "scan/auth_state.h"
 #include "scan/check.h"
@@ -43,7 +44,9 @@ static enum err begin(struct scan *scan, struct auth_state *state)
 	state->begun = true;
 	state->result.has_spf = spf_query(scan, &state->query);
 	TRY(canon_message_read(scan_arena(scan), scan_message(scan)->raw, &message));
-	TRY(dkim_begin(message, &(struct dkim_options){.now = scan_now(scan), .verify_max = DKIM_VERIFY_MAX, .keys = keys}, &state->dkim));
+	TRY(dkim_begin(message,
+		       &(struct dkim_options){.now = scan_now(scan), .verify_max = DKIM_VERIFY_MAX, .keys = keys},
+		       &state->dkim));
 	TRY(arc_begin(message, &(struct arc_options){.now = scan_now(scan), .keys = keys}, &state->arc));
 	state->result.dkim = state->dkim;
 	state->result.arc = state->arc;
@@ -83,28 +86,40 @@ static bool is_trusted_sealer(const struct scan_settings *settings, struct bytes
 	return false;
 }
 
-/*
- * A chain that holds, whose newest seal is by somebody who is believed: what was true when it came there is taken from
- * what that one wrote down. It has to say that DMARC, or what it rests on, passed.
- */
-static bool says_pass(struct bytes text)
+/* What a sealer wrote down says that the message was proven to be of that domain when it came there. */
+static bool says_proven(struct arena *arena, struct bytes text, struct bytes domain)
 {
-	static const char *const words[] = {"dmarc=pass", "dkim=pass", "spf=pass"};
-	for (size_t i = 0; i < ARRAY_LEN(words); i++)
-		if (bytes_find_nocase(text, bytes_from_cstr(words[i])) != BYTES_NONE)
+	struct authres seen;
+	if (authres_parse(arena, text, &seen) != ERR_OK)
+		return false;
+	for (size_t i = 0; i < seen.n_results; i++) {
+		const struct authres_result *result = &seen.results[i];
+		bool dmarc = bytes_eq(result->method, BYTES_LIT("dmarc"));
+		struct bytes of =
+			authres_property(result, BYTES_LIT("header"), dmarc ? BYTES_LIT("from") : BYTES_LIT("d"));
+		if ((dmarc || bytes_eq(result->method, BYTES_LIT("dkim"))) &&
+		    bytes_eq(result->result, BYTES_LIT("pass")) && bytes_eq_nocase(of, domain))
 			return true;
+	}
 	return false;
 }
 
+/*
+ * A chain that holds, of whose newest seals some are by those who are believed: they wrote down what was true when the
+ * message came to them. What stands behind the first seal of anybody else is that one's word, and counts nothing.
+ */
 static void settle_disposition(struct scan *scan, struct scan_auth *result)
 {
+	const struct arc *arc = result->arc;
 	result->disposition = result->dmarc.disposition;
-	if (result->dmarc.code != DMARC_FAIL || result->arc->result != ARC_PASS || result->arc->chain == 0)
+	if (result->dmarc.code != DMARC_FAIL || arc->result != ARC_PASS)
 		return;
-	const struct arc_set *newest = &result->arc->sets[result->arc->chain - 1];
-	if (is_trusted_sealer(scan_settings(scan), newest->domain) && says_pass(result->arc->sets[0].text)) {
-		result->disposition = DMARC_POLICY_NONE;
-		result->explained_by = newest;
+	for (unsigned i = arc->chain; i > 0 && is_trusted_sealer(scan_settings(scan), arc->sets[i - 1].domain); i--) {
+		if (says_proven(scan_arena(scan), arc->sets[i - 1].text, result->dmarc.domain)) {
+			result->disposition = DMARC_POLICY_NONE;
+			result->explained_by = &arc->sets[i - 1];
+			return;
+		}
 	}
 }
 
