@@ -22,6 +22,19 @@ struct head {
 	bool plain;
 };
 
+static bool is_name_byte(uint8_t c)
+{
+	return ascii_is_alnum(c) || c == '-' || c == '_';
+}
+
+static bool has_name_byte(struct bytes text)
+{
+	for (size_t i = 0; i < text.len; i++)
+		if (is_name_byte(text.ptr[i]))
+			return true;
+	return false;
+}
+
 /* False when out of memory. */
 static bool read_head(struct arena *arena, struct bytes value, struct head *head)
 {
@@ -55,7 +68,7 @@ static bool read_head(struct arena *arena, struct bytes value, struct head *head
 	}
 	head->bare = bytes_trim(bytes_make(bare, n));
 	/* Where something does not end, or there is no name, a reader may go on behind the semicolon. */
-	if (depth > 0 || quoted || head->bare.len == 0) {
+	if (depth > 0 || quoted || !has_name_byte(head->bare)) {
 		head->plain = false;
 		i = value.len;
 	}
@@ -80,17 +93,16 @@ static struct bytes take_name(struct bytes *text)
 	return bytes_sub(name, 0, n);
 }
 
-static bool is_name_byte(uint8_t c)
-{
-	return ascii_is_alnum(c) || c == '-' || c == '_';
-}
-
+/* Labels of such bytes with dots between them. */
 static bool is_plain_name(struct bytes name)
 {
-	for (size_t i = 0; i < name.len; i++)
-		if (!is_name_byte(name.ptr[i]) && name.ptr[i] != '.')
+	bool dot = true;
+	for (size_t i = 0; i < name.len; i++) {
+		if (name.ptr[i] == '.' ? dot : !is_name_byte(name.ptr[i]))
 			return false;
-	return name.len > 0;
+		dot = name.ptr[i] == '.';
+	}
+	return !dot;
 }
 
 static bool is_version(struct bytes text)
@@ -119,20 +131,22 @@ static bool is_same(struct bytes name, struct bytes id)
 	       bytes_eq_nocase(bytes_make(host, len), id);
 }
 
-/* Does the name stand in `text`, not as a part of a longer one? */
+/* Does the name stand in `text`, not as a part of a longer one? Dots at its ends change nothing. */
 static bool occurs(struct bytes text, struct bytes id)
 {
 	for (size_t at = 0; at < text.len;) {
 		size_t hit = bytes_find_nocase(bytes_from(text, at), id);
 		if (hit == BYTES_NONE)
 			return false;
-		size_t begin = at + hit, end = begin + id.len;
-		bool left = begin == 0 || (!is_name_byte(text.ptr[begin - 1]) && text.ptr[begin - 1] != '.');
-		bool dot = end < text.len && text.ptr[end] == '.';
-		bool right = end + dot == text.len || !is_name_byte(text.ptr[end + dot]);
-		if (left && right)
+		size_t begin = at + hit, end = begin + id.len, left = begin, right = end;
+		while (left > 0 && text.ptr[left - 1] == '.')
+			left--;
+		while (right < text.len && text.ptr[right] == '.')
+			right++;
+		if ((left == 0 || !is_name_byte(text.ptr[left - 1])) &&
+		    (right == text.len || !is_name_byte(text.ptr[right])))
 			return true;
-		at = begin + 1;
+		at = MAX(begin + 1, right);
 	}
 	return false;
 }

@@ -19,6 +19,7 @@ static void print_value(struct arena *arena, struct bytes value)
 	jsonw_string(&json, "id", authres.id);
 	jsonw_uint(&json, "version", authres.version);
 	jsonw_bool(&json, "malformed", authres.malformed);
+	jsonw_bool(&json, "ours", authres_is_ours(arena, value, BYTES_LIT("mx.example.org")));
 	jsonw_string(&json, "written", buf_bytes(&written));
 	jsonw_array(&json, "results");
 	for (size_t i = 0; i < authres.n_results; i++) {
