@@ -27,7 +27,7 @@ static struct arc *run(struct arena *arena, struct bytes raw, const struct dns_h
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	CLEANUP(arena_free) struct arena *arena = arena_create((size_t)64 << 20);
-	CLEANUP(crypto_key_free) struct crypto_key *key = signer_key();
+	struct crypto_key *key = signer_key();
 	struct signer_host signer;
 	struct bytes input = bytes_make(data, size), fields;
 	uint8_t form = size > 0 ? data[0] : 0;

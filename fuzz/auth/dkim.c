@@ -32,7 +32,7 @@ static void run(struct canon_message *message, const struct dns_host *host, stru
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	CLEANUP(arena_free) struct arena *arena = arena_create((size_t)64 << 20);
-	CLEANUP(crypto_key_free) struct crypto_key *key = signer_key();
+	struct crypto_key *key = signer_key();
 	struct signer_host signer;
 	struct bytes input = bytes_make(data, size), field;
 	uint8_t form = size > 0 ? data[0] : 0;

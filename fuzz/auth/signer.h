@@ -48,10 +48,11 @@ static inline struct dns_host signer_host_init(struct signer_host *host, struct 
 	return (struct dns_host){.ask = signer_ask, .data = host};
 }
 
+/* Read once: that takes longer than all the rest. */
 static inline struct crypto_key *signer_key(void)
 {
-	struct crypto_key *key = NULL;
+	static struct crypto_key *key;
 	ASSERT(crypto_init() == ERR_OK);
-	ASSERT(crypto_key_read_pem(BYTES_LIT(SIGNER_PEM), &key, NULL) == ERR_OK);
+	ASSERT(key || crypto_key_read_pem(BYTES_LIT(SIGNER_PEM), &key, NULL) == ERR_OK);
 	return key;
 }

@@ -345,7 +345,9 @@ static bool relaxed_line(struct sink *sink, struct bytes text, uint64_t empty)
 		sink_crlf(sink);
 	for (size_t i = 0; i < end;) {
 		size_t start = i;
-		while (i < end && !ascii_is_blank(text.ptr[i]))
+		/* A single space stays as it is; the last byte is no blank, so there is always a next one. */
+		while (i < end &&
+		       (!ascii_is_blank(text.ptr[i]) || (text.ptr[i] == ' ' && !ascii_is_blank(text.ptr[i + 1]))))
 			i++;
 		sink_add(sink, bytes_sub(text, start, i - start));
 		if (i == end)

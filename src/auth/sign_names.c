@@ -83,7 +83,10 @@ static enum err add_worth_it(struct maker *maker, bool oversign, bool chain, str
 {
 	for (size_t i = 0; i < ARRAY_LEN(worth_it); i++) {
 		const struct canon_name *name = canon_message_name(maker->message, worth_it[i].name);
-		size_t n = !name || (worth_it[i].chain && !chain) ? 0 : oversign ? worth_it[i].seen : name->count;
+		size_t there = name ? name->count : 0;
+		size_t n = worth_it[i].chain && !chain ? 0 : oversign ? there && worth_it[i].seen : there;
+		if (i == 0 && !oversign && n == 0)
+			n = 1; /* From must be in h=, whether it is there or not */
 		for (size_t j = 0; j < n; j++)
 			TRY(add(maker, worth_it[i].name, reterr));
 	}

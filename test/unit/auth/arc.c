@@ -98,7 +98,12 @@ static void no_chain_is_none(void **state)
 static void chains_that_we_seal_are_good(void **state)
 {
 	(void)state;
-	static const char *const mails[] = {MAIL, "From: a@example.com\n\nbare\n\n \n", "From: a@example.com\r\n"};
+	static const char *const mails[] = {MAIL,
+					    "From: a@example.com\n\nbare\n\n \n",
+					    "From: a@example.com\r\n",
+					    "Subject: no From\r\n\r\n",
+					    "\r\nno header\r\n",
+					    ""};
 	for (size_t i = 0; i < ARRAY_LEN(mails) * 4; i++) {
 		struct bytes raw = bytes_from_cstr(mails[i / 4]);
 		struct arc_seal_options options = by_ed25519;
