@@ -81,7 +81,7 @@ static int print(struct command *command, const struct scan_auth *auth)
 		struct json json;
 		jsonw_init(&json, &out);
 		jsonw_object(&json, NULL);
-		scan_auth_json(&json, auth);
+		scan_auth_json(&json, auth, true);
 		jsonw_string(&json, "authentication_results", buf_bytes(&field));
 		jsonw_end(&json);
 	} else {

@@ -35,5 +35,5 @@ const struct scan_auth *scan_auth_result(const struct scan *scan);
 
 /* The value of our Authentication-Results field, one line. */
 void scan_auth_field(struct buf *buf, const struct scan_auth *auth, struct bytes authserv_id);
-/* {"spf","dkim","arc","dmarc"} as members of the object that is open (FORMATS section 6). */
-void scan_auth_json(struct json *json, const struct scan_auth *auth);
+/* "spf", "dkim", "dmarc", "arc" as members of the object that is open; `arc_first`: before DMARC. */
+void scan_auth_json(struct json *json, const struct scan_auth *auth, bool arc_first);

@@ -88,12 +88,15 @@ static void dmarc_json(struct json *json, const struct scan_auth *auth)
 	jsonw_end(json);
 }
 
-void scan_auth_json(struct json *json, const struct scan_auth *auth)
+void scan_auth_json(struct json *json, const struct scan_auth *auth, bool arc_first)
 {
 	spf_json(json, auth);
 	dkim_json(json, auth->dkim);
-	arc_json(json, auth->arc);
+	if (arc_first)
+		arc_json(json, auth->arc);
 	dmarc_json(json, auth);
+	if (!arc_first)
+		arc_json(json, auth->arc);
 }
 
 /* -- Authentication-Results ---- */

@@ -83,7 +83,7 @@ void report_json(struct buf *buf, const struct scan *scan, struct bytes path, co
 	describe_parts(&json, "parts", message, false);
 	urls(&json, message);
 	jsonw_object(&json, "auth");
-	scan_auth_json(&json, scan_auth_result(scan));
+	scan_auth_json(&json, scan_auth_result(scan), false);
 	jsonw_end(&json);
 	jsonw_array(&json, "genes");
 	jsonw_end(&json);
