@@ -115,15 +115,42 @@ bool tag_has_piece(struct bytes value, struct bytes word)
 	return false;
 }
 
-static int base64_value(uint8_t c)
+#define NO_DIGIT 64
+
+static const uint8_t base64_values[256] = {
+#define SIXTEEN(a) a, a, a, a, a, a, a, a, a, a, a, a, a, a, a, a
+	SIXTEEN(64), SIXTEEN(64), /* controls */
+	64,          64,          64, 64, 64,          64,          64,          64,          64,          64,
+	64,          62,          64, 64, 64,          63, /* + / */
+	52,          53,          54, 55, 56,          57,          58,          59,          60,          61,
+	64,          64,          64, 64, 64,          64, /* 0 to 9 */
+	64,          0,           1,  2,  3,           4,           5,           6,           7,           8,
+	9,           10,          11, 12, 13,          14,          15,          16,          17,          18,
+	19,          20,          21, 22, 23,          24,          25,          64,          64,          64,
+	64,          64,          64, 26, 27,          28,          29,          30,          31,          32,
+	33,          34,          35, 36, 37,          38,          39,          40,          41,          42,
+	43,          44,          45, 46, 47,          48,          49,          50,          51,          64,
+	64,          64,          64, 64, SIXTEEN(64), SIXTEEN(64), SIXTEEN(64), SIXTEEN(64), SIXTEEN(64), SIXTEEN(64),
+	SIXTEEN(64), SIXTEEN(64),
+#undef SIXTEEN
+};
+
+/* Whole groups of four digits with nothing between them; *at stops at what is no such group. */
+static size_t base64_groups(struct bytes value, size_t *at, uint8_t *out)
 {
-	if (ascii_is_upper(c))
-		return c - 'A';
-	if (ascii_is_lower(c))
-		return c - 'a' + 26;
-	if (ascii_is_digit(c))
-		return c - '0' + 52;
-	return c == '+' ? 62 : c == '/' ? 63 : -1;
+	size_t len = 0;
+	for (; *at + 4 <= value.len; *at += 4) {
+		const uint8_t *p = value.ptr + *at;
+		uint32_t a = base64_values[p[0]], b = base64_values[p[1]], c = base64_values[p[2]],
+			 d = base64_values[p[3]];
+		if ((a | b | c | d) & NO_DIGIT)
+			break;
+		uint32_t group = a << 18 | b << 12 | c << 6 | d;
+		out[len++] = (uint8_t)(group >> 16);
+		out[len++] = (uint8_t)(group >> 8 & 255);
+		out[len++] = (uint8_t)(group & 255);
+	}
+	return len;
 }
 
 enum err tag_base64(struct arena *arena, struct bytes value, struct bytes *ret_data, size_t *ret_at)
@@ -134,17 +161,23 @@ enum err tag_base64(struct arena *arena, struct bytes value, struct bytes *ret_d
 	if (!out)
 		return ERR_NOMEM;
 	for (; at < value.len; at++) {
-		uint8_t c = value.ptr[at];
-		int digit = base64_value(c);
+		if (digits % 4 == 0 && padding == 0) {
+			size_t got = base64_groups(value, &at, out + len);
+			len += got;
+			digits += got / 3 * 4;
+			if (at == value.len)
+				break;
+		}
+		uint8_t c = value.ptr[at], digit = base64_values[c];
 		if (tag_is_blank(c))
 			continue;
 		if (c == '=' && digits % 4 >= 2 && digits % 4 + padding < 4) {
 			padding++;
 			continue;
 		}
-		if (digit < 0 || padding > 0)
+		if (digit == NO_DIGIT || padding > 0)
 			break;
-		group = (group & 0xffffff) << 6 | (uint32_t)digit;
+		group = (group & 0xffffff) << 6 | digit;
 		if (++digits % 4 == 0) {
 			out[len++] = (uint8_t)(group >> 16 & 255);
 			out[len++] = (uint8_t)(group >> 8 & 255);

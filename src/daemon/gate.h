@@ -42,6 +42,7 @@ struct gate {
 	size_t waiting;        /* of them, those that no scanner has */
 	uint64_t next_id;
 
+	struct ipc *resolver; /* NULL: none */
 	struct ipc *vault;
 	bool vault_ok;
 	struct loop_timer *vault_away; /* runs while there is none, but the next is expected at once */
@@ -90,6 +91,11 @@ void gate_scan_peer(struct gate *gate, uint32_t index, uint32_t serial, int sock
 void gate_scan_answer(struct gate *gate, const struct wire_answer *answer);
 /* A vault came that knows nothing of what the last one was asked. */
 void gate_scan_ask_again(struct gate *gate);
+
+/* -- gate_resolver.c ---- */
+void gate_resolver_peer(struct gate *gate, int socket);
+/* The sender is known: what will be asked about it can be on its way while the message comes. */
+void gate_prefetch(struct gate *gate, const struct scan_envelope *envelope);
 
 /* -- gate_vault.c ---- */
 void gate_vault_peer(struct gate *gate, int socket);

@@ -378,6 +378,7 @@ static bool begin_transaction(struct session *session, const struct milter_event
 	envelope->from = address_from_path(event->one, &from) ? transaction_keep(transaction, from)
 							      : transaction_keep(transaction, event->one);
 	envelope->user = transaction_keep(transaction, word_bytes(&session->user));
+	gate_prefetch(session->gate, envelope);
 	return true;
 }
 

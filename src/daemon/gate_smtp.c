@@ -377,6 +377,7 @@ static void on_mail(struct session *session, const struct smtp_event *event)
 	transaction->envelope = session->who;
 	transaction->envelope.has_from = true;
 	transaction->envelope.from = transaction_keep(transaction, event->path);
+	gate_prefetch(session->gate, &transaction->envelope);
 	session->mail_line = transaction_keep(transaction, event->line);
 	if (!gate_can_take_mail(session->gate) || transaction->failed) {
 		transaction_trace(transaction, "deferred",

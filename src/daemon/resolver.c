@@ -3,9 +3,10 @@
  * The resolver: the one process that asks the DNS. Scanners send it their questions, many in a message; what is in the
  * cache is answered in the same turn, the rest as it comes in.
  */
-
 #include "resolve/resolver.h"
 #include "auth/dns.h"
+#include "auth/spf.h"
+#include "base/arena.h"
 #include "base/buf.h"
 #include "base/mem.h"
 #include "daemon/child.h"
@@ -19,6 +20,7 @@
 
 #include "base/banned.h"
 
+#define SCRATCH_BYTES    ((size_t)1 << 20) /* of one walk */
 #define FIGURES_MS       1000
 #define FAILURES_TOLD_MS INT64_C(60000) /* a DNS that is down is said once a minute, counted always */
 
@@ -36,6 +38,7 @@ struct asker {
 
 struct daemon_resolver {
 	struct child *child;
+	struct arena *scratch;
 	struct resolver *resolver;
 	struct peers peers;
 	struct loop_timer *figures;
@@ -77,6 +80,58 @@ static void on_resolved(void *ctx, struct bytes key, struct bytes packed)
 	asker_free(asker);
 }
 
+/* -- Senders ---- */
+
+/*
+ * SPF goes from record to record, each known only from the one before. It is walked here, over the cache, so that what
+ * is known by now goes out in one answer, and what is not is on its way before the message is asked about it.
+ */
+struct walk {
+	struct daemon_resolver *daemon;
+	struct buf *facts; /* NULL: only asked */
+};
+
+static void nobody_waits(void *ctx, struct bytes key, struct bytes packed)
+{
+	(void)ctx;
+	(void)key;
+	(void)packed;
+}
+
+static const struct dns_answer *walk_ask(void *data, enum dns_type type, struct bytes name)
+{
+	static const struct dns_answer no_name = {.state = DNS_NO_NAME};
+	const struct walk *walk = data;
+	uint8_t text[DNS_KEY_MAX];
+	struct bytes packed;
+	if (!dns_name_valid(name))
+		return &no_name;
+	struct bytes key = dns_question_key(text, type, name);
+	struct dns_answer *answer = arena_new(walk->daemon->scratch, struct dns_answer, 1);
+	if (!answer || !resolver_ask(walk->daemon->resolver, key, &packed, nobody_waits, walk->daemon) ||
+	    dns_answer_unpack(walk->daemon->scratch, packed, answer) != ERR_OK)
+		return NULL;
+	if (walk->facts && walk->facts->len < IPC_MAX / 2)
+		add_answer(walk->facts, key, packed);
+	return answer;
+}
+
+static void walk_sender(struct daemon_resolver *daemon, struct bytes packed, struct buf *facts)
+{
+	struct walk walk = {daemon, facts};
+	struct dns_host host = {.ask = walk_ask, .data = &walk};
+	struct facts_sender sender;
+	struct spf_result result;
+	if (facts_unpack_sender(packed, &sender) != ERR_OK)
+		return;
+	struct spf_query query = {.helo = sender.helo, .from = sender.from};
+	memcpy(query.ip, sender.ip, sizeof(query.ip));
+	(void)spf_check(daemon->scratch, &host, &query, &result);
+	arena_reset(daemon->scratch);
+}
+
+/* -- Questions ---- */
+
 static void on_ask(struct link *link, const struct wire_ask *in)
 {
 	struct daemon_resolver *daemon = link->peer.peers->owner;
@@ -84,6 +139,8 @@ static void on_ask(struct link *link, const struct wire_ask *in)
 	CLEANUP(buf_done) struct buf facts = BUF_INIT(IPC_MAX);
 	enum fact_kind kind;
 	struct bytes key;
+	if (in->sender.len > 0)
+		walk_sender(daemon, in->sender, &facts);
 	while (facts_next_question(&cur, &kind, &key)) {
 		struct bytes packed = {0};
 		struct asker *asker = NULL;
@@ -110,6 +167,8 @@ static bool on_message(struct peer_link *peer, const struct wire_any *any, int *
 	(void)fd;
 	if (any->type == WIRE_ASK)
 		on_ask((struct link *)peer, &any->ask);
+	else if (any->type == WIRE_PREFETCH)
+		walk_sender(peer->peers->owner, any->prefetch.sender, NULL);
 	return true;
 }
 
@@ -166,7 +225,7 @@ static enum err prepare(struct child *child, void **ret_state, const char **ret_
 	const struct settings *settings = child_heritage(child)->settings;
 	struct daemon_resolver *daemon = mem_new(struct daemon_resolver, 1);
 	struct servers servers;
-	if (!daemon)
+	if (!daemon || !(daemon->scratch = arena_create(SCRATCH_BYTES)))
 		return error_set(reterr, ERR_NOMEM, 0, "no memory");
 	daemon->child = child;
 	daemon->peers = (struct peers){.owner = daemon,

@@ -58,6 +58,7 @@ struct task {
 	struct loop_timer *timer;
 	int64_t wait_end; /* when its patience is over; 0: it has not waited yet */
 	bool told_wait;   /* the gate knows that it waits */
+	bool told_sender; /* the resolver knows whose SPF is judged */
 };
 
 struct scanner {
@@ -206,13 +207,29 @@ struct questions {
 	struct buf buf;
 };
 
+/* Whose SPF is to be judged, the first time that the resolver is asked; nothing later. */
+static struct bytes tell_sender(struct task *task, struct buf *buf)
+{
+	const struct spf_query *query = task->told_sender ? NULL : scan_auth_query(task->scan);
+	task->told_sender = true;
+	if (!query)
+		return (struct bytes){0};
+	struct facts_sender sender = {.helo = query->helo, .from = query->from};
+	memcpy(sender.ip, query->ip, sizeof(sender.ip));
+	facts_pack_sender(buf, &sender);
+	return buf_err(buf) == ERR_OK ? buf_bytes(buf) : (struct bytes){0};
+}
+
 static void ask(struct task *task, struct questions *questions)
 {
 	if (questions->buf.len == 0)
 		return;
-	uint64_t id = questions->to->role == ROLE_GATE ? task->id : task->serial;
-	peer_say(questions->to,
-		 &(struct wire_any){.type = WIRE_ASK, .ask = {.id = id, .questions = buf_bytes(&questions->buf)}});
+	CLEANUP(buf_done) struct buf sender = BUF_INIT(4096);
+	struct wire_ask question = {.id = questions->to->role == ROLE_GATE ? task->id : task->serial,
+				    .questions = buf_bytes(&questions->buf)};
+	if (questions->to->role == ROLE_RESOLVER)
+		question.sender = tell_sender(task, &sender);
+	peer_say(questions->to, &(struct wire_any){.type = WIRE_ASK, .ask = question});
 	buf_clear(&questions->buf);
 }
 
@@ -409,10 +426,10 @@ static void on_answer(struct peer_link *from, const struct wire_answer *answer_)
 		return;
 	struct cursor cur = cursor_make(answer_->facts);
 	struct fact fact;
-	/* Only what was asked of this peer is taken from it. */
+	/* Only what this peer may know is taken from it; perhaps it tells more than was asked. */
 	while (facts_next(&cur, &fact))
 		answered |= who_knows(task, fact.kind) == from &&
-			    scan_answer(task->scan, fact.kind, fact.key, fact.state, fact.answer) == ERR_OK;
+			    scan_know(task->scan, fact.kind, fact.key, fact.state, fact.answer) == ERR_OK;
 	if (answered)
 		go_on(scanner, task);
 }

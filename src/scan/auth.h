@@ -30,6 +30,8 @@ struct scan_auth {
  */
 const struct scan_auth *scan_auth(struct scan *scan);
 extern const struct scan_auth scan_auth_unknown;
+/* Whose SPF is judged, once scan_auth() was called; NULL: nobody's. */
+const struct spf_query *scan_auth_query(const struct scan *scan);
 /* What is known when the case is done; asks nothing. */
 const struct scan_auth *scan_auth_result(const struct scan *scan);
 

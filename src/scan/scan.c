@@ -123,6 +123,11 @@ const struct scan_auth *scan_auth_result(const struct scan *scan)
 	return scan->auth && scan->auth->done ? &scan->auth->result : &scan_auth_unknown;
 }
 
+const struct spf_query *scan_auth_query(const struct scan *scan)
+{
+	return scan->auth && scan->auth->begun && scan->auth->result.has_spf ? &scan->auth->query : NULL;
+}
+
 struct crypto_keys *scan_keys(struct scan *scan)
 {
 	return scan->plan->keys;
@@ -230,6 +235,14 @@ enum err scan_answer(struct scan *scan, enum fact_kind kind, struct bytes key, e
 {
 	const struct fact *fact = fact_find(&scan->facts, kind, key);
 	if (!fact || fact->state != FACT_ASKED || state == FACT_ASKED)
+		return ERR_DENIED;
+	return fact_set(scan->arena, &scan->facts, kind, key, state, answer);
+}
+
+enum err scan_know(struct scan *scan, enum fact_kind kind, struct bytes key, enum fact_state state, struct bytes answer)
+{
+	const struct fact *fact = fact_find(&scan->facts, kind, key);
+	if (state == FACT_ASKED || (fact && fact->state != FACT_ASKED))
 		return ERR_DENIED;
 	return fact_set(scan->arena, &scan->facts, kind, key, state, answer);
 }

@@ -60,3 +60,23 @@ bool facts_next(struct cursor *cur, struct fact *ret_fact)
 	ret_fact->answer = cursor_take(cur, cursor_be32(cur));
 	return cur->err == ERR_OK;
 }
+
+void facts_pack_sender(struct buf *buf, const struct facts_sender *sender)
+{
+	buf_add(buf, bytes_make(sender->ip, sizeof(sender->ip)));
+	put_short(buf, sender->helo);
+	put_short(buf, sender->from);
+}
+
+enum err facts_unpack_sender(struct bytes packed, struct facts_sender *ret_sender)
+{
+	struct cursor cur = cursor_make(packed);
+	struct bytes ip = cursor_take(&cur, sizeof(ret_sender->ip));
+	struct facts_sender sender = {.helo = take_short(&cur)};
+	sender.from = take_short(&cur);
+	if (cur.err != ERR_OK || !cursor_end(&cur))
+		return ERR_SYNTAX;
+	memcpy(sender.ip, ip.ptr, sizeof(sender.ip));
+	*ret_sender = sender;
+	return ERR_OK;
+}

@@ -12,6 +12,14 @@
 void facts_add_question(struct buf *buf, enum fact_kind kind, struct bytes key);
 void facts_add(struct buf *buf, enum fact_kind kind, enum fact_state state, struct bytes key, struct bytes answer);
 
+/* Whose SPF is asked, as ASK and PREFETCH carry it. ERR_SYNTAX. */
+struct facts_sender {
+	uint8_t ip[16];
+	struct bytes helo, from;
+};
+void facts_pack_sender(struct buf *buf, const struct facts_sender *sender);
+NODISCARD enum err facts_unpack_sender(struct bytes packed, struct facts_sender *ret_sender);
+
 /* The next one of the span that the cursor is over; false at its end. What is not of the form sets the cursor's error.
  */
 bool facts_next_question(struct cursor *cur, enum fact_kind *ret_kind, struct bytes *ret_key);

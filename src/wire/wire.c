@@ -128,7 +128,6 @@ bool wire_permitted(enum wire_role sender, enum wire_role receiver, enum wire_ty
 		{ROLE_SCANNER, ROLE_RESOLVER, WIRE_ASK},
 		{ROLE_RESOLVER, ROLE_SCANNER, WIRE_ANSWER},
 		{ROLE_GATE, ROLE_RESOLVER, WIRE_PREFETCH},
-		{ROLE_RESOLVER, ROLE_GATE, WIRE_PREFETCHED},
 	};
 	for (size_t i = 0; i < ARRAY_LEN(table); i++)
 		if (table[i].sender == sender && table[i].receiver == receiver && table[i].type == type)
