@@ -2,6 +2,7 @@
 #include "unit.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <stdlib.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -11,6 +12,7 @@
 #include "conf/tree.h"
 #include "daemon/supervisor_config.h"
 #include "sys/file.h"
+#include "sys/process.h"
 
 static void answer(void *ctx, struct bytes bytes)
 {
@@ -85,6 +87,48 @@ static void the_child_gives_the_tree_that_the_parser_gives(void **state)
 	no_child_is_left();
 }
 
+/* "Name:\tvalue\n" of /proc/PID/status. */
+static bool status_says(const char *status, const char *line)
+{
+	return strstr(status, line) != NULL;
+}
+
+static void the_parser_has_no_rights_when_it_answers(void **state)
+{
+	CLEANUP(buf_done) struct buf text = BUF_INIT(YAML_BYTES_MAX);
+	char path[64], status[4096], byte;
+	int ends[2], wstatus;
+	pid_t pid;
+	(void)state;
+	if (access("/proc/sys/kernel/seccomp/actions_avail", R_OK) != 0)
+		skip();
+	buf_add_cstr(&text, "hostname: ");
+	while (text.len < 500000)
+		buf_add_cstr(&text, "much-more-than-a-pipe-holds-");
+	assert_int_equal(pipe2(ends, O_CLOEXEC), 0);
+	struct config_job job = {.text = buf_bytes(&text), .out = ends[1]};
+	assert_ok(process_spawn("parser", &ends[1], 1, supervisor_parse_config, &job, &pid));
+	(void)close(ends[1]);
+	/* Its first byte is here and its last does not fit into the pipe: it stands still. */
+	assert_int_equal(read(ends[0], &byte, 1), 1);
+	(void)snprintf(path, sizeof(path), "/proc/%d/status", (int)pid);
+	int fd = open(path, O_RDONLY | O_CLOEXEC);
+	assert_true(fd >= 0);
+	ssize_t n = read(fd, status, sizeof(status) - 1);
+	(void)close(fd);
+	assert_true(n > 0);
+	status[n] = '\0';
+	assert_true(status_says(status, "\nSeccomp:\t2\n"));
+	assert_true(status_says(status, "\nNoNewPrivs:\t1\n"));
+	if (geteuid() == 0) {
+		assert_false(status_says(status, "\nUid:\t0\t"));
+		assert_true(status_says(status, "\nCapEff:\t0000000000000000\n"));
+	}
+	(void)close(ends[0]); /* nobody listens: it ends with an error of its own */
+	assert_int_equal(waitpid(pid, &wstatus, 0), pid);
+	assert_true(WIFEXITED(wstatus) && WEXITSTATUS(wstatus) == 1);
+}
+
 static void an_error_of_syntax_comes_back_with_its_line(void **state)
 {
 	CLEANUP(arena_free) struct arena *arena = arena_create(SIZE_MAX);
@@ -128,6 +172,7 @@ static void a_child_that_dies_or_lies_is_an_error(void **state)
 
 static const struct CMUnitTest tests[] = {
 	cmocka_unit_test(the_child_gives_the_tree_that_the_parser_gives),
+	cmocka_unit_test(the_parser_has_no_rights_when_it_answers),
 	cmocka_unit_test(an_error_of_syntax_comes_back_with_its_line),
 	cmocka_unit_test(a_child_that_dies_or_lies_is_an_error),
 };
