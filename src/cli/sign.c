@@ -152,7 +152,7 @@ static int failed(const struct job *job, enum err err, const struct error *error
 static int sign_dkim(struct job *job)
 {
 	struct canon_message *message;
-	struct bytes field;
+	struct bytes field = {0};
 	struct error error = {0};
 	struct dkim_sign_options options = {
 		.domain = bytes_from_cstr(job->options->domain),
@@ -202,8 +202,8 @@ static int check_chain(struct job *job, struct arc *arc)
 static int sign_arc(struct job *job)
 {
 	struct canon_message *message;
-	struct arc *arc;
-	struct bytes fields;
+	struct arc *arc = NULL;
+	struct bytes fields = {0};
 	struct error error = {0};
 	struct arc_options check = {.now = job->now};
 	struct arc_seal_options options = {

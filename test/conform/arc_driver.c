@@ -43,7 +43,7 @@ static const struct dns_answer *ask(void *data, enum dns_type type, struct bytes
 static struct arc *check(struct arena *arena, struct bytes raw, const struct dns_host *host, int64_t now)
 {
 	struct canon_message *message;
-	struct arc *arc;
+	struct arc *arc = NULL;
 	enum auth_step step;
 	need(canon_message_read(arena, raw, &message) == ERR_OK &&
 		     arc_begin(message, &(struct arc_options){.now = now}, &arc) == ERR_OK &&

@@ -61,8 +61,8 @@ int main(int argc, char **argv)
 	CLEANUP(arena_free) struct arena *arena = arena_create(SIZE_MAX);
 	static struct zone zone;
 	struct canon_message *message;
-	struct dkim *dkim;
-	struct arc *arc;
+	struct dkim *dkim = NULL;
+	struct arc *arc = NULL;
 	enum auth_step step;
 	need(argc == 3 && arena && crypto_init() == ERR_OK, "arguments");
 	struct bytes raw = slurp(arena, stdin, "standard input"), line;
