@@ -233,6 +233,7 @@ static struct bytes sign_tags(const char *tags, const char *pem, struct bytes ma
 
 static const struct dns_row rows[] = {
 	{DNS_TXT, "ed._domainkey.example.com", "v=DKIM1; k=ed25519; p=" PUBLIC_ED25519, 0},
+	{DNS_TXT, "ed._domainkey.xn--bcher-kva.example", "v=DKIM1; k=ed25519; p=" PUBLIC_ED25519, 0},
 	{DNS_TXT, "rsa._domainkey.example.com", "p=" PUBLIC_RSA_2048, 0},
 	{DNS_TXT, "bare._domainkey.example.com", "k=rsa; p=" PUBLIC_RSA_2048_BARE, 0},
 	{DNS_TXT, "short._domainkey.example.com", "p=" PUBLIC_RSA_512, 0},
@@ -291,6 +292,12 @@ static const struct {
 	 "rsa-sha1 is not accepted (RFC 8301)"},
 	{"d= that is no domain", "v=1; a=ed25519-sha256; d=exa mple.com; s=ed;", "from", DKIM_NEUTRAL, NULL},
 	{"an empty d=", "v=1; a=ed25519-sha256; d=; s=ed;", "from", DKIM_NEUTRAL, NULL},
+	{"d= and i= in Unicode",
+	 "v=1; a=ed25519-sha256; d=b\xc3\xbc"
+	 "cher.example; s=ed; i=@x.B\xc3\xbc"
+	 "cher.example;",
+	 "from", DKIM_PASS, NULL},
+	{"d= in no Unicode", "v=1; a=ed25519-sha256; d=b\xff.example; s=ed;", "from", DKIM_NEUTRAL, NULL},
 	{"i= in the domain", GOOD " i=joe@example.com;", "from", DKIM_PASS, NULL},
 	{"i= in a subdomain", GOOD " i=@mail.example.com;", "from", DKIM_PASS, NULL},
 	{"i= elsewhere", GOOD " i=@badexample.com;", "from", DKIM_NEUTRAL, NULL},
