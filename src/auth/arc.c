@@ -230,6 +230,8 @@ enum err arc_begin(struct canon_message *message, const struct arc_options *opti
 		TRY(collect(&collector, (enum kind)kind));
 	if (message->too_large)
 		fail(arc, "the header is too large");
+	if (message->junk)
+		fail(arc, "a line of the header is no field");
 	check_structure(arc, collector.checks);
 	if (arc->result == ARC_FAIL && !arc->reason.ptr)
 		return ERR_NOMEM;

@@ -407,6 +407,17 @@ static void weak_sets_of_fields_are_marked(void **state)
 				 cases[i].flags);
 }
 
+/* Text of somebody else's, shown by those who begin the body there, above the fields that were signed. */
+static void a_header_with_junk_is_refused(void **state)
+{
+	(void)state;
+	struct bytes raw = sign_tags(GOOD, KEY_ED25519, BYTES_LIT(MAIL), CANON_SIMPLE, CANON_SIMPLE, CANON_ALL, "from");
+	const struct dkim_signature *signature =
+		one(arena_printf(arena, "From: c@example.com\r\nPay here\r\n%.*s", BYTES_FMT(raw)));
+	assert_int_equal(signature->result, DKIM_POLICY);
+	assert_int_equal(one(arena_printf(arena, "From x\r\n%.*s", BYTES_FMT(raw)))->result, DKIM_PASS);
+}
+
 static void rsa_keys_in_both_forms(void **state)
 {
 	(void)state;
@@ -652,6 +663,7 @@ static const struct CMUnitTest tests[] = {
 	cmocka_unit_test_setup_teardown(tags_and_key_records_decide, setup, teardown),
 	cmocka_unit_test_setup_teardown(the_length_limits_what_is_covered, setup, teardown),
 	cmocka_unit_test_setup_teardown(weak_sets_of_fields_are_marked, setup, teardown),
+	cmocka_unit_test_setup_teardown(a_header_with_junk_is_refused, setup, teardown),
 	cmocka_unit_test_setup_teardown(rsa_keys_in_both_forms, setup, teardown),
 	cmocka_unit_test_setup_teardown(what_is_over_the_cap_is_told, setup, teardown),
 	cmocka_unit_test_setup_teardown(a_message_without_signatures_asks_nothing, setup, teardown),
