@@ -202,12 +202,23 @@ static enum err hash_seals(struct arc *arc)
 	return ERR_OK;
 }
 
+static bool has_fields(const struct canon_message *message)
+{
+	for (size_t kind = 0; kind < ARRAY_LEN(kinds); kind++)
+		if (canon_message_name(message, kinds[kind].key))
+			return true;
+	return false;
+}
+
 enum err arc_begin(struct canon_message *message, const struct arc_options *options, struct arc **ret_arc)
 {
 	struct arc *arc = arena_new(message->arena, struct arc, 1);
 	if (!arc)
 		return ERR_NOMEM;
-	*arc = (struct arc){.message = message, .options = *options};
+	*arc = (struct arc){.message = message, .options = *options, .reason = BYTES_LIT("there is no chain")};
+	*ret_arc = arc;
+	if (!has_fields(message))
+		return ERR_OK;
 	arc->sets = arena_new(message->arena, struct arc_set, ARC_SETS_MAX);
 	struct collector collector = {.arc = arc, .arena = message->arena};
 	collector.checks = arena_new(message->arena, struct arc_check, ARC_SETS_MAX);
@@ -217,19 +228,24 @@ enum err arc_begin(struct canon_message *message, const struct arc_options *opti
 		arc->sets[i] = (struct arc_set){.results = SIZE_MAX, .signature = SIZE_MAX, .seal = SIZE_MAX};
 	for (size_t kind = 0; kind < ARRAY_LEN(kinds); kind++)
 		TRY(collect(&collector, (enum kind)kind));
-	if (message->too_large && (arc->chain > 0 || arc->result == ARC_FAIL))
+	if (message->too_large)
 		fail(arc, "the header is too large");
+	if (message->junk)
+		fail(arc, "a line of the header is no field");
 	check_structure(arc, collector.checks);
 	if (arc->result == ARC_FAIL && !arc->reason.ptr)
 		return ERR_NOMEM;
-	if (arc->result == ARC_NONE)
-		arc->reason = BYTES_LIT("there is no chain");
-	*ret_arc = arc;
-	if (arc->result == ARC_FAIL || arc->chain == 0)
+	if (arc->result == ARC_FAIL)
 		return ERR_OK;
 	arc->checks = collector.checks;
 	TRY(hash_messages(arc));
-	return hash_seals(arc);
+	TRY(hash_seals(arc));
+	if (!arc->checks[arc->chain - 1].body_changed)
+		return ERR_OK;
+	/* No key can make that good, so none is asked for. */
+	arc->checks = NULL;
+	fail(arc, "%s: instance %u: the body was changed", kinds[MESSAGE].name, arc->chain);
+	return arc->reason.ptr ? ERR_OK : ERR_NOMEM;
 }
 
 /* -- Checking ---- */

@@ -69,7 +69,8 @@ struct arc_seal {
 	uint8_t digest[CRYPTO_SHA256_LEN];
 	struct arc_seal_work *work; /* of arc_seal.c */
 };
-/* `arc` is a chain that was checked (AUTH_DONE) and is not `temporary`. ERR_SYNTAX with a text for bad options. */
+/* `arc` is a chain that was checked (AUTH_DONE). ERR_SYNTAX with a text for bad options; ERR_AGAIN when it is
+ * `temporary`. */
 NODISCARD enum err arc_seal_begin(const struct arc *arc, enum crypto_type type, const struct arc_seal_options *options,
 				  struct arc_seal *ret_seal, struct error *reterr);
 NODISCARD enum err arc_seal_signed(struct arc_seal *seal, struct bytes signature);

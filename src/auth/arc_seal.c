@@ -228,6 +228,8 @@ enum err arc_seal_begin(const struct arc *arc, enum crypto_type type, const stru
 			struct arc_seal *ret_seal, struct error *reterr)
 {
 	*ret_seal = (struct arc_seal){0};
+	if (arc->temporary)
+		return error_set(reterr, ERR_AGAIN, 0, "the chain cannot be checked now");
 	TRY(check_options(arc, options, reterr));
 	if (arc->sealed_fail || arc->chain >= ARC_SETS_MAX) {
 		ret_seal->done = true;

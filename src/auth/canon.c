@@ -60,6 +60,7 @@ static enum err split(struct canon_message *message)
 		}
 		size_t name_len;
 		if (ascii_is_blank(line.text.ptr[0])) {
+			message->junk = message->junk || !in_field;
 			if (in_field) {
 				struct canon_field *field = &message->fields[message->n_fields - 1];
 				size_t end = at + line.text.len;
@@ -81,6 +82,7 @@ static enum err split(struct canon_message *message)
 			in_field = true;
 		} else {
 			in_field = false;
+			message->junk = message->junk || at > 0 || !bytes_starts(line.text, BYTES_LIT("From "));
 		}
 		at = line.next;
 	}

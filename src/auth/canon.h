@@ -44,11 +44,13 @@ struct canon_message {
 	struct canon_name *names; /* sorted, for canon_message_name() */
 	size_t n_names;
 	bool too_large;
-	bool crlf;                      /* its first line ends in CRLF, as new fields shall */
+	bool junk; /* a line of the header is no field and continues none; some readers take it for the body's first */
+	bool crlf; /* its first line ends in CRLF, as new fields shall */
 	struct canon_body_hash *bodies; /* those known already */
 };
 
-/* Lines before the empty one that are no field and continue none are left out, as if they were not there. */
+/* Lines before the empty one that are no field and continue none are left out, and marked; an mbox's first line is not.
+ */
 NODISCARD enum err canon_message_read(struct arena *arena, struct bytes raw, struct canon_message **ret_message);
 /* The fields of that name, in any case; NULL when there is none. */
 const struct canon_name *canon_message_name(const struct canon_message *message, struct bytes name);

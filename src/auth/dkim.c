@@ -173,6 +173,11 @@ static enum err finish(struct dkim *dkim, struct dkim_check *check, const struct
 	} else if (verdict.result == DKIM_FAIL && check->body_changed) {
 		verdict.reason = BYTES_LIT("header and body are not those that were signed");
 	}
+	if (verdict.result == DKIM_PASS && dkim->message->junk) {
+		/* Who adds such a line can show text of his own above what was signed. */
+		verdict.result = DKIM_POLICY;
+		verdict.reason = BYTES_LIT("the signature is good, but a line of the header is no field");
+	}
 	entry->result = verdict.result;
 	entry->reason = verdict.reason;
 	if (verdict.result == DKIM_PASS && entry->body_uncovered > 0)

@@ -3,11 +3,13 @@
 
 #include "auth/arc.h"
 #include "auth/dkim_key.h"
+#include "auth/dmarc.h"
 #include "auth/sign_names.h"
 #include "auth/tags.h"
 #include "base/arena.h"
 #include "base/ascii.h"
 #include "base/num.h"
+#include "base/utf8.h"
 
 #include "base/banned.h"
 
@@ -45,6 +47,19 @@ static bool take_lower(struct reader *reader, const struct tag *tag, struct byte
 	return !reader->no_memory;
 }
 
+/* In A-labels (RFC 8616 5). False when it is no domain name. */
+static bool normalise(struct reader *reader, struct bytes *name)
+{
+	struct bytes normal;
+	if (utf8_is_ascii(*name))
+		return sign_domain_valid(*name);
+	enum err err = dmarc_domain(reader->arena, *name, &normal);
+	reader->no_memory = reader->no_memory || err == ERR_NOMEM;
+	if (err == ERR_OK)
+		*name = normal;
+	return err == ERR_OK;
+}
+
 /* d=, s=, a=, and i= of DKIM: told even of a signature that is wrong elsewhere. */
 static bool read_names(struct reader *reader)
 {
@@ -55,18 +70,20 @@ static bool read_names(struct reader *reader)
 	    (selector && !take_lower(reader, selector, &sig->selector)) ||
 	    (algorithm && !take_lower(reader, algorithm, &sig->algorithm)))
 		return false;
+	bool domain_good = domain && normalise(reader, &sig->domain);
 	if (sig->kind != SIGNATURE_DKIM)
 		sig->instance = identity ? signature_instance(identity->value) : 0;
 	else if (identity)
 		sig->identity = identity->value;
 	else if (domain)
 		sig->identity = arena_printf(reader->arena, "@%.*s", BYTES_FMT(sig->domain));
-	reader->no_memory = reader->no_memory || (domain && !sig->domain.ptr);
+	if (sig->kind == SIGNATURE_DKIM && !identity && domain && !sig->identity.ptr)
+		reader->no_memory = true;
 	if (!domain || !selector || !algorithm)
 		return broken(reader, NULL, !domain ? "d= is missing" : !selector ? "s= is missing" : "a= is missing");
-	if (!sign_domain_valid(sig->domain))
+	if (!domain_good)
 		return broken(reader, domain, "d= is not a domain name");
-	if (!sign_domain_valid(sig->selector))
+	if (!normalise(reader, &sig->selector))
 		return broken(reader, selector, "s= is not a selector");
 	sig->question =
 		arena_printf(reader->arena, "%.*s._domainkey.%.*s", BYTES_FMT(sig->selector), BYTES_FMT(sig->domain));
@@ -89,10 +106,11 @@ static bool read_identity(struct reader *reader)
 	size_t at = bytes_rfind_byte(sig->identity, '@');
 	if (at == BYTES_NONE)
 		return broken(reader, tag, "i= has no @");
-	sig->identity_domain = bytes_from(sig->identity, at + 1);
-	struct bytes host = sig->identity_domain;
-	if (!bytes_ends_nocase(host, sig->domain) ||
-	    (host.len > sig->domain.len && (host.ptr[host.len - sig->domain.len - 1] != '.' || !dns_name_valid(host))))
+	struct bytes host = bytes_from(sig->identity, at + 1);
+	bool good = normalise(reader, &host);
+	sig->identity_domain = host;
+	if (!good || !bytes_ends_nocase(host, sig->domain) ||
+	    (host.len > sig->domain.len && host.ptr[host.len - sig->domain.len - 1] != '.'))
 		return broken(reader, tag, "i= is not in the domain of d=");
 	return true;
 }

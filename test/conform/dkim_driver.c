@@ -36,7 +36,7 @@ static void need(bool good, const char *what)
 
 static struct bytes slurp(struct arena *arena, FILE *file, const char *what)
 {
-	CLEANUP(buf_done) struct buf buf = BUF_INIT(1 << 24);
+	CLEANUP(buf_done) struct buf buf = BUF_INIT(1 << 27);
 	char piece[4096];
 	size_t n;
 	need(file != NULL, what);

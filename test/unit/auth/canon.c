@@ -139,21 +139,23 @@ static const struct {
 	const char *rule, *raw;
 	size_t n_fields;
 	const char *body;
-	bool crlf;
+	bool crlf, junk;
 } messages[] = {
-	{"the plain case", "A: b\r\nC: d\r\n\r\nbody", 2, "body", true},
-	{"of a file", "A: b\nC: d\n\nbody\r\n", 2, "body\r\n", false},
-	{"no body", "A: b\r\n", 1, "", true},
-	{"no line end", "A: b", 1, "", true},
-	{"nothing", "", 0, "", true},
-	{"an empty line first", "\r\nA: b\r\n", 0, "A: b\r\n", true},
-	{"folds", "A: b\r\n c\r\n\td\r\n\r\n", 1, "", true},
-	{"a line that is no field is not there", "A: b\r\njunk\r\n more\r\nC: d\r\n\r\nx", 2, "x", true},
-	{"a name with blanks inside is none", "A: b\r\nX Y: z\r\n\r\nx", 1, "x", true},
-	{"a line of blanks ends nothing", "A: b\r\n \r\nC: d\r\n\r\nx", 2, "x", true},
-	{"a fold first", " x\r\nA: b\r\n\r\nx", 1, "x", true},
-	{"a bare CR ends no line", "A: b\rC: d\r\r\nE: f\r\n\r\nx", 2, "x", true},
-	{"a CR alone is no empty line", "A: b\r\n\r\r\n\r\nx", 1, "x", true},
+	{"the plain case", "A: b\r\nC: d\r\n\r\nbody", 2, "body", true, false},
+	{"of a file", "A: b\nC: d\n\nbody\r\n", 2, "body\r\n", false, false},
+	{"no body", "A: b\r\n", 1, "", true, false},
+	{"no line end", "A: b", 1, "", true, false},
+	{"nothing", "", 0, "", true, false},
+	{"an empty line first", "\r\nA: b\r\n", 0, "A: b\r\n", true, false},
+	{"folds", "A: b\r\n c\r\n\td\r\n\r\n", 1, "", true, false},
+	{"a line that is no field is not there", "A: b\r\njunk\r\n more\r\nC: d\r\n\r\nx", 2, "x", true, true},
+	{"a name with blanks inside is none", "A: b\r\nX Y: z\r\n\r\nx", 1, "x", true, true},
+	{"a line of blanks ends nothing", "A: b\r\n \r\nC: d\r\n\r\nx", 2, "x", true, false},
+	{"a fold first", " x\r\nA: b\r\n\r\nx", 1, "x", true, true},
+	{"a bare CR ends no line", "A: b\rC: d\r\r\nE: f\r\n\r\nx", 2, "x", true, false},
+	{"a CR alone is no empty line", "A: b\r\n\r\r\n\r\nx", 1, "x", true, true},
+	{"an mbox's line first", "From a@b Tue Nov 14 22:13:20 2023\nA: b\n\nx", 1, "x", false, false},
+	{"one further down", "A: b\n>From a\n\nx", 1, "x", false, true},
 };
 
 static void messages_are_split_by_lines(void **state)
@@ -167,6 +169,7 @@ static void messages_are_split_by_lines(void **state)
 		assert_int_equal(message->n_fields, messages[i].n_fields);
 		assert_bytes_str(message->body, messages[i].body);
 		assert_int_equal(message->crlf, messages[i].crlf);
+		assert_int_equal(message->junk, messages[i].junk);
 	}
 }
 

@@ -174,7 +174,7 @@ static void keys_are_measured_before_they_are_used(void **state)
 static void keys_that_are_cut_or_changed_are_broken_or_others(void **state)
 {
 	(void)state;
-	static const char *const records[] = {"p=" PUBLIC_RSA_2048, "p=" PUBLIC_RSA_2048_BARE};
+	static const char *const records[] = {("p=" PUBLIC_RSA_2048), ("p=" PUBLIC_RSA_2048_BARE)};
 	for (size_t i = 0; i < ARRAY_LEN(records); i++) {
 		struct bytes data = decoded(records[i]);
 		for (size_t cut = 0; cut < data.len; cut++) {

@@ -233,6 +233,7 @@ static struct bytes sign_tags(const char *tags, const char *pem, struct bytes ma
 
 static const struct dns_row rows[] = {
 	{DNS_TXT, "ed._domainkey.example.com", "v=DKIM1; k=ed25519; p=" PUBLIC_ED25519, 0},
+	{DNS_TXT, "ed._domainkey.xn--bcher-kva.example", "v=DKIM1; k=ed25519; p=" PUBLIC_ED25519, 0},
 	{DNS_TXT, "rsa._domainkey.example.com", "p=" PUBLIC_RSA_2048, 0},
 	{DNS_TXT, "bare._domainkey.example.com", "k=rsa; p=" PUBLIC_RSA_2048_BARE, 0},
 	{DNS_TXT, "short._domainkey.example.com", "p=" PUBLIC_RSA_512, 0},
@@ -291,6 +292,12 @@ static const struct {
 	 "rsa-sha1 is not accepted (RFC 8301)"},
 	{"d= that is no domain", "v=1; a=ed25519-sha256; d=exa mple.com; s=ed;", "from", DKIM_NEUTRAL, NULL},
 	{"an empty d=", "v=1; a=ed25519-sha256; d=; s=ed;", "from", DKIM_NEUTRAL, NULL},
+	{"d= and i= in Unicode",
+	 "v=1; a=ed25519-sha256; d=b\xc3\xbc"
+	 "cher.example; s=ed; i=@x.B\xc3\xbc"
+	 "cher.example;",
+	 "from", DKIM_PASS, NULL},
+	{"d= in no Unicode", "v=1; a=ed25519-sha256; d=b\xff.example; s=ed;", "from", DKIM_NEUTRAL, NULL},
 	{"i= in the domain", GOOD " i=joe@example.com;", "from", DKIM_PASS, NULL},
 	{"i= in a subdomain", GOOD " i=@mail.example.com;", "from", DKIM_PASS, NULL},
 	{"i= elsewhere", GOOD " i=@badexample.com;", "from", DKIM_NEUTRAL, NULL},
@@ -398,6 +405,17 @@ static void weak_sets_of_fields_are_marked(void **state)
 					       CANON_ALL, cases[i].names))
 					 ->flags,
 				 cases[i].flags);
+}
+
+/* Text of somebody else's, shown by those who begin the body there, above the fields that were signed. */
+static void a_header_with_junk_is_refused(void **state)
+{
+	(void)state;
+	struct bytes raw = sign_tags(GOOD, KEY_ED25519, BYTES_LIT(MAIL), CANON_SIMPLE, CANON_SIMPLE, CANON_ALL, "from");
+	const struct dkim_signature *signature =
+		one(arena_printf(arena, "From: c@example.com\r\nPay here\r\n%.*s", BYTES_FMT(raw)));
+	assert_int_equal(signature->result, DKIM_POLICY);
+	assert_int_equal(one(arena_printf(arena, "From x\r\n%.*s", BYTES_FMT(raw)))->result, DKIM_PASS);
 }
 
 static void rsa_keys_in_both_forms(void **state)
@@ -645,6 +663,7 @@ static const struct CMUnitTest tests[] = {
 	cmocka_unit_test_setup_teardown(tags_and_key_records_decide, setup, teardown),
 	cmocka_unit_test_setup_teardown(the_length_limits_what_is_covered, setup, teardown),
 	cmocka_unit_test_setup_teardown(weak_sets_of_fields_are_marked, setup, teardown),
+	cmocka_unit_test_setup_teardown(a_header_with_junk_is_refused, setup, teardown),
 	cmocka_unit_test_setup_teardown(rsa_keys_in_both_forms, setup, teardown),
 	cmocka_unit_test_setup_teardown(what_is_over_the_cap_is_told, setup, teardown),
 	cmocka_unit_test_setup_teardown(a_message_without_signatures_asks_nothing, setup, teardown),
