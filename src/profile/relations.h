@@ -119,7 +119,7 @@ struct relations_figures relations_figures(const struct relations *relations);
 
 /* -- Packed: one line of printable ASCII ---- */
 
-#define RELATIONS_QUERY_MAX  65536
+#define RELATIONS_QUERY_MAX  65535 /* the length of a fact's key has two bytes */
 #define RELATIONS_ANSWER_MAX 4096
 
 /* Texts over RELATIONS_TEXT_MAX and lists over RELATIONS_LIST_MAX are not packed. */
@@ -145,6 +145,7 @@ struct relations_writer {
 	unsigned section;
 	size_t at;
 	uint32_t piece;
+	size_t records; /* in it so far */
 };
 void relations_snapshot_begin(const struct relations *relations, int64_t now, struct relations_writer *ret_writer);
 /* Adds the next piece (at most SNAPSHOT_PIECE_MAX bytes) to `buf`; false when there is none left. */

@@ -164,6 +164,7 @@ static void put_piece(struct relations_writer *writer, struct buf *buf)
 	buf->ptr[from + 3] = (uint8_t)(count >> 8);
 	put64(buf, hash_sip(relations->key, bytes_from(buf_bytes(buf), from)));
 	writer->piece++;
+	writer->records += count;
 }
 
 void relations_snapshot_begin(const struct relations *relations, int64_t now, struct relations_writer *ret_writer)
