@@ -1,0 +1,23 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#pragma once
+/*
+ * scan/relation.h: what the organisation knows of the author of a message (FACT_RELATION, profile/relations.h), for
+ * checks, and the question itself, from which the same is learned once the message is delivered.
+ *
+ * Whose knowledge: that of the recipients' registrable domain; of several the first recipient's, and only recipients
+ * there are asked for. Mail of our own authenticated users is asked for under the domain of its author.
+ */
+#include "profile/relations.h"
+
+struct scan;
+
+/* NULL: wait, what proves the author is being asked for. No author, or several of them: `author` is empty. */
+const struct relations_query *scan_relations_query(struct scan *scan);
+/* NULL: wait. Where nobody could tell, all is empty: nothing is known, not even for how long (`org`). */
+const struct relations_answer *scan_relations(struct scan *scan);
+/* The question of this message, packed, if it was made; {NULL, 0}. */
+struct bytes scan_relations_key(struct scan *scan);
+
+/* Where the scan keeps what was made of it; for relation.c alone. */
+struct scan_relation;
+struct scan_relation **scan_relation_kept(struct scan *scan);
