@@ -186,6 +186,8 @@ static void peer(void *state, enum wire_role role, uint32_t index, uint32_t seri
 		gate_scan_peer(gate, index, serial, socket);
 	else if (role == ROLE_VAULT)
 		gate_vault_peer(gate, socket);
+	else if (role == ROLE_LEDGER)
+		gate_ledger_peer(gate, socket);
 	else
 		(void)close(socket);
 }

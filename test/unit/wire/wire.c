@@ -96,7 +96,7 @@ static void the_form_on_the_wire_stands(void **state)
 	wire_encode(&buf, &(struct wire_any){.type = WIRE_STUCK, .stuck = {.index = 1, .serial = 0xa0b0c0d0}});
 	wire_encode(&buf, &(struct wire_any){.type = WIRE_HEALTH, .health = {.ok = 1, .reason = BYTES_LIT("full")}});
 	assert_bytes(buf_bytes(&buf), BYTES_LIT("\0\4\0\0\0\1\xa0\xb0\xc0\xd0"
-						"\0\20\1\0\0\0\4full"));
+						"\0\21\1\0\0\0\4full"));
 }
 
 static void a_message_that_is_cut_or_too_long_is_refused(void **state)
@@ -118,17 +118,17 @@ static void numbers_of_no_message_and_lengths_beyond_the_end_are_refused(void **
 {
 	static const struct bytes cases[] = {
 		BYTES_INIT("\xff\xff"),
-		BYTES_INIT("\0\21"), /* one after the last */
+		BYTES_INIT("\0\22"), /* one after the last */
 		BYTES_INIT("\1\0\1"),
-		BYTES_INIT("\0\20\1\xff\xff\xff\xff"),
-		BYTES_INIT("\0\20\1\xff\xff\xff\xff"
+		BYTES_INIT("\0\21\1\xff\xff\xff\xff"),
+		BYTES_INIT("\0\21\1\xff\xff\xff\xff"
 			   "full"),
-		BYTES_INIT("\0\20\1\0\0\0\5full"),
-		BYTES_INIT("\0\20\1\0\0\0\3full"),
+		BYTES_INIT("\0\21\1\0\0\0\5full"),
+		BYTES_INIT("\0\21\1\0\0\0\3full"),
 	};
 	struct wire_any out;
 	(void)state;
-	assert_int_equal(WIRE_TYPES, 17);
+	assert_int_equal(WIRE_TYPES, 18);
 	for (size_t i = 0; i < ARRAY_LEN(cases); i++)
 		assert_int_equal(wire_decode(cases[i], &out), ERR_SYNTAX);
 }
@@ -155,6 +155,11 @@ static void nobody_says_more_than_this(void **state)
 		{"resolver", "scanner", SAYS(ANSWER)},
 		{"gate", "resolver", SAYS(PREFETCH)},
 		{"resolver", "gate", SAYS(PREFETCHED)},
+		{"supervisor", "ledger", SAYS(PEER) | SAYS(DRAIN)},
+		{"ledger", "supervisor", SAYS(READY) | SAYS(DRAINED)},
+		{"scanner", "ledger", SAYS(ASK)},
+		{"ledger", "scanner", SAYS(ANSWER)},
+		{"gate", "ledger", SAYS(LEARN)},
 		{"gate", "vault", SAYS(ASK) | SAYS(TRACE) | SAYS(STORE)},
 		{"vault", "gate", SAYS(ANSWER) | SAYS(TRACED) | SAYS(STORED) | SAYS(HEALTH)},
 	};
