@@ -81,6 +81,12 @@ void forwarders_ask(const struct forwarders *forwarders, uint64_t key, uint16_t 
 	};
 }
 
+bool forwarder_is_trusty(const struct forwarder_figures *figures)
+{
+	uint32_t good = (uint32_t)figures->intact + figures->sealed, all = good + figures->broken + figures->unwanted;
+	return figures->days >= 5 && figures->authors >= 3 && good >= 10 && figures->unwanted * 10u <= all;
+}
+
 static struct forwarder_record *place(const struct forwarders *forwarders, uint64_t key, uint16_t weight,
 				      uint16_t today, unsigned half_life)
 {

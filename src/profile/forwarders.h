@@ -46,6 +46,14 @@ struct forwarder_figures {
 	uint16_t authors;
 };
 
+/*
+ * Whether it is known to pass on mail of many authors as these sent it: on at least 5 days, of at least 3 author
+ * domains, 10 messages or more whose proof survived or was vouched for, and at most a tenth of all unwanted. Of such a
+ * forwarder a broken proof is more likely its own work than a forgery. It is evidence and no proof: who is patient can
+ * earn it.
+ */
+bool forwarder_is_trusty(const struct forwarder_figures *figures);
+
 NODISCARD enum err forwarders_init(struct forwarders *forwarders, size_t bytes);
 void forwarders_done(struct forwarders *forwarders);
 void forwarders_prefetch(const struct forwarders *forwarders, uint64_t key);

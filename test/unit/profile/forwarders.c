@@ -96,7 +96,30 @@ static void strangers_do_not_push_out_a_known_list(void **state)
 	forwarders_done(&f);
 }
 
+static void a_trusty_forwarder_has_many_authors_on_many_days(void **state)
+{
+	(void)state;
+	static const struct {
+		struct forwarder_figures figures; /* first, last, days, intact, sealed, broken, unwanted, authors */
+		bool trusty;
+	} cases[] = {
+		{{0}, false},
+		{{90, 1, 5, 10, 0, 0, 0, 3}, true},
+		{{90, 1, 5, 4, 6, 500, 0, 3}, true},
+		{{90, 1, 4, 10, 0, 0, 0, 3}, false},
+		{{90, 1, 5, 9, 0, 0, 0, 3}, false},
+		{{90, 1, 5, 10, 0, 0, 0, 2}, false},
+		{{90, 1, 5, 0, 0, 500, 0, 3}, false},
+		{{90, 1, 50, 90, 0, 0, 10, 30}, true},
+		{{90, 1, 50, 90, 0, 0, 11, 30}, false},
+		{{90, 1, 65535, 65535, 65535, 65535, 65535, 64}, false},
+	};
+	for (size_t i = 0; i < ARRAY_LEN(cases); i++)
+		assert_int_equal(forwarder_is_trusty(&cases[i].figures), cases[i].trusty);
+}
+
 static const struct CMUnitTest tests[] = {
+	cmocka_unit_test(a_trusty_forwarder_has_many_authors_on_many_days),
 	cmocka_unit_test(what_came_is_counted_by_its_kind),
 	cmocka_unit_test(one_afternoon_teaches_little),
 	cmocka_unit_test(counts_halve_and_do_not_wrap),
