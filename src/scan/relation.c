@@ -1,13 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "scan/relation.h"
 
-#include "auth/spf.h"
 #include "base/arena.h"
 #include "base/ascii.h"
 #include "base/buf.h"
 #include "mail/url.h"
+#include "scan/auth.h"
 #include "scan/check.h"
-#include "scan/dns.h"
 
 #include "base/banned.h"
 
@@ -59,26 +58,81 @@ static struct bytes list_id(const struct header *header)
 	return next_id(&rest, &id) ? id : field ? bytes_trim(field->value) : (struct bytes){0};
 }
 
+/* -- What is proven ---- */
+
+/* A signature that says something of the author: one on trial, or with text behind what it covers, does not. */
+static bool is_proof(const struct dkim_signature *signature)
+{
+	return signature->result == DKIM_PASS &&
+	       !(signature->flags & (DKIM_TESTING | DKIM_PARTIAL | DKIM_FROM_UNSIGNED));
+}
+
+struct proof {
+	bool spf, dkim; /* of the author's registrable domain */
+};
+
+static struct proof find_proof(const struct scan_auth *auth, struct relations_query *query)
+{
+	struct proof proof = {0};
+	if (auth->has_spf && auth->spf.code == SPF_PASS)
+		proof.spf = query->domain.len > 0 && bytes_eq_nocase(url_registrable(auth->spf.domain), query->domain);
+	for (size_t i = 0; auth->dkim && i < auth->dkim->count; i++) {
+		const struct dkim_signature *signature = &auth->dkim->signatures[i];
+		if (!is_proof(signature))
+			continue;
+		relations_list_add(&query->dkim, signature->domain);
+		proof.dkim |=
+			query->domain.len > 0 && bytes_eq_nocase(url_registrable(signature->domain), query->domain);
+	}
+	query->proven = query->outgoing || proof.spf || proof.dkim;
+	return proof;
+}
+
+/* -- Who passed it on ---- */
+
+static bool names_recipient(const struct address_list *list, struct bytes recipient)
+{
+	for (size_t i = 0; i < list->count; i++)
+		if (bytes_eq_nocase(list->items[i].address, recipient))
+			return true;
+	return false;
+}
+
 /*
- * Whether the author's domain is proven: it is our own user, or SPF passed for a sender of the same registrable domain.
- * False: wait.
+ * A forwarder is named so that nobody else can bear the name: a sealer by the seal that holds, a list by its List-Id
+ * together with the domain of its relay. A relay alone counts only where the message was not addressed to us: what a
+ * provider sends for many customers looks the same else, and must not be taken for a list.
  */
-static bool find_proof(struct scan *scan, struct relations_query *query)
+static void find_forwarder(struct scan *scan, const struct scan_auth *auth, struct proof proof,
+			   struct relations_query *query)
 {
 	const struct scan_envelope *envelope = scan_envelope(scan);
-	struct bytes sender = domain_of(envelope->from);
-	query->proven = query->outgoing;
-	if (query->proven || !envelope->has_client || query->domain.len == 0 || !bytes_eq_nocase(sender, query->domain))
-		return true;
-	struct dns_host host = scan_dns(scan);
-	struct spf_query spf = {
-		.helo = envelope->helo, .from = envelope->from, .receiver = envelope->hostname, .now = scan_now(scan)};
-	struct spf_result result;
-	memcpy(spf.ip, envelope->client_ip, sizeof(spf.ip));
-	if (spf_check(scan_arena(scan), &host, &spf, &result) == AUTH_WAIT)
-		return false;
-	query->proven = result.code == SPF_PASS;
-	return true;
+	const struct message *message = scan_message(scan);
+	struct bytes relay = {0}, list = list_id(message->header);
+	bool passed_chain = auth->arc && auth->arc->result == ARC_PASS && auth->arc->chain > 0;
+	if (query->outgoing || proof.spf || envelope->n_recipients == 0)
+		return;
+	if (auth->has_spf && auth->spf.code == SPF_PASS)
+		relay = url_registrable(auth->spf.domain);
+	else if (!scan_trusted_ip(envelope->client_ip, scan))
+		relay = url_registrable(envelope->client_name);
+	bool addressed = names_recipient(&message->to, envelope->recipients[0]) ||
+			 names_recipient(&message->cc, envelope->recipients[0]);
+	if (passed_chain)
+		query->sealer = auth->arc->sets[auth->arc->chain - 1].domain;
+	if (list.len > 0 && relay.len > 0)
+		query->list = arena_printf(scan_arena(scan), "%.*s via %.*s", BYTES_FMT(bytes_sub(list, 0, 200)),
+					   BYTES_FMT(bytes_sub(relay, 0, 100)));
+	else if (!addressed)
+		query->relay = relay;
+	if (query->sealer.len == 0 && query->list.len == 0 && query->relay.len == 0)
+		return;
+	if (proof.dkim)
+		query->forwarded = FORWARDER_INTACT;
+	else if (passed_chain)
+		query->forwarded = FORWARDER_SEALED;
+	else if (auth->dmarc.code == DMARC_FAIL)
+		query->forwarded = FORWARDER_BROKEN;
 }
 
 static void fill_recipients(const struct scan_envelope *envelope, struct relations_query *query)
@@ -88,12 +142,23 @@ static void fill_recipients(const struct scan_envelope *envelope, struct relatio
 			relations_list_add(&query->recipients, envelope->recipients[i]);
 }
 
-static bool fill(struct scan *scan, struct relations_query *query)
+/* Where it came from: the client, or where that is one of ours the relay that handed it to us. */
+static void fill_network(struct scan *scan, struct relations_query *query)
+{
+	const struct scan_envelope *envelope = scan_envelope(scan);
+	const struct received_hop *hop = NULL;
+	if (envelope->has_client && scan_trusted_ip(envelope->client_ip, scan))
+		hop = scan_relay_hop(scan);
+	query->has_client = envelope->has_client;
+	memcpy(query->client, hop && hop->has_ip ? hop->ip : envelope->client_ip, sizeof(query->client));
+}
+
+static void fill(struct scan *scan, const struct scan_auth *auth, struct relations_query *query)
 {
 	const struct message *message = scan_message(scan);
 	const struct scan_envelope *envelope = scan_envelope(scan);
-	*query = (struct relations_query){.outgoing = envelope->user.len > 0, .has_client = envelope->has_client};
-	memcpy(query->client, envelope->client_ip, sizeof(query->client));
+	*query = (struct relations_query){.outgoing = envelope->user.len > 0};
+	fill_network(scan, query);
 	/* Who wrote it, of several authors, is not known. */
 	if (message->from.count == 1 && message->from.items[0].domain.len > 0) {
 		query->author = message->from.items[0].address;
@@ -108,9 +173,7 @@ static bool fill(struct scan *scan, struct relations_query *query)
 	query->message_id = message->message_id;
 	add_ids(&query->references, message->header, HEADER_IN_REPLY_TO);
 	add_ids(&query->references, message->header, HEADER_REFERENCES);
-	query->relay = url_registrable(envelope->client_name);
-	query->list = list_id(message->header);
-	return find_proof(scan, query);
+	find_forwarder(scan, auth, find_proof(auth, query), query);
 }
 
 struct scan_relation {
@@ -127,8 +190,10 @@ static const struct scan_relation *make(struct scan *scan)
 	struct relations_query query;
 	if (*kept)
 		return *kept;
-	if (!fill(scan, &query))
+	const struct scan_auth *auth = scan_auth(scan);
+	if (!auth)
 		return NULL;
+	fill(scan, auth, &query);
 	struct scan_relation *made = arena_new(scan_arena(scan), struct scan_relation, 1);
 	CLEANUP(buf_done) struct buf line = BUF_INIT(RELATIONS_QUERY_MAX);
 	relations_query_pack(&line, &query);
@@ -174,4 +239,29 @@ const struct relations_answer *scan_relations(struct scan *scan)
 	if (key.len == 0 || query->org.len == 0)
 		return &nothing;
 	return scan_fact_decoded(scan, FACT_RELATION, key, decode);
+}
+
+/* -- Forwarders ---- */
+
+bool scan_known_forwarder(struct scan *scan, struct bytes *ret_name, struct forwarder_figures *ret_figures)
+{
+	const struct scan_auth *auth = scan_auth(scan);
+	*ret_name = (struct bytes){0};
+	*ret_figures = (struct forwarder_figures){0};
+	if (!auth || auth->dmarc.code != DMARC_FAIL)
+		return auth != NULL;
+	const struct relations_answer *answer = scan_relations(scan);
+	if (!answer)
+		return false;
+	const struct relations_query *query = scan_relations_query(scan);
+	const struct forwarder_figures *list = &answer->forwarders[RELATIONS_LIST],
+				       *sealer = &answer->forwarders[RELATIONS_SEALER];
+	if (query->list.len > 0 && forwarder_is_trusty(list)) {
+		*ret_name = query->list;
+		*ret_figures = *list;
+	} else if (query->sealer.len > 0 && forwarder_is_trusty(sealer) && scan_auth_sealed_proof(scan, auth)) {
+		*ret_name = query->sealer;
+		*ret_figures = *sealer;
+	}
+	return true;
 }

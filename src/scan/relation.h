@@ -15,6 +15,14 @@ struct scan;
 const struct relations_query *scan_relations_query(struct scan *scan);
 /* NULL: wait. Where nobody could tell, all is empty: nothing is known, not even for how long (`org`). */
 const struct relations_answer *scan_relations(struct scan *scan);
+
+/*
+ * Of a message that fails DMARC: the list or sealer that passed it on and is known for passing on honest mail
+ * (forwarder_is_trusty()), so that the failure is more likely its work than a forgery. A list by its name and relay; a
+ * sealer only where it wrote down that the message was proven when it came. `ret_name` empty: none. False: wait.
+ */
+bool scan_known_forwarder(struct scan *scan, struct bytes *ret_name, struct forwarder_figures *ret_figures);
+
 /* The question of this message, packed, if it was made; {NULL, 0}. */
 struct bytes scan_relations_key(struct scan *scan);
 

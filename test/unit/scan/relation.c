@@ -42,8 +42,9 @@ static int end(void **state)
 	return 0;
 }
 
-/* A scan of that header, from a client at 192.0.2.10. */
-static struct scan *make(const char *header, const char *from, const char *user, const char *const *recipients)
+/* A scan of that header, from a client at 45.0.0.9. */
+static struct scan *make_with(bool dns, const char *header, const char *from, const char *user,
+			      const char *const *recipients)
 {
 	struct scan_case *in = arena_new(arena, struct scan_case, 1);
 	struct scan_plan *plan;
@@ -53,7 +54,7 @@ static struct scan *make(const char *header, const char *from, const char *user,
 		.message = arena_printf(arena, "%s\r\n\r\nText\r\n", header),
 		.settings = scan_settings_default,
 		.envelope = {.has_client = true,
-			     .client_ip = {[10] = 0xff, [11] = 0xff, 192, 0, 2, 10},
+			     .client_ip = {[10] = 0xff, [11] = 0xff, 45, 0, 0, 9},
 			     .client_name = BYTES_LIT("out.relay.example"),
 			     .helo = BYTES_LIT("out.relay.example"),
 			     .has_from = true,
@@ -61,6 +62,7 @@ static struct scan *make(const char *header, const char *from, const char *user,
 			     .user = bytes_from_cstr(user)},
 	};
 	in->envelope.recipients = arena_new(arena, struct bytes, 40);
+	in->settings.dns = dns;
 	for (; *recipients; recipients++)
 		in->envelope.recipients[in->envelope.n_recipients++] = bytes_from_cstr(*recipients);
 	assert_ok(fact_set(arena, &in->facts, FACT_TIME, (struct bytes){0}, FACT_KNOWN, BYTES_LIT("1768478400")));
@@ -70,7 +72,36 @@ static struct scan *make(const char *header, const char *from, const char *user,
 	return scan;
 }
 
+static struct scan *make(const char *header, const char *from, const char *user, const char *const *recipients)
+{
+	return make_with(false, header, from, user, recipients);
+}
+
+/* Answers all questions to the DNS: `txt` is what stands at firm.example; strict.example has a policy; no more. */
+static void answer_dns(struct scan *scan, const char *txt)
+{
+	CLEANUP(buf_done) struct buf found = BUF_INIT(1000), policy = BUF_INIT(1000), none = BUF_INIT(1000);
+	struct dns_record record = {.data = bytes_from_cstr(txt)};
+	dns_answer_pack(&found, &(struct dns_answer){.state = DNS_FOUND, .records = &record, .n_records = 1});
+	record.data = BYTES_LIT("v=DMARC1; p=reject");
+	dns_answer_pack(&policy, &(struct dns_answer){.state = DNS_FOUND, .records = &record, .n_records = 1});
+	dns_answer_pack(&none, &(struct dns_answer){.state = DNS_NO_NAME});
+	size_t i = 0;
+	for (const struct fact *fact; (fact = scan_question(scan, &i)) != NULL;) {
+		const struct buf *answer = bytes_eq(fact->key, BYTES_LIT("TXT firm.example"))            ? &found
+					   : bytes_eq(fact->key, BYTES_LIT("TXT _dmarc.strict.example")) ? &policy
+													 : &none;
+		if (fact->kind == FACT_DNS)
+			assert_ok(scan_answer(scan, FACT_DNS, fact->key, FACT_KNOWN, buf_bytes(answer)));
+	}
+}
+
 static const char *const to_us[] = {"ann@ours.example", NULL};
+
+static struct scan *make_asking(const char *header, const char *from)
+{
+	return make_with(true, header, from, "", to_us);
+}
 
 static void a_question_holds_what_the_message_says(void **state)
 {
@@ -82,10 +113,11 @@ static void a_question_holds_what_the_message_says(void **state)
 				 "bounce@mailer.example", "", to);
 	const struct relations_query *query = scan_relations_query(scan);
 	assert_non_null(query);
-	assert_bytes_str(scan_relations_key(scan),
-			 "1 org=ours.example from=Bob@mail.firm.example domain=firm.example name=Smith,%20Bob "
-			 "ip=00000000000000000000ffffc000020a rcpt=Ann@mail.ours.example rcpt=carl@ours.example "
-			 "id=1@firm.example ref=b@x ref=a@x ref=d@x ref=c@x relay=relay.example list=dev.list.example");
+	assert_bytes_str(
+		scan_relations_key(scan),
+		"1 org=ours.example from=Bob@mail.firm.example domain=firm.example name=Smith,%20Bob "
+		"ip=00000000000000000000ffff2d000009 rcpt=Ann@mail.ours.example rcpt=carl@ours.example "
+		"id=1@firm.example ref=b@x ref=a@x ref=d@x ref=c@x list=dev.list.example%20via%20relay.example");
 }
 
 static void many_references_leave_the_newest(void **state)
@@ -113,15 +145,6 @@ static void who_of_several_wrote_is_not_known(void **state)
 	}
 }
 
-static void answer_dns(struct scan *scan, const char *txt)
-{
-	CLEANUP(buf_done) struct buf packed = BUF_INIT(1000);
-	struct dns_record record = {.data = bytes_from_cstr(txt)};
-	struct dns_answer answer = {.state = DNS_FOUND, .records = &record, .n_records = 1};
-	dns_answer_pack(&packed, &answer);
-	assert_ok(scan_answer(scan, FACT_DNS, BYTES_LIT("TXT firm.example"), FACT_KNOWN, buf_bytes(&packed)));
-}
-
 static void an_author_is_proven_by_aligned_spf(void **state)
 {
 	(void)state;
@@ -129,21 +152,19 @@ static void an_author_is_proven_by_aligned_spf(void **state)
 		const char *from, *record;
 		bool proven;
 	} cases[] = {
-		{"bounce@firm.example", "v=spf1 ip4:192.0.2.10 -all", true},
-		{"bounce@firm.example", "v=spf1 ip4:192.0.2.11 -all", false},
+		{"bounce@firm.example", "v=spf1 ip4:45.0.0.9 -all", true},
+		{"bounce@firm.example", "v=spf1 ip4:45.0.0.8 -all", false},
 		{"bounce@firm.example", "v=spf1 ?all", false},
-		{"bounce@mailer.example", NULL, false},
-		{"", NULL, false},
+		{"bounce@mailer.example", "v=spf1 ip4:45.0.0.9 -all", false},
+		{"", "v=spf1 ip4:45.0.0.9 -all", false},
 	};
 	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
-		struct scan *scan = make("From: bob@firm.example", cases[i].from, "", to_us);
-		if (cases[i].record) {
-			assert_null(scan_relations_query(scan));
-			assert_null(scan_relations(scan));
-			assert_null(scan_relations_key(scan).ptr);
+		struct scan *scan = make_asking("From: bob@firm.example", cases[i].from);
+		assert_null(scan_relations_query(scan));
+		assert_null(scan_relations(scan));
+		assert_null(scan_relations_key(scan).ptr);
+		while (!scan_relations_query(scan))
 			answer_dns(scan, cases[i].record);
-		}
-		assert_non_null(scan_relations_query(scan));
 		assert_int_equal(scan_relations_query(scan)->proven, cases[i].proven);
 	}
 }
@@ -157,6 +178,42 @@ static void our_own_user_is_proven_and_asked_for_under_its_domain(void **state)
 	assert_true(query->proven && query->outgoing);
 	assert_bytes_str(query->org, "ours.example");
 	assert_int_equal(query->recipients.count, 2);
+}
+
+static void a_forwarder_is_named_so_that_nobody_else_can_be(void **state)
+{
+	(void)state;
+	static const struct {
+		const char *header, *from, *relay, *list;
+		enum forwarder_state state;
+	} cases[] = {
+		/* Straight from its author's domain. */
+		{"From: bob@firm.example\r\nList-Id: <l.firm.example>", "bob@firm.example", "", "", FORWARDER_NONE},
+		/* A list, by the name of its relay. */
+		{"From: eve@other.example\r\nTo: l@list.example\r\nList-Id: L <l.list.example>", "l@list.example", "",
+		 "l.list.example via relay.example", FORWARDER_NONE},
+		/* By the domain that SPF proves. */
+		{"From: eve@other.example\r\nList-Id: L <l.list.example>", "l@firm.example", "",
+		 "l.list.example via firm.example", FORWARDER_NONE},
+		/* Addressed to somebody else. */
+		{"From: eve@other.example\r\nTo: ann@old.example", "x@old.example", "relay.example", "",
+		 FORWARDER_NONE},
+		/* A list that breaks what its author could prove. */
+		{"From: eve@strict.example\r\nList-Id: L <l.list.example>", "l@firm.example", "",
+		 "l.list.example via firm.example", FORWARDER_BROKEN},
+		/* What a provider sends for its customer. */
+		{"From: eve@other.example\r\nTo: Ann <Ann@ours.example>", "x@mailer.example", "", "", FORWARDER_NONE},
+	};
+	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+		struct scan *scan = make_asking(cases[i].header, cases[i].from);
+		while (!scan_relations_query(scan))
+			answer_dns(scan, "v=spf1 ip4:45.0.0.9 -all");
+		const struct relations_query *query = scan_relations_query(scan);
+		assert_bytes_str(query->relay, cases[i].relay);
+		assert_bytes_str(query->list, cases[i].list);
+		assert_int_equal(query->forwarded, cases[i].state);
+		assert_int_equal(query->sealer.len, 0);
+	}
 }
 
 static void an_answer_that_is_none_knows_nothing(void **state)
@@ -196,6 +253,7 @@ static const struct CMUnitTest tests[] = {
 	TEST(who_of_several_wrote_is_not_known),
 	TEST(an_author_is_proven_by_aligned_spf),
 	TEST(our_own_user_is_proven_and_asked_for_under_its_domain),
+	TEST(a_forwarder_is_named_so_that_nobody_else_can_be),
 	TEST(an_answer_that_is_none_knows_nothing),
 };
 
