@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "scan/auth.h"
 #include "scan/check.h"
+#include "scan/relation.h"
 
 #include "base/banned.h"
 
@@ -9,7 +10,13 @@ static enum check_step run(struct scan *scan)
 	const struct scan_auth *auth = scan_auth(scan);
 	if (!auth)
 		return CHECK_WAIT;
-	if (auth->dkim && auth->dmarc.code == DMARC_FAIL && auth->disposition == DMARC_POLICY_REJECT)
+	if (!auth->dkim || auth->dmarc.code != DMARC_FAIL || auth->disposition != DMARC_POLICY_REJECT)
+		return CHECK_DONE;
+	struct forwarder_figures figures;
+	struct bytes forwarder;
+	if (!scan_known_forwarder(scan, &forwarder, &figures))
+		return CHECK_WAIT;
+	if (forwarder.len == 0)
 		scan_evidence(scan, where_field(header_find(scan_message(scan)->header, HEADER_FROM, 0)),
 			      auth->dmarc.domain, auth->dmarc.policy_domain);
 	return CHECK_DONE;
@@ -29,5 +36,7 @@ CHECK_REGISTER(dmarc_reject){
 	.manual = "DMARC (RFC 9989): neither SPF nor a DKIM signature of the domain in From passed, and the domain "
 		  "publishes the policy reject. What is done then is actions.dmarc_reject. Mailing lists and "
 		  "forwarders break honest mail in this way; those whose ARC seal is trusted (auth.trusted_sealers) "
-		  "are believed, and then this check says nothing.",
+		  "are believed, and those that the ledger knows for passing on honest mail (DMARC_KNOWN_FORWARDER); "
+		  "then "
+		  "this check says nothing.",
 };

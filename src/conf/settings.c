@@ -293,6 +293,30 @@ static const struct conf_key keys[] = {
 	 .manual =
 		 "Domains of forwarders and mailing lists whose ARC seal is believed: a message that they saw pass and "
 		 "changed on its way is not held to its author's DMARC policy."},
+	{.key = "relations.enabled",
+	 .type = CONF_BOOL,
+	 F(relations_enabled, bool),
+	 .fallback = "true",
+	 .manual =
+		 "Whether it is remembered who wrote to whom: it tells first contacts, names that usually come from "
+		 "elsewhere, and answers to mail of one's own. Of names and addresses only keyed hashes are kept, but "
+		 "for the usual address of a name; and what was learned since the last snapshot, as text."},
+	{.key = "relations.memory",
+	 .type = CONF_SIZE,
+	 F(relations_memory, int64_t),
+	 .fallback = "95M",
+	 .min = MB,
+	 .max = 16 * GB,
+	 .manual = "Memory of the relations: a million take 95 MB. When it is full, newcomers take the place of those "
+		   "who were seen once."},
+	{.key = "relations.snapshot",
+	 .type = CONF_DURATION,
+	 F(relations_snapshot, int64_t),
+	 .fallback = "10m",
+	 .min = 1 * SECOND,
+	 .max = DAY,
+	 .manual = "How often the relations are written to disk whole. What is learned in between is written every "
+		   "second, so that not more than that is lost."},
 	{.key = "trusted_networks",
 	 .type = CONF_STRINGS,
 	 F(trusted_networks, struct conf_strings),

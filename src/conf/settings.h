@@ -60,6 +60,9 @@ struct settings {
 	int dmarc_mode; /* as auth/dmarc.h counts them */
 	struct conf_strings trusted_sealers;
 
+	bool relations_enabled;
+	int64_t relations_memory, relations_snapshot;
+
 	int64_t message_size, parts, depth, header_size, memory, scan_timeout;
 	struct conf_strings trusted_networks;
 

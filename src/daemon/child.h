@@ -56,4 +56,5 @@ NORETURN void child_drained(struct child *child);
 NORETURN void gate_main(const struct heritage *heritage);
 NORETURN void scanner_main(const struct heritage *heritage);
 NORETURN void resolver_main(const struct heritage *heritage);
+NORETURN void ledger_main(const struct heritage *heritage);
 NORETURN void vault_main(const struct heritage *heritage);

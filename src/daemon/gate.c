@@ -188,6 +188,8 @@ static void peer(void *state, enum wire_role role, uint32_t index, uint32_t seri
 		gate_vault_peer(gate, socket);
 	else if (role == ROLE_RESOLVER)
 		gate_resolver_peer(gate, socket);
+	else if (role == ROLE_LEDGER)
+		gate_ledger_peer(gate, socket);
 	else
 		(void)close(socket);
 }

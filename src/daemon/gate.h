@@ -43,6 +43,7 @@ struct gate {
 	uint64_t next_id;
 
 	struct ipc *resolver; /* NULL: none */
+	struct ipc *ledger; /* NULL: away, or off */
 	struct ipc *vault;
 	bool vault_ok;
 	struct loop_timer *vault_away; /* runs while there is none, but the next is expected at once */
@@ -112,6 +113,11 @@ struct store_job;
 NODISCARD enum err gate_store(struct gate *gate, int memfd, struct wire_store *store, void (*done)(void *ctx, bool ok),
 			      void *ctx, struct store_job **ret_job);
 void gate_store_cancel(struct store_job **job);
+
+/* -- gate_ledger.c ---- */
+void gate_ledger_peer(struct gate *gate, int socket);
+/* What became of a message; `status` as transaction_trace() has it. */
+void gate_learn(struct gate *gate, const struct transaction *transaction, const char *status);
 
 /*
  * Half of a front end's session: `size` bytes for it, and its stream, whose time-out runs. NULL when there is no

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #pragma once
 /*
- * daemon/peer.h: the other processes that a scanner, a vault or a resolver has conversations with.
+ * daemon/peer.h: the other processes that a scanner, a vault, a ledger or a resolver has conversations with.
  *
  * Owns:  the links and their sockets. Who embeds `struct peers` keeps it as long as there are any.
  * Fails: a peer that says what it may not, or what makes no sense, is closed: it is broken or taken over.

@@ -16,6 +16,7 @@
 #include "mail/digest.h"
 #include "mail/received.h"
 #include "scan/auth.h"
+#include "scan/relation.h"
 #include "scan/release.h"
 #include "scan/report.h"
 #include "scan/scan.h"
@@ -31,8 +32,9 @@
 
 #include "base/banned.h"
 
-#define EVIDENCE_TOLD 40 /* pieces of evidence that leave the process; the heaviest come first */
-#define SPARE_ARENAS  4
+#define RELATIONS_TOLD_MAX ((size_t)24 << 10) /* with the rest below IPC_MAX; what is longer is not learned */
+#define EVIDENCE_TOLD      40                 /* pieces of evidence that leave the process; the heaviest come first */
+#define SPARE_ARENAS       4
 
 /*
  * How long a message waits for facts, in all its rounds together; then what is missing counts as failed. Below what a
@@ -66,8 +68,8 @@ struct scanner {
 	struct arena *static_arena;
 	struct scan_plan *plan;
 	struct scan_settings settings;
-	struct peers peers;         /* gates, and who answers questions */
-	struct peer_link *resolver; /* the one that is asked; NULL while there is none */
+	struct peers peers;                  /* gates, and who answers questions */
+	struct peer_link *resolver, *ledger; /* those that are asked; NULL while there is none */
 	struct task *tasks;
 	uint64_t next_serial;
 	struct arena *spare[SPARE_ARENAS]; /* warm memory for the next messages */
@@ -120,7 +122,7 @@ static void answer(struct task *task)
 	const struct evidence *reason = verdict_reason(verdict);
 	bool unexamined = verdict->class == CLASS_UNSCANNABLE;
 	const struct address *author = message->from.count > 0 ? &message->from.items[0] : NULL;
-	struct bytes released = {0};
+	struct bytes released = {0}, relations = scan_relations_key(task->scan);
 	size_t i = 0;
 	for (const struct fact_list *facts = scan_facts(task->scan); i < facts->count; i++)
 		if (facts->items[i].kind == FACT_RELEASE && facts->items[i].state == FACT_KNOWN)
@@ -152,6 +154,7 @@ static void answer(struct task *task)
 				.released = released,
 				.auth_results =
 					buf_err(&auth_results) == ERR_OK ? buf_bytes(&auth_results) : (struct bytes){0},
+				.relations = relations.len <= RELATIONS_TOLD_MAX ? relations : (struct bytes){0},
 			},
 	};
 	peer_say(task->from, &any);
@@ -193,6 +196,8 @@ static struct peer_link *who_knows(struct task *task, enum fact_kind kind)
 	switch (kind) {
 	case FACT_DNS:
 		return task->scanner->resolver;
+	case FACT_RELATION:
+		return task->scanner->ledger;
 	case FACT_RELEASE:
 		return task->from;
 	case FACT_TIME:
@@ -201,6 +206,8 @@ static struct peer_link *who_knows(struct task *task, enum fact_kind kind)
 	}
 	return NULL;
 }
+
+#define PLACES 3 /* that who_knows() names */
 
 struct questions {
 	struct peer_link *to;
@@ -236,12 +243,16 @@ static void ask(struct task *task, struct questions *questions)
 /* Sends on what the scan has asked; what nobody can answer is answered at once. True: something was answered here. */
 static bool ask_all(struct task *task)
 {
-	struct questions places[] = {{.buf = BUF_INIT(IPC_MAX / 2)}, {.buf = BUF_INIT(IPC_MAX / 2)}};
+	struct questions places[PLACES] = {0};
 	bool answered = false;
+	for (size_t i = 0; i < PLACES; i++)
+		buf_init(&places[i].buf, IPC_MAX - 1024);
 	for (const struct fact *fact; (fact = scan_question(task->scan, &task->questions)) != NULL;) {
 		struct peer_link *to = who_knows(task, fact->kind);
-		struct questions *place = !to || !places[0].to || places[0].to == to ? &places[0] : &places[1];
+		struct questions *place = places;
 		if (to) {
+			while (place->to && place->to != to)
+				place++;
 			place->to = to;
 			facts_add_question(&place->buf, fact->kind, fact->key);
 			if (place->buf.len > IPC_MAX / 4)
@@ -459,6 +470,9 @@ static void on_closed(struct peer_link *link)
 	if (scanner->resolver == link) {
 		scanner->resolver = NULL;
 		lose_facts(scanner, FACT_DNS);
+	} else if (scanner->ledger == link) {
+		scanner->ledger = NULL;
+		lose_facts(scanner, FACT_RELATION);
 	}
 }
 
@@ -470,6 +484,8 @@ static void peer(void *state, enum wire_role role, uint32_t index, uint32_t seri
 	struct peer_link *link = peer_add(&scanner->peers, role, socket);
 	if (role == ROLE_RESOLVER && link)
 		scanner->resolver = link;
+	else if (role == ROLE_LEDGER && link)
+		scanner->ledger = link;
 }
 
 /* A scanner is ended by its supervisor, when no gate has work for it any more. */

@@ -37,7 +37,7 @@ struct generation {
 	struct settings settings;
 	struct process_user user;
 	int listeners[FRONTENDS]; /* -1: off, or handed on to the next generation */
-	unsigned gates, scanners, resolvers;
+	unsigned gates, scanners, resolvers, ledgers;
 	bool retiring;
 };
 
@@ -92,6 +92,7 @@ static struct generation *read_generation(const char *file)
 	generation->arena = arena;
 	generation->gates = (unsigned)generation->settings.gates;
 	generation->resolvers = generation->settings.dns_enabled ? 1 : 0;
+	generation->ledgers = generation->settings.relations_enabled ? 1 : 0;
 	int cores = get_nprocs();
 	generation->scanners = generation->settings.scanners > 0 ? (unsigned)generation->settings.scanners
 								 : (unsigned)(cores < 2    ? 2
@@ -225,9 +226,15 @@ static void say(struct entry *to, const struct wire_any *any, int fd)
 			  log_int("pid", to->pid));
 }
 
+/* One of a kind for all generations: it holds files that no two may have open. */
+static bool is_keeper(enum wire_role role)
+{
+	return role == ROLE_VAULT || role == ROLE_LEDGER;
+}
+
 /*
- * Who talks with whom: gates with the scanners and the resolver of their own generation, and with the vault; scanners
- * with that resolver.
+ * Who talks with whom: gates with the scanners and the resolver of their own generation, and with vault and ledger;
+ * scanners with that resolver, and with the ledger.
  */
 static bool are_peers(const struct entry *a, const struct entry *b)
 {
@@ -236,9 +243,7 @@ static bool are_peers(const struct entry *a, const struct entry *b)
 	if ((a->role == ROLE_GATE && b->role == ROLE_SCANNER) ||
 	    ((a->role == ROLE_GATE || a->role == ROLE_SCANNER) && b->role == ROLE_RESOLVER))
 		return a->generation == b->generation;
-	if (a->role == ROLE_GATE && b->role == ROLE_VAULT)
-		return true;
-	return false;
+	return (a->role == ROLE_GATE && is_keeper(b->role)) || (a->role == ROLE_SCANNER && b->role == ROLE_LEDGER);
 }
 
 static void introduce(struct entry *a, struct entry *b)
@@ -266,6 +271,8 @@ NORETURN static void run_child(void *ctx)
 		vault_main(heritage);
 	case ROLE_RESOLVER:
 		resolver_main(heritage);
+	case ROLE_LEDGER:
+		ledger_main(heritage);
 	case ROLE_SUPERVISOR:
 	case ROLE_COUNT:
 		break;
@@ -322,7 +329,7 @@ static bool spawn(struct supervisor *supervisor, struct generation *generation, 
 			introduce(entry, other);
 		else if (other->state == CHILD_DRAINING && other->role == ROLE_GATE &&
 			 (((role == ROLE_SCANNER || role == ROLE_RESOLVER) && other->generation == generation) ||
-			  role == ROLE_VAULT))
+			  is_keeper(role)))
 			introduce(other, entry); /* a gate that drains still has messages */
 	}
 	return true;
@@ -341,9 +348,10 @@ static void on_vacancy(void *ctx)
 			break;
 		}
 	}
-	struct generation *generation = vacancy->role == ROLE_VAULT ? supervisor->current : vacancy->generation;
+	struct generation *generation = is_keeper(vacancy->role) ? supervisor->current : vacancy->generation;
 	struct generation *was = vacancy->generation;
-	if (!supervisor->stopping && !spawn(supervisor, generation, vacancy->role, vacancy->index))
+	bool wanted = !supervisor->stopping && (vacancy->role != ROLE_LEDGER || generation->ledgers > 0);
+	if (wanted && !spawn(supervisor, generation, vacancy->role, vacancy->index))
 		respawn_later(supervisor, generation, vacancy->role, vacancy->index);
 	loop_timer_free(&vacancy->timer);
 	mem_free(vacancy);
@@ -424,18 +432,17 @@ static void kill_role(struct supervisor *supervisor, const struct generation *ge
 	}
 }
 
-/* All of the current generation, and the vault, are ready. */
+/* All of the current generation, and vault and ledger, are ready. */
 static bool all_ready(const struct supervisor *supervisor)
 {
 	size_t ready = 0;
 	for (size_t i = 0; i < CHILDREN_MAX; i++) {
 		const struct entry *entry = &supervisor->children[i];
-		if (entry->state == CHILD_READY &&
-		    (entry->role == ROLE_VAULT || entry->generation == supervisor->current))
+		if (entry->state == CHILD_READY && (is_keeper(entry->role) || entry->generation == supervisor->current))
 			ready++;
 	}
 	const struct generation *current = supervisor->current;
-	return ready >= (size_t)current->gates + current->scanners + current->resolvers + 1;
+	return ready >= (size_t)current->gates + current->scanners + current->resolvers + current->ledgers + 1;
 }
 
 static void on_all_ready(struct supervisor *supervisor)
@@ -506,8 +513,9 @@ static void stop_step(struct supervisor *supervisor)
 	kill_role(supervisor, NULL, ROLE_SCANNER);
 	kill_role(supervisor, NULL, ROLE_RESOLVER);
 	drain_role(supervisor, NULL, ROLE_VAULT);
-	if (count_children(supervisor, NULL, ROLE_VAULT) == 0 && count_children(supervisor, NULL, ROLE_SCANNER) == 0 &&
-	    count_children(supervisor, NULL, ROLE_RESOLVER) == 0)
+	drain_role(supervisor, NULL, ROLE_LEDGER);
+	if (count_children(supervisor, NULL, ROLE_VAULT) == 0 && count_children(supervisor, NULL, ROLE_LEDGER) == 0 &&
+	    count_children(supervisor, NULL, ROLE_SCANNER) == 0 && count_children(supervisor, NULL, ROLE_RESOLVER) == 0)
 		loop_stop(supervisor->loop);
 }
 
@@ -532,10 +540,12 @@ static void on_death(struct supervisor *supervisor, struct entry *entry, int sta
 		} else {
 			respawn_later(supervisor, generation, entry->role, entry->index);
 		}
-	} else if (entry->role == ROLE_VAULT && !supervisor->stopping) {
-		/* As planned, by a reload: that is no death, and mail waits for the next one. */
-		if (!spawn(supervisor, supervisor->current, ROLE_VAULT, 0))
-			respawn_later(supervisor, supervisor->current, ROLE_VAULT, 0);
+	} else if (!supervisor->stopping &&
+		   (entry->role == ROLE_VAULT || (entry->role == ROLE_LEDGER && supervisor->current->ledgers > 0))) {
+		/* As planned, by a reload: that is no death, and mail waits for the next vault. */
+		enum wire_role role = entry->role;
+		if (!spawn(supervisor, supervisor->current, role, 0))
+			respawn_later(supervisor, supervisor->current, role, 0);
 	}
 	if (supervisor->stopping) {
 		stop_step(supervisor);
@@ -609,7 +619,7 @@ static void on_reload(void *ctx)
 		fresh->user = old->user;
 	const char *why = "the configuration has errors; the old one stays in force";
 	/* Each reload leaves processes behind as long as their sessions last. */
-	bool room = fresh && count_free(supervisor) >= fresh->gates + fresh->scanners + fresh->resolvers + 1;
+	bool room = fresh && count_free(supervisor) >= fresh->gates + fresh->scanners + fresh->resolvers + 2;
 	if (fresh && !room)
 		why = "too many processes of earlier configurations still have sessions";
 	if (!room || !make_folders(fresh) || !open_listeners(fresh, old)) {
@@ -631,6 +641,10 @@ static void on_reload(void *ctx)
 		log_event(LOG_ERROR, "reload.incomplete");
 	/* The new vault opens when the old one has committed and gone; gates keep what they have for it until then. */
 	drain_role(supervisor, NULL, ROLE_VAULT);
+	drain_role(supervisor, NULL, ROLE_LEDGER);
+	if (fresh->ledgers > 0 && count_children(supervisor, NULL, ROLE_LEDGER) == 0 &&
+	    !spawn(supervisor, fresh, ROLE_LEDGER, 0))
+		respawn_later(supervisor, fresh, ROLE_LEDGER, 0);
 }
 
 /* For `postern reload` and others: our process id, in run_dir. */
@@ -692,7 +706,9 @@ int supervisor_run(const char *file)
 	if (!make_folders(generation) || metrics_init() != ERR_OK || loop_new(&supervisor->loop) != ERR_OK ||
 	    !setup_signals(supervisor) || !open_listeners(generation, NULL))
 		return 1;
-	if (!spawn(supervisor, generation, ROLE_VAULT, 0) || !spawn_generation(supervisor, generation)) {
+	if (!spawn(supervisor, generation, ROLE_VAULT, 0) ||
+	    (generation->ledgers > 0 && !spawn(supervisor, generation, ROLE_LEDGER, 0)) ||
+	    !spawn_generation(supervisor, generation)) {
 		log_event(LOG_ERROR, "start.failed", log_cstr("why", strerror(errno)));
 		return 1;
 	}

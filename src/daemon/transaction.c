@@ -170,9 +170,9 @@ void transaction_write(struct transaction *transaction, struct bytes data)
 static bool take_verdict(struct transaction *transaction, const struct wire_verdict *verdict)
 {
 	struct wire_verdict *kept = &transaction->verdict;
-	struct bytes *const spans[] = {&kept->subject, &kept->from_address, &kept->from_name,   &kept->message_id,
-				       &kept->ids,     &kept->reason_en,    &kept->reason_ja,   &kept->evidence,
-				       &kept->symbols, &kept->released,     &kept->auth_results};
+	struct bytes *const spans[] = {&kept->subject, &kept->from_address, &kept->from_name,    &kept->message_id,
+				       &kept->ids,     &kept->reason_en,    &kept->reason_ja,    &kept->evidence,
+				       &kept->symbols, &kept->released,     &kept->auth_results, &kept->relations};
 	*kept = *verdict;
 	for (size_t i = 0; i < ARRAY_LEN(spans); i++)
 		*spans[i] = transaction_keep(transaction, *spans[i]);
@@ -490,6 +490,7 @@ void transaction_trace(struct transaction *transaction, const char *status, stru
 		.released = verdict->released,
 	};
 	gate_trace(transaction->gate, &trace);
+	gate_learn(transaction->gate, transaction, status);
 	/* Front ends record what they are about to answer; nobody is answered who has gone. */
 	if (transaction->ended_usec > 0 && strcmp(status, "aborted") != 0)
 		metrics_observe(HISTOGRAM_ANSWER_USEC, clock_monotonic_usec() - transaction->ended_usec);

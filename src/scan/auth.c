@@ -104,6 +104,13 @@ static bool says_proven(struct arena *arena, struct bytes text, struct bytes dom
 	return false;
 }
 
+bool scan_auth_sealed_proof(struct scan *scan, const struct scan_auth *auth)
+{
+	const struct arc *arc = auth->arc;
+	return arc && arc->result == ARC_PASS && arc->chain > 0 &&
+	       says_proven(scan_arena(scan), arc->sets[arc->chain - 1].text, auth->dmarc.domain);
+}
+
 /*
  * A chain that holds, of whose newest seals some are by those who are believed: they wrote down what was true when the
  * message came to them. What stands behind the first seal of anybody else is that one's word, and counts nothing.

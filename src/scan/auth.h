@@ -35,6 +35,9 @@ const struct spf_query *scan_auth_query(const struct scan *scan);
 /* What is known when the case is done; asks nothing. */
 const struct scan_auth *scan_auth_result(const struct scan *scan);
 
+/* Whether a chain holds whose newest sealer wrote down that the message was proven to be of its author domain. */
+bool scan_auth_sealed_proof(struct scan *scan, const struct scan_auth *auth);
+
 /* The value of our Authentication-Results field, one line. */
 void scan_auth_field(struct buf *buf, const struct scan_auth *auth, struct bytes authserv_id);
 /* "spf", "dkim", "dmarc", "arc" as members of the object that is open; `arc_first`: before DMARC. */

@@ -15,6 +15,7 @@ enum fact_kind {
 	FACT_RELEASE, /* key: release token, a blank, sha256 of the body (scan/release.c). Answer: the evidence ids that
 			 were overruled, separated by blanks; negative when there is no such release */
 	FACT_DNS,     /* key: "TXT example.com" (auth/dns.h). Answer: packed; of FACT_FAILED: packed too, or empty */
+	FACT_RELATION, /* key and answer: packed (profile/relations.h) */
 	FACT_KINDS
 };
 

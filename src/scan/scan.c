@@ -9,6 +9,7 @@
 #include "base/utf8.h"
 #include "scan/auth_state.h"
 #include "scan/plan.h"
+#include "scan/relation.h"
 #include "scan/release.h"
 
 #include "base/banned.h"
@@ -40,6 +41,7 @@ struct scan {
 	struct bytes visible;
 	bool visible_made;
 	struct auth_state *auth;
+	struct scan_relation *relation;
 	struct verdict *verdict;
 };
 
@@ -136,6 +138,11 @@ struct crypto_keys *scan_keys(struct scan *scan)
 const struct fact_list *scan_facts(const struct scan *scan)
 {
 	return &scan->facts;
+}
+
+struct scan_relation **scan_relation_kept(struct scan *scan)
+{
+	return &scan->relation;
 }
 
 static struct bytes shown_text(const struct mime_part *part)

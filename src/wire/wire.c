@@ -5,7 +5,7 @@
 
 #include "base/banned.h"
 
-static const char *const role_names[ROLE_COUNT] = {"supervisor", "gate", "scanner", "vault", "resolver"};
+static const char *const role_names[ROLE_COUNT] = {"supervisor", "gate", "scanner", "vault", "resolver", "ledger"};
 
 const char *wire_role_name(enum wire_role role)
 {
@@ -128,6 +128,13 @@ bool wire_permitted(enum wire_role sender, enum wire_role receiver, enum wire_ty
 		{ROLE_SCANNER, ROLE_RESOLVER, WIRE_ASK},
 		{ROLE_RESOLVER, ROLE_SCANNER, WIRE_ANSWER},
 		{ROLE_GATE, ROLE_RESOLVER, WIRE_PREFETCH},
+		{ROLE_SUPERVISOR, ROLE_LEDGER, WIRE_PEER},
+		{ROLE_SUPERVISOR, ROLE_LEDGER, WIRE_DRAIN},
+		{ROLE_LEDGER, ROLE_SUPERVISOR, WIRE_READY},
+		{ROLE_LEDGER, ROLE_SUPERVISOR, WIRE_DRAINED},
+		{ROLE_SCANNER, ROLE_LEDGER, WIRE_ASK},
+		{ROLE_LEDGER, ROLE_SCANNER, WIRE_ANSWER},
+		{ROLE_GATE, ROLE_LEDGER, WIRE_LEARN},
 	};
 	for (size_t i = 0; i < ARRAY_LEN(table); i++)
 		if (table[i].sender == sender && table[i].receiver == receiver && table[i].type == type)

@@ -124,7 +124,7 @@ def kill(house, role):
 def kill_each(tap, house, load):
     wait_for(lambda: len(load.answers) > 20, 30, 'load')
     for turn in range(ROUNDS):
-        for role in ('gate-0', 'scanner-0', 'vault-0', 'scanner-1'):
+        for role in ('gate-0', 'scanner-0', 'vault-0', 'ledger-0', 'scanner-1'):
             before = len(load.answers)
             pid = kill(house, role)
             took = time_to_answer(house, f'{role}-{turn}')

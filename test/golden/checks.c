@@ -7,9 +7,10 @@
  * For each check, test/golden/checks/<symbol in lower case>/ holds hit.eml, on which the check gives evidence, exactly
  * as hit.json has it, and miss.eml, the honest message that looks most like it, on which it gives none. A message that
  * may not stand in the tree as it is has the ending .b64. Beside it hit.args and miss.args may hold the envelope: lines
- * "ip A", "helo N", "from A", "rcpt A", "hostname N", "user N", "now T"; settings: "authserv ID", "sealer D"; and
+ * "ip A", "helo N", "from A", "rcpt A", "hostname N", "user N", "now T"; settings: "authserv ID", "sealer D";
  * "dns TYPE NAME DATA" (several lines of one question make one answer; "fail" as DATA: nobody answers): then the DNS is
- * asked, and what is in no line does not exist.
+ * asked, and what is in no line does not exist; and "fact KIND ANSWER", the answer to whatever question of that kind is
+ * asked.
  * --update writes hit.json anew; --table reads "CLASS PATH" lines and counts hits of each check by class.
  */
 #include <dirent.h>
@@ -104,16 +105,33 @@ static void add_row(struct arena *arena, struct bytes row, struct scan_case *in)
 		abort();
 }
 
+/* Answers that the .args file brings, by kind of question; {NULL, 0}: nobody could tell. */
+struct answers {
+	struct bytes of[FACT_KINDS];
+};
+
+static bool set_answer(struct bytes value, struct answers *answers)
+{
+	size_t blank = bytes_find_byte(value, ' ');
+	enum fact_kind kind;
+	if (blank == BYTES_NONE || !fact_kind_find(bytes_sub(value, 0, blank), &kind))
+		return false;
+	answers->of[kind] = bytes_from(value, blank + 1);
+	return true;
+}
+
 /* What no line tells. */
-static enum err answer_question(struct scan *scan, const struct fact *fact)
+static enum err answer_question(struct scan *scan, const struct fact *fact, const struct answers *answers)
 {
 	static const uint8_t no_name[] = {DNS_NO_NAME};
+	if (answers->of[fact->kind].ptr)
+		return scan_answer(scan, fact->kind, fact->key, FACT_KNOWN, answers->of[fact->kind]);
 	bool dns = fact->kind == FACT_DNS;
 	return scan_answer(scan, fact->kind, fact->key, dns ? FACT_KNOWN : FACT_FAILED,
 			   dns ? bytes_make(no_name, sizeof(no_name)) : (struct bytes){0});
 }
 
-static void set_argument(struct arena *arena, struct bytes line, struct scan_case *in)
+static void set_argument(struct arena *arena, struct bytes line, struct scan_case *in, struct answers *answers)
 {
 	size_t blank = bytes_find_byte(line, ' ');
 	struct bytes key = bytes_sub(line, 0, blank), value = bytes_trim(bytes_from(line, blank));
@@ -145,7 +163,7 @@ static void set_argument(struct arena *arena, struct bytes line, struct scan_cas
 	} else if (bytes_eq(key, BYTES_LIT("dns"))) {
 		in->settings.dns = true;
 		add_row(arena, value, in);
-	} else {
+	} else if (!bytes_eq(key, BYTES_LIT("fact")) || !set_answer(value, answers)) {
 		printf("Bail out! unknown argument in an .args file\n");
 		exit(1);
 	}
@@ -155,6 +173,7 @@ static const struct scan *judge(struct arena *arena, const struct scan_plan *pla
 				struct bytes arguments)
 {
 	struct scan_case *in = arena_new(arena, struct scan_case, 1);
+	struct answers answers = {0};
 	struct bytes line;
 	struct scan *scan;
 	*in = (struct scan_case){.message = message, .settings = scan_settings_default};
@@ -162,13 +181,13 @@ static const struct scan *judge(struct arena *arena, const struct scan_plan *pla
 		abort();
 	while (bytes_split(&arguments, '\n', &line))
 		if (line.len > 0)
-			set_argument(arena, line, in);
+			set_argument(arena, line, in, &answers);
 	if (scan_new(arena, plan, in, &scan) != ERR_OK || scan_parse(scan) != ERR_OK)
 		return NULL;
 	while (scan_run(scan) == SCAN_WAIT) {
 		size_t i = 0;
 		for (const struct fact *fact; (fact = scan_question(scan, &i)) != NULL;)
-			if (answer_question(scan, fact) != ERR_OK)
+			if (answer_question(scan, fact, &answers) != ERR_OK)
 				return NULL;
 	}
 	return scan;

@@ -9,6 +9,7 @@
 #include "base/buf.h"
 #include "base/mem.h"
 #include "conf/settings.h"
+#include "profile/relations.h"
 #include "proto/http.h"
 #include "proto/milter.h"
 #include "proto/rspamd.h"
@@ -412,7 +413,50 @@ static void a_conversation_ends_with_no_memory_or_goes_on_as_if_nothing_were(voi
 	torture(speak_http);
 }
 
+/* -- profile ---- */
+
+static void keep_relations(bool may_fail)
+{
+	CLEANUP(arena_free) struct arena *arena = arena_create(SIZE_MAX);
+	CLEANUP(relations_free) struct relations *relations = NULL, *again = NULL;
+	CLEANUP(buf_done) struct buf file = BUF_INIT(1 << 20), line = BUF_INIT(RELATIONS_QUERY_MAX);
+	struct relations_query query = {.org = BYTES_LIT("ours.example"), .author = BYTES_LIT("bob@firm.example")}, got;
+	struct relations_answer answer;
+	struct relations_writer writer;
+	struct error error;
+	enum err err = relations_create(1 << 16, (struct hash_key){1, 2}, &relations);
+	if (!arena || err != ERR_OK) {
+		assert_true(may_fail && (!arena || err == ERR_NOMEM));
+		return;
+	}
+	relations_query_pack(&line, &query);
+	err = buf_err(&line) != ERR_OK ? buf_err(&line) : relations_query_unpack(arena, buf_bytes(&line), &got);
+	if (err != ERR_OK) {
+		assert_true(may_fail && err == ERR_NOMEM);
+		return;
+	}
+	relations_learn(relations, &got, RELATIONS_WANTED, 1768478400);
+	relations_snapshot_begin(relations, 1768478400, &writer);
+	while (relations_snapshot_next(&writer, &file))
+		;
+	err = buf_err(&file) != ERR_OK ? buf_err(&file)
+				       : relations_snapshot_read(buf_bytes(&file), 1 << 16, &again, &error);
+	if (err != ERR_OK) {
+		assert_true(may_fail && err == ERR_NOMEM && !again);
+		return;
+	}
+	relations_ask(again, &query, 1768478400, &answer);
+	assert_int_equal(answer.address.days, 1);
+}
+
+static void relations_are_kept_whole_or_not_at_all(void **state)
+{
+	(void)state;
+	torture(keep_relations);
+}
+
 static const struct CMUnitTest tests[] = {
+	cmocka_unit_test(relations_are_kept_whole_or_not_at_all),
 	cmocka_unit_test(a_configuration_is_read_whole_or_not_at_all),
 	cmocka_unit_test(a_sample_is_written_whole_or_says_so),
 	cmocka_unit_test(what_processes_say_is_whole_or_not_said),

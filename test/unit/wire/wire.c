@@ -118,7 +118,7 @@ static void numbers_of_no_message_and_lengths_beyond_the_end_are_refused(void **
 {
 	static const struct bytes cases[] = {
 		BYTES_INIT("\xff\xff"),
-		BYTES_INIT("\0\20"), /* one after the last */
+		BYTES_INIT("\0\21"), /* one after the last */
 		BYTES_INIT("\1\0\1"),
 		BYTES_INIT("\0\17\1\xff\xff\xff\xff"),
 		BYTES_INIT("\0\17\1\xff\xff\xff\xff"
@@ -128,7 +128,7 @@ static void numbers_of_no_message_and_lengths_beyond_the_end_are_refused(void **
 	};
 	struct wire_any out;
 	(void)state;
-	assert_int_equal(WIRE_TYPES, 16);
+	assert_int_equal(WIRE_TYPES, 17);
 	for (size_t i = 0; i < ARRAY_LEN(cases); i++)
 		assert_int_equal(wire_decode(cases[i], &out), ERR_SYNTAX);
 }
@@ -154,6 +154,11 @@ static void nobody_says_more_than_this(void **state)
 		{"scanner", "resolver", SAYS(ASK)},
 		{"resolver", "scanner", SAYS(ANSWER)},
 		{"gate", "resolver", SAYS(PREFETCH)},
+		{"supervisor", "ledger", SAYS(PEER) | SAYS(DRAIN)},
+		{"ledger", "supervisor", SAYS(READY) | SAYS(DRAINED)},
+		{"scanner", "ledger", SAYS(ASK)},
+		{"ledger", "scanner", SAYS(ANSWER)},
+		{"gate", "ledger", SAYS(LEARN)},
 		{"gate", "vault", SAYS(ASK) | SAYS(TRACE) | SAYS(STORE)},
 		{"vault", "gate", SAYS(ANSWER) | SAYS(TRACED) | SAYS(STORED) | SAYS(HEALTH)},
 	};

@@ -1,0 +1,74 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The gate's end of the ledger: it is told what became of messages, and says nothing. What happens while it is away is
+ * not learned: nobody's mail waits for it.
+ */
+#include <string.h>
+#include <unistd.h>
+
+#include "daemon/gate.h"
+#include "profile/relations.h"
+#include "sys/ipc.h"
+#include "sys/log.h"
+#include "sys/metrics.h"
+
+#include "base/banned.h"
+
+static void on_closed(void *ctx)
+{
+	struct gate *gate = ctx;
+	ipc_free(&gate->ledger);
+}
+
+static void on_message(void *ctx, struct bytes payload, int fd)
+{
+	(void)payload;
+	if (fd >= 0)
+		(void)close(fd);
+	log_event(LOG_ERROR, "ledger.broken");
+	on_closed(ctx);
+}
+
+static const struct ipc_ops ledger_ops = {on_message, on_closed};
+
+void gate_ledger_peer(struct gate *gate, int socket)
+{
+	ipc_free(&gate->ledger);
+	if (ipc_new(gate->loop, socket, &ledger_ops, gate, &gate->ledger) != ERR_OK)
+		(void)close(socket);
+}
+
+/*
+ * Delivered and no spam: learned. Spam, whatever became of it: counts against who passed it on. All else teaches
+ * nothing: what was only asked about, held for a rule, could not be examined, or was released by hand.
+ */
+static bool find_outcome(const struct transaction *transaction, const char *status, enum relations_outcome *ret_outcome)
+{
+	enum verdict_class class = transaction->class;
+	bool delivered = strcmp(status, "delivered") == 0 || strcmp(status, "tagged") == 0;
+	bool decided = delivered || strcmp(status, "rejected") == 0 || strcmp(status, "quarantined") == 0 ||
+		       strcmp(status, "discarded") == 0;
+	if (delivered && (class == CLASS_CLEAN || class == CLASS_BULK))
+		*ret_outcome = RELATIONS_WANTED;
+	else if (decided && (class == CLASS_SPAM || class == CLASS_PHISH || class == CLASS_MALWARE))
+		*ret_outcome = RELATIONS_UNWANTED;
+	else
+		return false;
+	return true;
+}
+
+void gate_learn(struct gate *gate, const struct transaction *transaction, const char *status)
+{
+	const struct wire_verdict *verdict = &transaction->verdict;
+	enum relations_outcome outcome;
+	if (!transaction->has_verdict || verdict->relations.len == 0 || verdict->released.len > 0 ||
+	    !find_outcome(transaction, status, &outcome))
+		return;
+	CLEANUP(buf_done) struct buf buf = BUF_INIT(IPC_MAX);
+	wire_encode(&buf, &(struct wire_any){.type = WIRE_LEARN,
+					     .learn = {.time = transaction->time_ms / 1000,
+						       .outcome = (uint8_t)outcome,
+						       .relations = verdict->relations}});
+	if (!gate->ledger || buf_err(&buf) != ERR_OK || ipc_send(gate->ledger, buf_bytes(&buf), -1) != ERR_OK)
+		metrics_add(METRIC_LEDGER_MISSED, 1);
+}

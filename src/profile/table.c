@@ -1,0 +1,172 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "profile/table.h"
+
+#include "base/mem.h"
+#include "base/num.h"
+
+#include "base/banned.h"
+
+_Static_assert(sizeof(struct table_line) == 64, "a line of the table is a line of the cache");
+
+#define SETTLED_FACTOR 8u
+
+uint16_t table_decay(uint16_t weight, unsigned days, unsigned half_life)
+{
+	unsigned halves = days / half_life, rest = days % half_life;
+	if (halves >= 16)
+		return 0;
+	uint32_t left = (uint32_t)weight >> halves;
+	/* Within a half-life the curve is a straight line: the same on every machine. */
+	return (uint16_t)(left - left * rest / (2 * half_life));
+}
+
+static unsigned days_between(uint16_t from, uint16_t to)
+{
+	return to > from ? (unsigned)(to - from) : 0;
+}
+
+static uint32_t strength(const struct table_record *record, uint16_t today, unsigned half_life)
+{
+	uint32_t left = table_decay(record->weight, days_between(record->last, today), half_life);
+	return days_between(record->first, record->last) >= TABLE_SETTLED ? left * SETTLED_FACTOR : left;
+}
+
+enum err table_init(struct table *table, size_t bytes)
+{
+	size_t line = sizeof(struct table_line), n = bytes / line;
+	n = n > 1 ? n - 1 : 1; /* one is lost to alignment */
+	*table = (struct table){.n_lines = MIN(n, (size_t)UINT32_MAX)};
+	table->block = mem_calloc(table->n_lines + 1, line);
+	if (!table->block)
+		return ERR_NOMEM;
+	uintptr_t at = (uintptr_t)table->block;
+	table->lines = (struct table_line *)((uint8_t *)table->block + (line - at % line) % line);
+	return ERR_OK;
+}
+
+void table_done(struct table *table)
+{
+	mem_free(table->block);
+	*table = (struct table){0};
+}
+
+/* The two lines of a key, by different bits of it; they may be one. */
+static struct table_line *line_of(const struct table *table, uint64_t key, unsigned which)
+{
+	uint64_t bits = which == 0 ? (key >> 16) & UINT32_MAX : key & UINT32_MAX;
+	return &table->lines[bits * table->n_lines >> 32];
+}
+
+void table_prefetch(const struct table *table, uint64_t key)
+{
+	__builtin_prefetch(line_of(table, key, 0));
+	__builtin_prefetch(line_of(table, key, 1));
+}
+
+static bool has_key(const struct table_record *record, uint64_t key)
+{
+	return record->key[0] == (key & UINT16_MAX) && record->key[1] == (key >> 16 & UINT16_MAX) &&
+	       record->key[2] == (key >> 32 & UINT16_MAX) && record->weight > 0;
+}
+
+static struct table_record *find(const struct table *table, uint64_t key)
+{
+	for (unsigned which = 0; which < 2; which++) {
+		struct table_line *line = line_of(table, key, which);
+		for (size_t i = 0; i < TABLE_SLOTS; i++)
+			if (has_key(&line->slots[i], key))
+				return &line->slots[i];
+	}
+	return NULL;
+}
+
+const struct table_record *table_find(const struct table *table, uint64_t key)
+{
+	return find(table, key);
+}
+
+/* A free slot of the emptier line, else the weakest slot of both. */
+static struct table_record *choose(const struct table *table, uint64_t key, uint16_t today, unsigned half_life)
+{
+	struct table_record *weakest = NULL, *free_slot = NULL;
+	uint32_t least = 0;
+	size_t most_free = 0;
+	for (unsigned which = 0; which < 2; which++) {
+		struct table_line *line = line_of(table, key, which);
+		struct table_record *empty = NULL;
+		size_t n_free = 0;
+		for (size_t i = 0; i < TABLE_SLOTS; i++) {
+			struct table_record *slot = &line->slots[i];
+			uint32_t value = strength(slot, today, half_life);
+			if (value == 0) {
+				empty = slot;
+				n_free++;
+			} else if (!weakest || value < least || (value == least && slot->last < weakest->last)) {
+				weakest = slot;
+				least = value;
+			}
+		}
+		if (n_free > most_free) {
+			free_slot = empty;
+			most_free = n_free;
+		}
+	}
+	return free_slot ? free_slot : weakest;
+}
+
+static struct table_record *place(struct table *table, uint64_t key, const struct table_record *record, uint16_t today,
+				  unsigned half_life)
+{
+	struct table_record *slot = choose(table, key, today, half_life);
+	uint32_t victim = strength(slot, today, half_life);
+	if (victim > strength(record, today, half_life)) {
+		table->refused++;
+		return NULL;
+	}
+	table->evicted += victim > 0;
+	*slot = *record;
+	return slot;
+}
+
+const struct table_record *table_learn(struct table *table, uint64_t key, uint16_t today, uint16_t gain,
+				       unsigned half_life)
+{
+	struct table_record *record = find(table, key);
+	uint16_t left = record ? table_decay(record->weight, days_between(record->last, today), half_life) : 0;
+	if (!record || left == 0) {
+		struct table_record fresh = {
+			.key = {(uint16_t)key, (uint16_t)(key >> 16), (uint16_t)(key >> 32)},
+			.first = today,
+			.last = today,
+			.weight = gain,
+		};
+		if (!record)
+			return place(table, key, &fresh, today, half_life);
+		*record = fresh; /* what was forgotten begins anew */
+	} else if (today > record->last) {
+		record->weight = (uint16_t)MIN((uint32_t)left + gain, (uint32_t)UINT16_MAX);
+		record->last = today;
+	}
+	return record;
+}
+
+void table_restore(struct table *table, const struct table_record *record, uint16_t today, unsigned half_life)
+{
+	uint64_t key = record->key[0] | (uint64_t)record->key[1] << 16 | (uint64_t)record->key[2] << 32;
+	struct table_record *old = find(table, key);
+	if (old)
+		*old = *record;
+	else
+		(void)place(table, key, record, today, half_life);
+}
+
+size_t table_slots(const struct table *table)
+{
+	return table->n_lines * TABLE_SLOTS;
+}
+
+const struct table_record *table_slot(const struct table *table, size_t number)
+{
+	const struct table_record *record = &table->lines[number / TABLE_SLOTS].slots[number % TABLE_SLOTS];
+	return record->weight > 0 ? record : NULL;
+}

@@ -1,0 +1,184 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: Apache-2.0
+"""The ledger: what it knows becomes evidence, what was delivered is learned and survives kill -9, a damaged memory is put
+aside, and no mail waits for it."""
+import os
+import re
+import signal
+import subprocess
+import sys
+
+sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
+from lib import BUILD, GTUBE, Postern, Sink, Tap, free_port, message, send, wait_for  # noqa: E402
+
+TOOL = os.path.join(BUILD, 'test/e2e/relations_tool')
+
+
+class House:
+    def __init__(self, settings=''):
+        self.sink = Sink()
+        self.port = free_port()
+        self.base = f'''
+milter: {{ listen: off }}
+http: {{ listen: off }}
+dns: {{ enabled: false }}
+log: {{ level: info }}
+smtp: {{ listen: 127.0.0.1:{self.port}, next_hop: 127.0.0.1:{self.sink.port} }}
+'''
+        self.postern = Postern(self.base + settings, start=False)
+        self.folder = self.postern.dir + '/state/relations'
+        self.snapshot = self.folder + '/snapshot'
+
+    def fill(self):
+        """Some history, for whoever the daemons are."""
+        self.postern.start()
+        self.postern.stop()
+        owner = os.stat(self.folder)
+        subprocess.run([TOOL, 'fill', self.snapshot], check=True)
+        os.chown(self.snapshot, owner.st_uid, owner.st_gid)
+
+    def known(self, authors):
+        """{author: days}, as the snapshot on disk has it."""
+        out = subprocess.run([TOOL, 'known', self.snapshot, *authors], capture_output=True, text=True)
+        return {line.split()[0]: int(line.split()[1]) for line in out.stdout.splitlines() if re.fullmatch(r'\S+ \d+', line)}
+
+    def send(self, author, name='Somebody', extra='', body='Good morning.\n'):
+        """(code, ids of the evidence that the next hop got to see)"""
+        text = message(sender=author, extra=extra, body=body).replace('From: Alice', f'From: {name}')
+        before = len(self.sink.messages)
+        code, _ = send(self.port, text, sender=author)
+        if code != 250 or len(self.sink.messages) == before:
+            return code, ''
+        head = self.sink.messages[-1]['data'].split(b'\r\n\r\n')[0].decode()
+        field = re.search(r'^X-Postern: ((?:[^\r\n]|\r\n[ \t])*)', head, re.M)
+        return code, field.group(1) if field else ''
+
+    def learned(self, author):
+        """Waits until that is on disk: the sender is answered a moment before the ledger is told."""
+        def there():
+            for name in os.listdir(self.folder):
+                try:
+                    with open(os.path.join(self.folder, name), 'rb') as file:
+                        if name.startswith('journal-') and author.encode() in file.read():
+                            return True
+                except FileNotFoundError:
+                    pass
+            return self.known([author]).get(author) == 1
+        wait_for(there, 20, 'a lesson')
+
+    def ledger(self):
+        return wait_for(lambda: self.postern.children().get('ledger-0'), 20, 'a ledger')[0]
+
+    def reads(self):
+        return self.postern.log().count('relations.read')
+
+    def kill(self):
+        """Ends the ledger, and waits until the next one has read what there is."""
+        reads = self.reads()
+        os.kill(self.ledger(), signal.SIGKILL)
+        wait_for(lambda: self.reads() > reads, 20, 'the next ledger')
+
+
+def evidence(tap):
+    house = House()
+    house.fill()
+    house.postern.start()
+    for rule, author, name, extra, wanted, unwanted in (
+            ('a correspondent of long ago is known', 'friend@firm.example', 'Fred Friend', '',
+             ('KNOWN_CORRESPONDENT',), ('FIRST_CONTACT', 'NAME_FROM_ELSEWHERE', 'REPLY_TO_OURS')),
+            ('a stranger is one', 'stranger@other.example', 'Some Stranger', '',
+             ('FIRST_CONTACT',), ('KNOWN_CORRESPONDENT', 'NAME_FROM_ELSEWHERE')),
+            ('a known name from elsewhere is seen', 'carol@freemail.example', 'CHIEF, Carol', '',
+             ('FIRST_CONTACT', 'NAME_FROM_ELSEWHERE'), ('KNOWN_CORRESPONDENT',)),
+            ('an answer to our message is one', 'friend@firm.example', 'Fred Friend', 'In-Reply-To: <ours-1@example.org>\n',
+             ('REPLY_TO_OURS', 'KNOWN_CORRESPONDENT'), ()),
+            ('an answer from elsewhere is none', 'thief@other.example', 'A Thief', 'In-Reply-To: <ours-1@example.org>\n',
+             (), ('REPLY_TO_OURS',))):
+        code, ids = house.send(author, name, extra)
+        tap.ok(code == 250 and all(i in ids for i in wanted) and not any(i in ids for i in unwanted), rule, (code, ids))
+    house.send('spam@spam.example', 'Spam', body=GTUBE + '\n')
+    house.postern.stop()
+    known = house.known(['stranger@other.example', 'friend@firm.example', 'spam@spam.example'])
+    tap.equal((known.get('stranger@other.example'), known.get('spam@spam.example')), (1, 0),
+              'what was delivered is learned, spam is not')
+    tap.equal([name for name in os.listdir(house.folder) if name.endswith('.new')], [], 'nothing half-written is left behind')
+    mode = [oct(os.stat(os.path.join(house.folder, name)).st_mode & 0o777) for name in os.listdir(house.folder)]
+    tap.ok(set(mode) == {'0o600'}, 'the files are for the daemon alone', mode)
+    tap.equal(house.postern.reports(), [], 'no sanitizer says anything')
+
+
+def killed(tap):
+    """Every second a snapshot, and the ledger is killed over and over; who was delivered is known all the same."""
+    house = House('relations: { snapshot: 1s, memory: 4M }')
+    house.postern.start()
+    authors, answered = [], 0
+    for round_ in range(6):
+        for n in range(20):
+            author = f'a{round_}-{n}@firm{round_}.example'
+            code, _ = house.send(author, f'Author {round_} {n}')
+            answered += code == 250
+            authors.append(author)
+        house.learned(authors[-1])
+        if round_ % 2:
+            begin = os.stat(house.snapshot).st_mtime_ns if os.path.exists(house.snapshot) else 0
+            wait_for(lambda: os.path.exists(house.snapshot) and os.stat(house.snapshot).st_mtime_ns != begin, 20, 'a snapshot')
+        house.kill()
+    tap.equal(answered, len(authors), 'mail flows while the ledger is killed again and again')
+    house.postern.stop()
+    known = house.known(authors)
+    missing = [author for author in authors if known.get(author) != 1]
+    tap.equal(missing, [], 'all that was learned before a kill -9 is known after it')
+    journals = [name for name in os.listdir(house.folder) if name.startswith('journal-')]
+    tap.ok(len(journals) <= 1, 'a snapshot makes the journals before it superfluous', journals)
+    # All at once, supervisor first: the children notice.
+    house.postern.start()
+    late = [f'late{n}@firm.example' for n in range(10)]
+    for author in late:
+        house.send(author)
+    house.learned(late[-1])
+    house.kill()
+    house.postern.stop(signal.SIGKILL)
+    wait_for(lambda: not os.path.exists(f'/proc/{house.postern.process.pid}/stat'), 10, 'the end')
+    house.postern.start()
+    house.postern.stop()
+    known = house.known(late + authors)
+    tap.equal([author for author in late + authors if known.get(author) != 1], [], 'nor is anything lost when all end')
+    tap.equal(house.postern.reports(), [], 'no sanitizer says anything')
+
+
+def damaged(tap):
+    house = House()
+    house.fill()
+    with open(house.snapshot, 'r+b') as file:
+        file.seek(200)
+        byte = file.read(1)
+        file.seek(200)
+        file.write(bytes([byte[0] ^ 1]))
+    house.postern.start()
+    code, ids = house.send('friend@firm.example', 'Fred Friend')
+    tap.ok(code == 250 and 'KNOWN_CORRESPONDENT' not in ids, 'a damaged memory is not believed, and stops no mail', (code, ids))
+    tap.has(house.postern.log(), 'relations.damaged', 'that is said')
+    tap.ok(os.path.exists(house.snapshot + '.damaged'), 'and the file is kept')
+    house.postern.write(house.base + 'relations: { enabled: false }')
+    house.postern.process.send_signal(signal.SIGHUP)
+    wait_for(lambda: not house.postern.children().get('ledger-0'), 20, 'the end of the ledger')
+    tap.equal(house.send('friend@firm.example')[0], 250, 'it can be switched off by a reload')
+    house.postern.write(house.base)
+    house.postern.process.send_signal(signal.SIGHUP)
+    house.ledger()
+    wait_for(lambda: house.send('friend@firm.example')[0] == 250, 20, 'mail')
+    tap.ok(True, 'and on again')
+    house.postern.stop()
+    tap.equal(house.known(['friend@firm.example']), {'friend@firm.example': 1}, 'what was learned in between is there')
+    tap.equal(house.postern.reports(), [], 'no sanitizer says anything')
+
+
+def main():
+    tap = Tap()
+    evidence(tap)
+    killed(tap)
+    damaged(tap)
+    tap.done()
+
+
+main()
