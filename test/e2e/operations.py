@@ -50,7 +50,7 @@ class House:
 
     def settled(self):
         """The processes, when none of an older configuration is left."""
-        return wait_for(lambda: (c := self.postern.children()) and len(c) == 5 and all(len(pids) == 1 for pids in c.values()) and c,
+        return wait_for(lambda: (c := self.postern.children()) and len(c) == 6 and all(len(pids) == 1 for pids in c.values()) and c,
                         20, 'the end of older processes')
 
     def new_gate(self, before):
