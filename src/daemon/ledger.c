@@ -356,7 +356,7 @@ static enum err read_snapshot(struct ledger *ledger, struct error *reterr)
 	CLEANUP(arena_free) struct arena *arena = arena_create(SIZE_MAX);
 	size_t budget = (size_t)ledger->settings->relations_memory;
 	char path[PATH_LEN], aside[PATH_LEN];
-	struct bytes file;
+	struct bytes file = {0};
 	struct error error = {.text = "it cannot be read"};
 	struct hash_key key;
 	path_of(ledger, "snapshot", path);
