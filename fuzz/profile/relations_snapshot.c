@@ -26,13 +26,15 @@ static void sign(uint8_t *file, size_t size)
 		key.k1 |= (uint64_t)file[16 + i] << 8 * i;
 	}
 	put64(file + HEAD - 8, hash_sip((struct hash_key){0}, bytes_make(file, HEAD - 8)));
-	uint8_t number = 0;
+	uint32_t number = 0;
 	for (size_t at = HEAD; size - at >= 16;) {
 		size_t section = file[at] % ARRAY_LEN(sizes);
 		size_t len = 8 + sizes[section] * (file[at + 2] | (size_t)file[at + 3] << 8);
 		if (size - at < 8 || len > size - at - 8)
 			return;
-		file[at + 4] = number++;
+		for (size_t i = 0; i < 4; i++)
+			file[at + 4 + i] = (uint8_t)(number >> 8 * i);
+		number++;
 		put64(file + at + len, hash_sip(key, bytes_make(file + at, len)));
 		at += len + 8;
 	}

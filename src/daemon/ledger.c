@@ -427,7 +427,9 @@ static enum err prepare(struct child *child, void **ret_state, const char **ret_
 	TRY(read_snapshot(ledger, reterr));
 	ledger->saved = relations_sequence(ledger->relations);
 	replay_journals(ledger);
-	(void)open_journal(ledger);
+	/* The last one may have ended between a snapshot and the removal of what that made superfluous. */
+	if (open_journal(ledger) && ledger->saved == ledger->journal_begin)
+		remove_journals_before(ledger, ledger->saved);
 	if (loop_timer_new(loop, on_sync, ledger, &ledger->sync) != ERR_OK ||
 	    loop_timer_new(loop, on_next, ledger, &ledger->next) != ERR_OK ||
 	    loop_timer_new(loop, on_turn, ledger, &ledger->turn) != ERR_OK)

@@ -157,12 +157,16 @@ static void fill(struct scan *scan, const struct scan_auth *auth, struct relatio
 {
 	const struct message *message = scan_message(scan);
 	const struct scan_envelope *envelope = scan_envelope(scan);
+	struct bytes ascii;
 	*query = (struct relations_query){.outgoing = envelope->user.len > 0};
 	fill_network(scan, query);
 	/* Who wrote it, of several authors, is not known. */
 	if (message->from.count == 1 && message->from.items[0].domain.len > 0) {
 		query->author = message->from.items[0].address;
 		query->domain = domain_of(query->author);
+		/* As SPF and DKIM write it. */
+		if (dmarc_domain(scan_arena(scan), message->from.items[0].domain, &ascii) == ERR_OK)
+			query->domain = url_registrable(ascii);
 		query->name = message->from.items[0].name;
 	}
 	if (query->outgoing)

@@ -9,6 +9,7 @@ import subprocess
 import sys
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
+from milter_client import MilterClient  # noqa: E402
 from lib import BUILD, GTUBE, Postern, Sink, Tap, free_port, message, send, wait_for  # noqa: E402
 
 TOOL = os.path.join(BUILD, 'test/e2e/relations_tool')
@@ -17,9 +18,9 @@ TOOL = os.path.join(BUILD, 'test/e2e/relations_tool')
 class House:
     def __init__(self, settings=''):
         self.sink = Sink()
-        self.port = free_port()
+        self.port, self.milter = free_port(), free_port()
         self.base = f'''
-milter: {{ listen: off }}
+milter: {{ listen: 127.0.0.1:{self.milter} }}
 http: {{ listen: off }}
 dns: {{ enabled: false }}
 log: {{ level: info }}
@@ -52,6 +53,17 @@ smtp: {{ listen: 127.0.0.1:{self.port}, next_hop: 127.0.0.1:{self.sink.port} }}
         head = self.sink.messages[-1]['data'].split(b'\r\n\r\n')[0].decode()
         field = re.search(r'^X-Postern: ((?:[^\r\n]|\r\n[ \t])*)', head, re.M)
         return code, field.group(1) if field else ''
+
+    def submit(self, sender, recipient, message_id):
+        """As a mail server hands over what its authenticated user sends."""
+        client = MilterClient(('127.0.0.1', self.milter)).negotiate()
+        client.connect(address='127.0.0.1')
+        client.helo()
+        answer = client.message(sender, [recipient], f'From: Bob <{sender}>\r\nTo: {recipient}\r\nSubject: Question\r\n'
+                                f'Message-ID: <{message_id}>\r\n\r\nWhere are the minutes?\r\n'.encode(),
+                                macros={'{auth_authen}': 'bob', 'i': 'QUEUE1'})
+        client.quit()
+        return answer.action
 
     def learned(self, author):
         """Waits until that is on disk: the sender is answered a moment before the ledger is told."""
@@ -105,6 +117,26 @@ def evidence(tap):
     mode = [oct(os.stat(os.path.join(house.folder, name)).st_mode & 0o777) for name in os.listdir(house.folder)]
     tap.ok(set(mode) == {'0o600'}, 'the files are for the daemon alone', mode)
     tap.equal(house.postern.reports(), [], 'no sanitizer says anything')
+
+
+def conversation(tap):
+    """We write first, and they answer."""
+    house = House()
+    house.postern.start()
+    tap.ok(house.submit('bob@example.org', 'dora@firm.example', 'asked-1@example.org') in ('accept', 'continue'),
+           'what our user sends goes out')
+    house.learned('bob@example.org')
+    reply = 'References: <other@x.example> <asked-1@example.org>\n'
+    code, ids = house.send('erik@firm.example', extra=reply)
+    tap.ok(code == 250 and 'REPLY_TO_OURS' not in ids, 'nobody is believed who is neither proven nor known', (code, ids))
+    house.learned('erik@firm.example')
+    code, ids = house.send('erik@firm.example', extra=reply)
+    tap.ok(code == 250 and 'REPLY_TO_OURS' in ids, 'an answer of somebody known there is seen', (code, ids))
+    code, ids = house.send('erik@other.example', extra=reply)
+    house.learned('erik@other.example')
+    code, ids = house.send('erik@other.example', extra=reply)
+    tap.ok(code == 250 and 'REPLY_TO_OURS' not in ids, 'not one of somebody elsewhere, who may have stolen it', (code, ids))
+    house.postern.stop()
 
 
 def killed(tap):
@@ -176,6 +208,7 @@ def damaged(tap):
 def main():
     tap = Tap()
     evidence(tap)
+    conversation(tap)
     killed(tap)
     damaged(tap)
     tap.done()

@@ -169,6 +169,17 @@ static void an_author_is_proven_by_aligned_spf(void **state)
 	}
 }
 
+static void a_domain_is_compared_as_the_dns_has_it(void **state)
+{
+	(void)state;
+	struct scan *scan = make("From: bob@mail.b\xc3\xbc"
+				 "cher.example",
+				 "", "", to_us);
+	assert_bytes_str(scan_relations_query(scan)->domain, "xn--bcher-kva.example");
+	assert_bytes_str(scan_relations_query(scan)->author, "bob@mail.b\xc3\xbc"
+							     "cher.example");
+}
+
 static void our_own_user_is_proven_and_asked_for_under_its_domain(void **state)
 {
 	(void)state;
@@ -252,6 +263,7 @@ static const struct CMUnitTest tests[] = {
 	TEST(many_references_leave_the_newest),
 	TEST(who_of_several_wrote_is_not_known),
 	TEST(an_author_is_proven_by_aligned_spf),
+	TEST(a_domain_is_compared_as_the_dns_has_it),
 	TEST(our_own_user_is_proven_and_asked_for_under_its_domain),
 	TEST(a_forwarder_is_named_so_that_nobody_else_can_be),
 	TEST(an_answer_that_is_none_knows_nothing),
