@@ -20,6 +20,22 @@ static struct bytes without_brackets(struct bytes id)
 	return id.len > 2 && id.ptr[0] == '<' && id.ptr[id.len - 1] == '>' ? bytes_sub(id, 1, id.len - 2) : id;
 }
 
+/* Whether `word`, when it was given at all, is one of `words`, which blanks separate. */
+static bool is_one_of(const char *words, const char *word)
+{
+	struct bytes rest = bytes_from_cstr(words);
+	struct bytes wanted = bytes_from_cstr(word);
+	if (!word)
+		return true;
+	while (rest.len > 0) {
+		size_t end = bytes_find_byte(rest, ' ');
+		if (bytes_eq(bytes_sub(rest, 0, end), wanted))
+			return true;
+		rest = end == BYTES_NONE ? (struct bytes){0} : bytes_from(rest, end + 1);
+	}
+	return false;
+}
+
 /* 0, or 2 when an option is wrong (it was said). Spans point into the options. */
 static int filters_query(const struct opt_set *set, const struct filters *filters, struct store_query *ret_query)
 {
@@ -43,6 +59,10 @@ static int filters_query(const struct opt_set *set, const struct filters *filter
 	if (filters->until && !when_parse(filters->until, now, &ret_query->until_ms))
 		return opt_wrong(set, "--until: \"%s\" is no time (2h, 3d, 2026-11-24, 2026-11-24T10:00)",
 				 filters->until);
+	if (!is_one_of(FILTER_CLASSES, filters->class))
+		return opt_wrong(set, "--class: \"%s\" is not one of: " FILTER_CLASSES, filters->class);
+	if (!is_one_of(filters->statuses, filters->status))
+		return opt_wrong(set, "\"%s\" is not one of: %s", filters->status, filters->statuses);
 	if (filters->limit &&
 	    (num_parse(bytes_from_cstr(filters->limit), 10, 10000000, &limit) != ERR_OK || limit == 0))
 		return opt_wrong(set, "--limit: a number from 1 to 10000000 is expected");

@@ -14,7 +14,10 @@ struct filters {
 	const char *config, *since, *until, *address, *sender, *recipient, *subject, *ip, *status, *class, *id,
 		*message_id, *before, *limit;
 	bool json, utc, verbose;
+	const char *statuses; /* what `status` may be, with blanks between */
 };
+
+#define FILTER_CLASSES "clean bulk spam phish malware unscannable policy"
 
 #define FILTER_OPTIONS(f)                                                                                              \
 	{.name = "config",                                                                                             \
@@ -43,10 +46,7 @@ struct filters {
 		 .value_name = "NETWORK",                                                                              \
 		 .help = "the client: an address or a network",                                                        \
 		 .value = &(f).ip},                                                                                    \
-		{.name = "class",                                                                                      \
-		 .value_name = "CLASS",                                                                                \
-		 .help = "clean bulk spam phish malware unscannable policy",                                           \
-		 .value = &(f).class},                                                                                 \
+		{.name = "class", .value_name = "CLASS", .help = FILTER_CLASSES, .value = &(f).class},                 \
 		{.name = "message-id",                                                                                 \
 		 .value_name = "ID",                                                                                   \
 		 .help = "the Message-ID, without <>",                                                                 \

@@ -87,7 +87,7 @@ static enum err find(struct store *store, const struct store_query *query, void 
 
 static int list(int argc, char **argv)
 {
-	struct filters filters = {0};
+	struct filters filters = {.statuses = "held released"};
 	const struct opt options[] = {
 		FILTER_OPTIONS(filters),
 		{.name = "state", .value_name = "STATE", .help = "held or released", .value = &filters.status},

@@ -110,7 +110,7 @@ static void print_story(struct view *view, const struct store_trace *trace)
 	field(view, "helo", trace->helo);
 	field(view, "user", trace->user);
 	field(view, "author", trace->from_name);
-	field(view, "", trace->from_address);
+	field(view, trace->from_name.len > 0 ? "" : "author", trace->from_address);
 	field(view, "message-id", trace->message_id);
 	field(view, "queue id", trace->queue_id);
 	field(view, "release of", trace->released);
@@ -154,13 +154,11 @@ static enum err find(struct store *store, const struct store_query *query, void 
 
 int cmd_trace(int argc, char **argv)
 {
-	struct filters filters = {0};
+	struct filters filters = {
+		.statuses = "delivered tagged quarantined rejected discarded deferred refused aborted advised"};
 	const struct opt options[] = {
 		FILTER_OPTIONS(filters),
-		{.name = "status",
-		 .value_name = "STATUS",
-		 .help = "delivered tagged quarantined rejected discarded deferred refused aborted advised",
-		 .value = &filters.status},
+		{.name = "status", .value_name = "STATUS", .help = filters.statuses, .value = &filters.status},
 		{.name = "id",
 		 .value_name = "ID",
 		 .help = "of the X-Postern field or the SMTP reply: the whole story",

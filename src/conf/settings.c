@@ -405,6 +405,15 @@ static const struct conf_key keys[] = {
 		   "spam_tag, unscannable, policy, dmarc_reject, dmarc_quarantine. The first group that matches a "
 		   "recipient counts for it."},
 
+	{.key = "quarantine.place",
+	 .type = CONF_STRING,
+	 F(quarantine_place, struct bytes),
+	 .fallback = "vault",
+	 .manual =
+		 "Where quarantined mail is kept. vault: by Postern. An address, such as spam@example.org: it goes to "
+		 "this mailbox, and to nobody else. queue: it waits in the hold queue of the mail server that speaks "
+		 "the milter protocol, when it is to be held for all its recipients. What does not fit the place, or "
+		 "what the next mail server does not take for it, is kept by Postern."},
 	{.key = "quarantine.release_to",
 	 .type = CONF_ADDRESS,
 	 F(release_to, struct bytes),
@@ -635,4 +644,24 @@ void settings_manual(struct buf *buf)
 			buf_printf(buf, ".br\nDefault:\n.Ql %s\n", keys[i].fallback);
 	}
 	buf_add_cstr(buf, ".El\n");
+}
+
+bool settings_place(const struct settings *settings, enum settings_place *ret_place)
+{
+	struct bytes place = settings->quarantine_place;
+	size_t at = bytes_find_byte(place, '@');
+	bool queue = bytes_eq(place, BYTES_LIT("queue"));
+	*ret_place = queue ? SET_PLACE_QUEUE : SET_PLACE_VAULT;
+	if (queue || bytes_eq(place, BYTES_LIT("vault")))
+		return true;
+	/* It becomes part of an SMTP command; RFC 5321, 4.5.3.1.3 allows 256 bytes with the brackets. */
+	if (at == BYTES_NONE || at == 0 || at + 1 == place.len || place.len > 254)
+		return false;
+	for (size_t i = 0; i < place.len; i++)
+		if (place.ptr[i] <= ' ' || place.ptr[i] > '~' || place.ptr[i] == '<' || place.ptr[i] == '>' ||
+		    place.ptr[i] == '"' || place.ptr[i] == '\\' || place.ptr[i] == ',' ||
+		    (i != at && place.ptr[i] == '@'))
+			return false;
+	*ret_place = SET_PLACE_MAILBOX;
+	return true;
 }

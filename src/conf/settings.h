@@ -29,6 +29,9 @@ struct settings_recipients {
 	struct settings_actions actions;
 };
 
+/* Where quarantined mail is kept: by us, in the mail server's own queue, in a mailbox. */
+enum settings_place { SET_PLACE_VAULT, SET_PLACE_QUEUE, SET_PLACE_MAILBOX };
+
 enum settings_dnssec { SET_DNSSEC_AUTO, SET_DNSSEC_ON, SET_DNSSEC_OFF };
 
 /* A zone that a server of its own answers for. */
@@ -71,6 +74,7 @@ struct settings {
 	struct bytes subject_tag, reject_text;
 	struct conf_groups recipients; /* struct settings_recipients */
 
+	struct bytes quarantine_place; /* as settings_place() reads it */
 	struct bytes release_to;
 	int64_t quarantine_retention, quarantine_size, trace_retention;
 	bool allow_unsandboxed;
@@ -102,3 +106,6 @@ NODISCARD enum err settings_explain(struct buf *buf, const struct settings *sett
 void settings_sample(struct buf *buf);
 /* The keys as an mdoc list, for postern.yaml(5). */
 void settings_manual(struct buf *buf);
+
+/* What quarantine.place says; false when it is neither a word that it may be nor an address. */
+bool settings_place(const struct settings *settings, enum settings_place *ret_place);

@@ -75,6 +75,13 @@ void smtp_send_on(struct session *session)
 
 /* -- Groups ---- */
 
+/* Quarantined mail goes on too, to a mailbox of its own. */
+static bool to_mailbox(const struct session *session)
+{
+	enum settings_place place;
+	return settings_place(session->gate->settings, &place) && place == SET_PLACE_MAILBOX;
+}
+
 static void finish(struct session *session)
 {
 	struct transaction *transaction = session->transaction;
@@ -110,7 +117,8 @@ static void on_kept(void *ctx, struct transaction *transaction, bool ok)
 static void group_failed(struct session *session, const struct smtp_reply *reply)
 {
 	struct transaction *transaction = session->transaction;
-	if (session->any_delivered) {
+	/* A mailbox of ours that is full or not there is no matter of the sender's. */
+	if (session->any_delivered || session->group == ACTION_QUARANTINE) {
 		transaction_store(transaction, session->group, on_kept, session);
 		return;
 	}
@@ -139,7 +147,8 @@ static void on_message_taken(struct session *session, const struct smtp_reply *r
 		group_failed(session, reply);
 		return;
 	}
-	session->any_delivered = true;
+	if (session->group != ACTION_QUARANTINE) /* the last of the groups */
+		session->any_delivered = true;
 	next_group(session);
 }
 
@@ -160,6 +169,13 @@ static void on_recipient_taken(struct session *session, const struct smtp_reply 
 static void go_on_with_group(struct session *session)
 {
 	struct transaction *transaction = session->transaction;
+	if (session->group == ACTION_QUARANTINE && session->next_recipient == 0) {
+		CLEANUP(buf_done) struct buf line = BUF_INIT(512);
+		buf_printf(&line, "RCPT TO:<%.*s>", BYTES_FMT(session->gate->settings->quarantine_place));
+		session->next_recipient = transaction->envelope.n_recipients;
+		smtp_ask_next(session, transaction_keep(transaction, buf_bytes(&line)), on_recipient_taken);
+		return;
+	}
 	while (session->next_recipient < transaction->envelope.n_recipients) {
 		size_t i = session->next_recipient++;
 		if (transaction->fates[i] == session->group) {
@@ -200,7 +216,7 @@ static void on_reset(struct session *session, const struct smtp_reply *reply)
 
 static void next_group(struct session *session)
 {
-	static const enum verdict_action order[] = {ACTION_DELIVER, ACTION_TAG};
+	static const enum verdict_action order[] = {ACTION_DELIVER, ACTION_TAG, ACTION_QUARANTINE};
 	for (size_t i = 0; i < ARRAY_LEN(order); i++) {
 		if (!session->groups[order[i]])
 			continue;
@@ -226,7 +242,8 @@ static void deliver(struct session *session)
 			if (transaction->fates[i] == ACTION_DELIVER)
 				transaction->fates[i] = ACTION_TAG;
 	for (enum verdict_action fate = 0; fate < ACTION_COUNT; fate++)
-		session->groups[fate] = transaction_count(transaction, fate) > 0;
+		session->groups[fate] =
+			transaction_count(transaction, fate) > 0 && (fate != ACTION_QUARANTINE || to_mailbox(session));
 	session->any_delivered = false;
 	session->group_open =
 		transaction_count(transaction, ACTION_DELIVER) == n || transaction_count(transaction, ACTION_TAG) == n;
@@ -270,7 +287,7 @@ void smtp_act(void *ctx, struct transaction *transaction)
 	for (size_t i = 0; i < n; i++)
 		if (transaction->fates[i] == ACTION_REJECT)
 			transaction->fates[i] = ACTION_QUARANTINE;
-	if (transaction_count(transaction, ACTION_QUARANTINE) > 0)
+	if (transaction_count(transaction, ACTION_QUARANTINE) > 0 && !to_mailbox(session))
 		transaction_store(transaction, ACTION_QUARANTINE, on_held, session);
 	else
 		deliver(session);

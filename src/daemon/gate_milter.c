@@ -225,7 +225,36 @@ static bool delivered(enum verdict_action fate)
 	return fate == ACTION_DELIVER || fate == ACTION_TAG;
 }
 
-/* At least one recipient gets it: the others are taken out. */
+/*
+ * Where the message goes for those for whom it is quarantined: not to the vault when the configuration has another
+ * place for it and the mail server allows that.
+ */
+static enum settings_place quarantine_place(const struct session *session)
+{
+	const struct transaction *transaction = session->transaction;
+	uint32_t moves = MILTER_ADD_RECIPIENT | MILTER_DELETE_RECIPIENT;
+	enum settings_place place;
+	if (!settings_place(session->gate->settings, &place))
+		return SET_PLACE_VAULT;
+	if (place == SET_PLACE_MAILBOX)
+		return (session->actions & moves) == moves ? place : SET_PLACE_VAULT;
+	/* The queue holds a message whole. */
+	bool whole = transaction_count(transaction, ACTION_QUARANTINE) == transaction->envelope.n_recipients;
+	return place == SET_PLACE_QUEUE && whole && (session->actions & MILTER_QUARANTINE) ? place : SET_PLACE_VAULT;
+}
+
+/* All are to have it quarantined, and the mail server keeps it. */
+static void answer_queue(struct session *session)
+{
+	struct transaction *transaction = session->transaction;
+	remove_foreign_fields(session);
+	add_own_fields(session);
+	milter_quarantine(&session->out, transaction->verdict.reason_en);
+	milter_accept(&session->out);
+	transaction_trace(transaction, "quarantined", (struct bytes){0}, (struct bytes){0});
+}
+
+/* Somebody gets it, be it the mailbox of the quarantine: the others are taken out. */
 static void answer_delivered(struct session *session)
 {
 	struct transaction *transaction = session->transaction;
@@ -241,13 +270,25 @@ static void answer_delivered(struct session *session)
 		buf_add_byte(&path, '>');
 		milter_delete_recipient(&session->out, buf_bytes(&path));
 	}
+	if (transaction_count(transaction, ACTION_QUARANTINE) > 0 && quarantine_place(session) == SET_PLACE_MAILBOX) {
+		buf_clear(&path);
+		buf_add_byte(&path, '<');
+		buf_add(&path, session->gate->settings->quarantine_place);
+		buf_add_byte(&path, '>');
+		milter_add_recipient(&session->out, buf_bytes(&path));
+	}
 	remove_foreign_fields(session);
 	add_own_fields(session);
 	/* One message for all who get it: the subject changes only when none of them wanted it as it was. */
 	if (tagged > 0 && transaction_count(transaction, ACTION_DELIVER) == 0)
 		tag_subject(session);
 	milter_accept(&session->out);
-	transaction_trace(transaction, tagged > 0 ? "tagged" : "delivered", (struct bytes){0}, (struct bytes){0});
+	bool for_some = tagged + transaction_count(transaction, ACTION_DELIVER) > 0;
+	transaction_trace(transaction,
+			  !for_some    ? "quarantined"
+			  : tagged > 0 ? "tagged"
+				       : "delivered",
+			  (struct bytes){0}, (struct bytes){0});
 }
 
 static void answer(struct session *session)
@@ -256,7 +297,11 @@ static void answer(struct session *session)
 	size_t n = transaction->envelope.n_recipients;
 	size_t go_on = transaction_count(transaction, ACTION_DELIVER) + transaction_count(transaction, ACTION_TAG);
 	CLEANUP(buf_done) struct buf text = BUF_INIT(4096);
-	if (go_on > 0) {
+	enum settings_place place = quarantine_place(session);
+	size_t held = transaction_count(transaction, ACTION_QUARANTINE);
+	if (held > 0 && place == SET_PLACE_QUEUE) {
+		answer_queue(session);
+	} else if (go_on > 0 || (held > 0 && place == SET_PLACE_MAILBOX)) {
 		answer_delivered(session);
 	} else if (transaction_count(transaction, ACTION_REJECT) == n && n > 0) {
 		transaction_reject_text(transaction, &text);
@@ -316,9 +361,11 @@ static void on_judged(void *ctx, struct transaction *transaction)
 	if (!(session->actions & MILTER_DELETE_RECIPIENT) && transaction_count(transaction, ACTION_QUARANTINE) > 0)
 		for (size_t i = 0; i < n; i++)
 			transaction->fates[i] = ACTION_QUARANTINE;
-	if (transaction_count(transaction, ACTION_QUARANTINE) > 0 && transaction->too_large)
+	bool to_vault =
+		transaction_count(transaction, ACTION_QUARANTINE) > 0 && quarantine_place(session) == SET_PLACE_VAULT;
+	if (to_vault && transaction->too_large)
 		answer_too_large(session);
-	else if (transaction_count(transaction, ACTION_QUARANTINE) > 0)
+	else if (to_vault)
 		transaction_store(transaction, ACTION_QUARANTINE, on_stored, session);
 	else
 		answer(session);

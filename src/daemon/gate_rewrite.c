@@ -108,6 +108,8 @@ static void put_top(struct rewrite *rewrite, struct bytes message)
 	if (bytes_starts(message, BYTES_LIT("From ")) || bytes_starts(message, BYTES_LIT(">From "))) {
 		at = line_after(message, 0);
 		put_before_edit(rewrite, message, 0, at);
+		if (!is_line_end(message.ptr[at - 1]))
+			put(rewrite, rewrite->line_end);
 	}
 	put(rewrite, rewrite->field);
 	while (at < message.len && ascii_is_blank(message.ptr[at]))

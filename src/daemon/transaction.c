@@ -26,8 +26,7 @@
 struct store_wait {
 	struct transaction *transaction;
 	enum verdict_action fate;
-	size_t next;    /* the first recipient that is in no item yet */
-	unsigned items; /* so far */
+	size_t next; /* the first recipient that is in no item yet */
 	char id[TRACE_ID_LEN + 12];
 	struct store_job *job;
 	void (*stored)(void *ctx, struct transaction *transaction, bool ok);
@@ -390,10 +389,10 @@ static void store_item(struct store_wait *wait)
 	size_t begin = wait->next;
 	client_ip_text(transaction, ip);
 	wait->next = pack_fate(transaction, wait->fate, begin, &recipients);
-	if (wait->items++ == 0)
+	if (transaction->items++ == 0)
 		(void)snprintf(wait->id, sizeof(wait->id), "%s", transaction->id);
 	else
-		(void)snprintf(wait->id, sizeof(wait->id), "%s-%u", transaction->id, wait->items);
+		(void)snprintf(wait->id, sizeof(wait->id), "%s-%u", transaction->id, transaction->items);
 	struct wire_store store = {
 		.time_ms = transaction->time_ms,
 		.trace_id = bytes_from_cstr(wait->id),

@@ -46,6 +46,7 @@ struct transaction {
 	struct wire_verdict verdict; /* spans in the arena */
 	enum verdict_class class;
 	enum verdict_action *fates; /* of each recipient */
+	unsigned items;             /* given to the vault */
 };
 
 NODISCARD enum err transaction_new(struct gate *gate, struct transaction **ret_transaction);
@@ -80,7 +81,8 @@ void transaction_reject_text(const struct transaction *transaction, struct buf *
 
 /*
  * Keeps the message in the vault for the recipients whose fate is `fate`; stored(ctx, transaction, ok) once it is on
- * disk. What has more recipients than fit into one item becomes more of them: the id, id-2, id-3...
+ * disk. What has more recipients than fit into one item becomes more of them: the id, id-2, id-3... So does what is
+ * kept in a second call.
  */
 void transaction_store(struct transaction *transaction, enum verdict_action fate,
 		       void (*stored)(void *ctx, struct transaction *transaction, bool ok), void *ctx);

@@ -127,6 +127,10 @@ bool load_check_values(const struct settings *settings, const struct settings_or
 		listeners[n_listeners++] = address;
 	}
 	const struct settings_dns_zone *zones = settings->dns_zones.items;
+	enum settings_place place;
+	if (!settings_place(settings, &place))
+		complain(errors, origin, "quarantine.place",
+			 "is not vault, queue or an address such as spam@example.org");
 	for (size_t i = 0; i < settings->dns_servers.count + settings->dns_zones.count; i++) {
 		bool listed = i < settings->dns_servers.count;
 		struct bytes server =

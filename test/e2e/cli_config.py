@@ -143,6 +143,7 @@ def check_completion(tap, commands):
     tap.ok('--raw' in complete('quarantine', 'show', '--')[0], 'and their options')
     tap.equal(complete('dmarc', ''), ({'report', 'read', 'import'}, ''), 'and those of dmarc')
     tap.ok('--days' in complete('dmarc', 'report', '--')[0], 'with their options')
+    tap.equal(complete('sign', ''), ({'dkim', 'arc'}, ''), 'and those of sign')
     tap.ok('unscannable' in complete('trace', '--class', '')[0], 'bash completes the values that are known')
     tap.equal(complete('quarantine', 'list', '--state', '')[0], {'held', 'released'}, 'and no other word of the help')
 

@@ -27,6 +27,10 @@ def check_trace(tap, postern):
     tap.equal(postern.cli('trace', '--address', 'nobody@example.com').returncode, 1, 'nothing found is exit status 1')
     wrong = postern.cli('trace', '--ip', 'here')
     tap.ok(wrong.returncode == 2 and wrong.stderr.count('\n') == 1, 'a network that is none is exit status 2', wrong)
+    for words in (('trace', '--status', 'gone'), ('trace', '--class', 'spa'), ('quarantine', 'list', '--state', 'deleted')):
+        wrong = postern.cli(*words)
+        tap.ok(wrong.returncode == 2 and wrong.stderr.count('\n') == 1 and words[-1] in wrong.stderr,
+               ' '.join(words) + ': a word that there is not is exit status 2', wrong)
     row = postern.trace('--id', 'id2')[0]
     tap.ok(row['time'] == '2026-09-21T14:14:20Z' and row['recipients'][1] == {'address': 'carol@example.org', 'fate': 'quarantined'}
            and row['evidence'][0]['id'] == 'FROM_NAME' and 0.95 < row['probability'] < 0.96, 'the JSON holds all of it', row)

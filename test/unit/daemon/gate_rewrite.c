@@ -52,6 +52,7 @@ static void nothing_continues_our_field(void **state)
 	check("\t X-Postern: f\r\nA: b\r\n\r\n", "", "X-Postern: ours\r\nA: b\r\n\r\n");
 	check("From a@example.com Mon\r\nX-Postern: f\r\nA: b\r\n\r\n", "",
 	      "From a@example.com Mon\r\nX-Postern: ours\r\nA: b\r\n\r\n");
+	check("From a@example.com Mon", "", "From a@example.com Mon\r\nX-Postern: ours\r\n");
 }
 
 static void the_first_subject_is_tagged(void **state)
