@@ -49,6 +49,8 @@ struct resolver {
 	struct entry *buckets[BUCKETS];
 	struct entry *oldest, *newest;
 	struct entry *due_first, **due_last;
+	unsigned late_in_a_row; /* questions, since the last answer */
+	int64_t next_probe;     /* while away */
 	struct waiter *telling; /* those of one entry, taken from it */
 	struct resolver_figures figures;
 };
@@ -184,6 +186,7 @@ static void on_deadline(void *ctx)
 	pack_failure(&buf, "no answer in time");
 	while (resolver->due_first && resolver->due_first->deadline <= loop_now_ms(resolver->loop)) {
 		resolver->figures.late++;
+		resolver->figures.away = ++resolver->late_in_a_row >= RESOLVER_AWAY_AFTER;
 		tell(resolver->due_first, buf_bytes(&buf));
 	}
 	if (resolver->due_first)
@@ -232,6 +235,10 @@ static void on_answer(void *ctx, int code, struct bytes packet, enum upstream_tr
 	struct dns_answer answer;
 	uint32_t ttl;
 	read_answer(entry, code, packet, trust, &answer, &ttl);
+	if (packet.len > 0) {
+		resolver->late_in_a_row = 0;
+		resolver->figures.away = false;
+	}
 	dns_answer_pack(&buf, &answer);
 	if (buf_err(&buf) != ERR_OK) {
 		buf_clear(&buf);
@@ -249,14 +256,26 @@ static void on_answer(void *ctx, int code, struct bytes packet, enum upstream_tr
 	make_room(resolver);
 }
 
-/* Into the answer `too many questions`, which is kept nowhere. */
-static struct bytes overloaded(struct resolver *resolver)
+/* Nobody seems to be there, and this question is not the one that goes to see. */
+static bool is_away(struct resolver *resolver)
 {
-	static const uint8_t packed[] = {DNS_FAILED, 't', 'o', 'o', ' ', 'm', 'a', 'n', 'y', ' ',
-					 'q',        'u', 'e', 's', 't', 'i', 'o', 'n', 's'};
-	resolver->figures.failures++;
-	return bytes_make(packed, sizeof(packed));
+	int64_t now = loop_now_ms(resolver->loop);
+	if (resolver->figures.away && now < resolver->next_probe)
+		return true;
+	resolver->next_probe = now + RESOLVER_PROBE_MS;
+	return false;
 }
+
+/* An answer that is kept nowhere; `reason` behind the byte that says so. */
+static struct bytes refuse(struct resolver *resolver, struct bytes packed)
+{
+	resolver->figures.failures++;
+	return packed;
+}
+#define NOBODY_THERE BYTES_LIT("\3no server answers")
+#define TOO_MANY     BYTES_LIT("\3too many questions")
+
+_Static_assert(DNS_FAILED == 3, "the first byte of a failed answer");
 
 static bool begin(struct entry *entry)
 {
@@ -284,10 +303,14 @@ bool resolver_ask(struct resolver *resolver, struct bytes key, struct bytes *ret
 		*ret_packed = answer_of(entry);
 		return true;
 	}
+	if (is_away(resolver)) {
+		*ret_packed = refuse(resolver, NOBODY_THERE);
+		return true;
+	}
 	struct waiter *waiter = mem_new(struct waiter, 1);
 	if (!waiter || (!entry && !(entry = add(resolver, key, hash)))) {
 		mem_free(waiter);
-		*ret_packed = overloaded(resolver);
+		*ret_packed = refuse(resolver, TOO_MANY);
 		return true;
 	}
 	if (entry->asking) {
@@ -304,13 +327,13 @@ bool resolver_ask(struct resolver *resolver, struct bytes key, struct bytes *ret
 	if (resolver->figures.under_way >= UPSTREAM_QUESTIONS_MAX || !begin(entry)) {
 		entry_free(entry);
 		mem_free(waiter);
-		*ret_packed = overloaded(resolver);
+		*ret_packed = refuse(resolver, TOO_MANY);
 		return true;
 	}
 	if (!entry->asking) {
 		/* Answered before upstream_ask() came back. */
 		mem_free(waiter);
-		*ret_packed = entry->packed ? answer_of(entry) : overloaded(resolver);
+		*ret_packed = entry->packed ? answer_of(entry) : refuse(resolver, TOO_MANY);
 		return true;
 	}
 	*waiter = (struct waiter){NULL, done, ctx};

@@ -5,8 +5,11 @@
  * all messages share. The same question asked by many is asked once; each waits no longer than the deadline.
  *
  * Late:   an answer that comes after the deadline is kept for the next message; who waited was told "no answer in
- * time". Bounds: RESOLVER_CACHE_BYTES of answers, the oldest go first; as many questions under way as
- * UPSTREAM_QUESTIONS_MAX, what is asked beyond is answered "too many questions". Clock:  the loop's.
+ * time". Away:   after RESOLVER_AWAY_AFTER questions in a row without an answer in time nobody seems to be there. Then
+ * questions are answered so at once, but for one each RESOLVER_PROBE_MS that goes out to see; the first answer ends it.
+ *         So a dead DNS delays a few messages, not all.
+ * Bounds: RESOLVER_CACHE_BYTES of answers, the oldest go first; UPSTREAM_QUESTIONS_MAX questions under way, what is
+ * asked beyond is answered "too many questions". Clock:  the loop's.
  */
 #include "resolve/upstream.h"
 
@@ -14,11 +17,15 @@
 #define RESOLVER_TTL_MAX_MS     INT64_C(86400000)
 #define RESOLVER_FAILURE_TTL_MS INT64_C(5000) /* RFC 2308 7.1 allows 5 minutes; a mail server tries again sooner */
 
+#define RESOLVER_AWAY_AFTER 10
+#define RESOLVER_PROBE_MS   1000
+
 struct resolver;
 
 struct resolver_figures {
 	uint64_t questions, hits, misses, failures, late, bogus;
 	size_t entries, bytes, under_way;
+	bool away;
 };
 
 NODISCARD enum err resolver_new(struct loop *loop, const struct upstream_options *options, int64_t deadline_ms,
