@@ -214,7 +214,7 @@ def check_reload(tap, house):
         with house.sink.lock:
             return len([m for m in house.sink.messages if b'Subject: reload-' in m['data']])
     tap.ok(wait_for(lambda: arrived() >= len(load.answers), 20, 'all of them'), 'all of them arrived')
-    one = {'gate-0': 1, 'ledger-0': 1, 'scanner-0': 1, 'scanner-1': 1, 'vault-0': 1}
+    one = {'gate-0': 1, 'ledger-0': 1, 'resolver-0': 1, 'scanner-0': 1, 'scanner-1': 1, 'vault-0': 1}
     tap.ok(wait_for(lambda: {role: len(pids) for role, pids in house.postern.children().items()} == one, 20, 'the end of old processes'),
            'the old processes are gone')
     # Ports move.
