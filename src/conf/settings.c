@@ -293,6 +293,14 @@ static const struct conf_key keys[] = {
 	 .manual =
 		 "Domains of forwarders and mailing lists whose ARC seal is believed: a message that they saw pass and "
 		 "changed on its way is not held to its author's DMARC policy."},
+	{.key = "auth.trusted_relays",
+	 .type = CONF_STRINGS,
+	 F(trusted_relays, struct conf_strings),
+	 .fallback = "",
+	 .manual = "Names (authserv-id) of mail servers of ours that take mail from outside and write "
+		   "Authentication-Results. When such a server hands a message on from a trusted network, what it says "
+		   "of "
+		   "SPF is believed, since only it saw the client."},
 	{.key = "relations.enabled",
 	 .type = CONF_BOOL,
 	 F(relations_enabled, bool),

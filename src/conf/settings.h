@@ -61,7 +61,7 @@ struct settings {
 
 	struct bytes authserv_id;
 	int dmarc_mode; /* as auth/dmarc.h counts them */
-	struct conf_strings trusted_sealers;
+	struct conf_strings trusted_sealers, trusted_relays;
 
 	bool relations_enabled;
 	int64_t relations_memory, relations_snapshot;

@@ -11,6 +11,8 @@
 
 /* Domains of signatures that are held against From; more is nobody's honest mail. */
 #define IDENTIFIERS_MAX 32
+/* Authentication-Results fields that are looked through for that of a relay of ours. */
+#define RELAY_FIELDS_MAX 20
 
 const struct scan_auth scan_auth_unknown;
 
@@ -37,12 +39,67 @@ static bool spf_query(struct scan *scan, struct spf_query *query)
 	return true;
 }
 
+static bool is_listed(const struct bytes *names, size_t n, struct bytes name)
+{
+	for (size_t i = 0; i < n; i++)
+		if (bytes_eq_nocase(names[i], name))
+			return true;
+	return false;
+}
+
+/* The first result of SPF in a field; false when there is none. */
+static bool spf_from_field(const struct authres *field, struct spf_result *ret_spf)
+{
+	for (size_t i = 0; i < field->n_results; i++) {
+		const struct authres_result *result = &field->results[i];
+		enum spf_code code = SPF_NONE;
+		if (!bytes_eq(result->method, BYTES_LIT("spf")))
+			continue;
+		while (code < SPF_PERMERROR && !bytes_eq(result->result, bytes_from_cstr(spf_code_name(code))))
+			code++;
+		struct bytes from = authres_property(result, BYTES_LIT("smtp"), BYTES_LIT("mailfrom"));
+		struct bytes helo = authres_property(result, BYTES_LIT("smtp"), BYTES_LIT("helo"));
+		size_t at = bytes_rfind_byte(from, '@');
+		*ret_spf = (struct spf_result){.code = code,
+					       .helo_scope = from.len == 0,
+					       .domain = from.len == 0      ? helo
+							 : at == BYTES_NONE ? from
+									    : bytes_from(from, at + 1),
+					       .mechanism = BYTES_LIT("by the relay")};
+		return true;
+	}
+	return false;
+}
+
+/*
+ * A server of ours took the message from outside and wrote down what it found of SPF; it alone saw the client. Its
+ * field is the topmost in its name (RFC 8601 4.1), and it is asked for only when one of ours hands the message to us.
+ */
+static bool relay_tells_spf(struct scan *scan, struct auth_state *state)
+{
+	const struct scan_settings *settings = scan_settings(scan);
+	const struct scan_envelope *envelope = scan_envelope(scan);
+	if (settings->n_relays == 0 || !envelope->has_client || !scan_trusted_ip(envelope->client_ip, scan))
+		return false;
+	for (size_t i = 0; i < RELAY_FIELDS_MAX; i++) {
+		const struct header_field *field =
+			header_find_name(scan_message(scan)->header, BYTES_LIT("Authentication-Results"), i);
+		struct authres results;
+		if (!field || authres_parse(scan_arena(scan), field->value, &results) != ERR_OK)
+			return false;
+		if (is_listed(settings->relays, settings->n_relays, results.id))
+			return spf_from_field(&results, &state->result.spf);
+	}
+	return false;
+}
+
 static enum err begin(struct scan *scan, struct auth_state *state)
 {
 	struct canon_message *message;
 	struct crypto_keys *keys = scan_keys(scan);
 	state->begun = true;
-	state->result.has_spf = spf_query(scan, &state->query);
+	state->spf_known = relay_tells_spf(scan, state);
+	state->result.has_spf = state->spf_known || spf_query(scan, &state->query);
 	TRY(canon_message_read(scan_arena(scan), scan_message(scan)->raw, &message));
 	TRY(dkim_begin(message,
 		       &(struct dkim_options){.now = scan_now(scan), .verify_max = DKIM_VERIFY_MAX, .keys = keys},
@@ -76,14 +133,6 @@ static enum auth_step judge(struct scan *scan, struct auth_state *state, const s
 				    .dkim = dkim,
 				    .n_dkim = n};
 	return dmarc_check(scan_arena(scan), host, &query, &result->dmarc);
-}
-
-static bool is_trusted_sealer(const struct scan_settings *settings, struct bytes domain)
-{
-	for (size_t i = 0; i < settings->n_sealers; i++)
-		if (bytes_eq_nocase(settings->sealers[i], domain))
-			return true;
-	return false;
 }
 
 /* What a sealer wrote down says that the message was proven to be of that domain when it came there. */
@@ -121,7 +170,9 @@ static void settle_disposition(struct scan *scan, struct scan_auth *result)
 	result->disposition = result->dmarc.disposition;
 	if (result->dmarc.code != DMARC_FAIL || arc->result != ARC_PASS)
 		return;
-	for (unsigned i = arc->chain; i > 0 && is_trusted_sealer(scan_settings(scan), arc->sets[i - 1].domain); i--) {
+	for (unsigned i = arc->chain;
+	     i > 0 && is_listed(scan_settings(scan)->sealers, scan_settings(scan)->n_sealers, arc->sets[i - 1].domain);
+	     i--) {
 		if (says_proven(scan_arena(scan), arc->sets[i - 1].text, result->dmarc.domain)) {
 			result->disposition = DMARC_POLICY_NONE;
 			result->explained_by = &arc->sets[i - 1];

@@ -100,6 +100,8 @@ static void write_settings(struct buf *buf, const struct scan_settings *settings
 	record(buf, "setting.authserv_id", settings->authserv_id);
 	for (size_t i = 0; i < settings->n_sealers; i++)
 		record(buf, "setting.sealer", settings->sealers[i]);
+	for (size_t i = 0; i < settings->n_relays; i++)
+		record(buf, "setting.relay", settings->relays[i]);
 }
 
 static void write_envelope(struct buf *buf, const struct scan_envelope *envelope)
@@ -141,7 +143,7 @@ void case_write(struct buf *buf, const struct scan_case *scan_case)
 struct reader {
 	struct arena *arena;
 	struct scan_case *out;
-	size_t recipients_capacity, trusted_capacity, sealers_capacity;
+	size_t recipients_capacity, trusted_capacity, sealers_capacity, relays_capacity;
 	bool message_seen;
 };
 
@@ -186,6 +188,16 @@ static enum err read_ip(struct bytes value, uint8_t ip[16], unsigned *ret_bits)
 	return ERR_OK;
 }
 
+static enum err add_text(struct arena *arena, struct bytes **items, size_t *count, size_t *capacity, struct bytes text)
+{
+	struct bytes *grown = arena_grow(arena, *items, capacity, *count, sizeof(*grown));
+	if (!grown)
+		return ERR_NOMEM;
+	*items = grown;
+	grown[(*count)++] = text;
+	return ERR_OK;
+}
+
 static enum err read_setting(struct reader *reader, struct bytes name, struct bytes value)
 {
 	struct scan_settings *settings = &reader->out->settings;
@@ -226,15 +238,11 @@ static enum err read_setting(struct reader *reader, struct bytes name, struct by
 		settings->authserv_id = value;
 		return ERR_OK;
 	}
-	if (bytes_eq(name, BYTES_LIT("sealer"))) {
-		struct bytes *grown = arena_grow(reader->arena, settings->sealers, &reader->sealers_capacity,
-						 settings->n_sealers, sizeof(*grown));
-		if (!grown)
-			return ERR_NOMEM;
-		settings->sealers = grown;
-		grown[settings->n_sealers++] = value;
-		return ERR_OK;
-	}
+	if (bytes_eq(name, BYTES_LIT("sealer")))
+		return add_text(reader->arena, &settings->sealers, &settings->n_sealers, &reader->sealers_capacity,
+				value);
+	if (bytes_eq(name, BYTES_LIT("relay")))
+		return add_text(reader->arena, &settings->relays, &settings->n_relays, &reader->relays_capacity, value);
 	return ERR_UNSUPPORTED;
 }
 

@@ -47,6 +47,8 @@ struct scan_settings {
 	struct bytes authserv_id; /* our name in Authentication-Results; may be empty */
 	struct bytes *sealers;    /* whose ARC seal is believed */
 	size_t n_sealers;
+	struct bytes *relays; /* whose Authentication-Results are believed */
+	size_t n_relays;
 };
 extern const struct scan_settings scan_settings_default;
 

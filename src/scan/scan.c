@@ -127,7 +127,9 @@ const struct scan_auth *scan_auth_result(const struct scan *scan)
 
 const struct spf_query *scan_auth_query(const struct scan *scan)
 {
-	return scan->auth && scan->auth->begun && scan->auth->result.has_spf ? &scan->auth->query : NULL;
+	return scan->auth && scan->auth->begun && scan->auth->result.has_spf && !scan->auth->spf_known
+		       ? &scan->auth->query
+		       : NULL;
 }
 
 struct crypto_keys *scan_keys(struct scan *scan)

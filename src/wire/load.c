@@ -173,6 +173,8 @@ enum err load_scan_settings(struct arena *arena, const struct settings *settings
 		.authserv_id = settings->authserv_id.len > 0 ? settings->authserv_id : settings->hostname,
 		.sealers = settings->trusted_sealers.items,
 		.n_sealers = settings->trusted_sealers.count,
+		.relays = settings->trusted_relays.items,
+		.n_relays = settings->trusted_relays.count,
 	};
 	out->trusted = arena_new(arena, struct scan_network, settings->trusted_networks.count + 1);
 	if (!out->trusted)

@@ -1,0 +1,123 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "unit.h"
+
+#include "base/arena.h"
+#include "scan/auth.h"
+#include "scan/check.h"
+#include "scan/scan.h"
+
+static struct arena *arena;
+
+static enum check_step run(struct scan *scan)
+{
+	return scan_auth(scan) ? CHECK_DONE : CHECK_WAIT;
+}
+
+/* A plan has at least one check. */
+CHECK_REGISTER(asks){
+	.symbol = "ASKS",
+	.family = "auth",
+	.stage = STAGE_HEADER,
+	.kind = KIND_INFO,
+	.run = run,
+	.summary = "asks",
+	.text_en = "It asks.",
+	.text_ja = "質問。",
+	.manual = "Asks.",
+};
+
+#define MESSAGE "From: alice@good.example\r\nTo: bob@example.org\r\nSubject: x\r\n\r\nHello.\r\n"
+
+struct world {
+	const char *client;
+	const char *relay;  /* auth.trusted_relays */
+	const char *fields; /* in front of the message */
+};
+
+/* Every question is answered: there is no such name. */
+static const struct scan_auth *find_out(const struct world *world)
+{
+	static const uint8_t no_name[] = {DNS_NO_NAME};
+	struct scan_plan *plan;
+	struct error error;
+	struct scan *scan;
+	const struct scan_auth *auth;
+	struct bytes *relays = arena_new(arena, struct bytes, 1);
+	struct scan_case *in = arena_new(arena, struct scan_case, 1);
+	assert_ok(plan_new(arena, &plan, &error));
+	relays[0] = bytes_from_cstr(world->relay);
+	*in = (struct scan_case){.message = arena_printf(arena, "%s%s", world->fields, MESSAGE),
+				 .envelope = {.frontend = BYTES_LIT("milter"),
+					      .helo = BYTES_LIT("client.example"),
+					      .has_from = true,
+					      .from = BYTES_LIT("alice@good.example")},
+				 .settings = scan_settings_default};
+	in->settings.dns = true;
+	in->settings.relays = relays;
+	in->settings.n_relays = world->relay ? 1 : 0;
+	in->envelope.has_client = received_parse_ip(bytes_from_cstr(world->client), in->envelope.client_ip);
+	assert_ok(fact_set(arena, &in->facts, FACT_TIME, (struct bytes){0}, FACT_KNOWN, BYTES_LIT("1768478400")));
+	assert_ok(scan_new(arena, plan, in, &scan));
+	assert_ok(scan_parse(scan));
+	while (!(auth = scan_auth(scan))) {
+		size_t i = 0;
+		for (const struct fact *fact; (fact = scan_question(scan, &i)) != NULL;)
+			assert_ok(scan_answer(scan, fact->kind, fact->key, FACT_KNOWN,
+					      bytes_make(no_name, sizeof(no_name))));
+	}
+	return auth;
+}
+
+#define BY_EDGE "Authentication-Results: edge.example.org; spf=fail smtp.mailfrom=alice@good.example\r\n"
+
+static void who_saw_the_client_is_believed_about_spf(void **state)
+{
+	static const struct {
+		const char *rule;
+		struct world world;
+		bool has_spf;
+		enum spf_code code;
+	} cases[] = {
+		{"a relay of ours says so", {"10.0.0.1", "edge.example.org", BY_EDGE}, true, SPF_FAIL},
+		{"in any case of its name", {"10.0.0.1", "EDGE.example.org", BY_EDGE}, true, SPF_FAIL},
+		{"nobody is believed unless named", {"10.0.0.1", NULL, BY_EDGE}, false, SPF_NONE},
+		{"another name is not it", {"10.0.0.1", "mx.example.org", BY_EDGE}, false, SPF_NONE},
+		{"a client from outside is checked itself", {"45.0.0.9", "edge.example.org", BY_EDGE}, true, SPF_NONE},
+		{"a relay that says nothing of SPF",
+		 {"10.0.0.1", "edge.example.org", "Authentication-Results: edge.example.org; dkim=pass\r\n"},
+		 false,
+		 SPF_NONE},
+		{"the topmost field counts",
+		 {"10.0.0.1", "edge.example.org",
+		  BY_EDGE "Authentication-Results: edge.example.org; spf=pass smtp.mailfrom=alice@good.example\r\n"},
+		 true,
+		 SPF_FAIL},
+	};
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+		const struct scan_auth *auth = find_out(&cases[i].world);
+		if (auth->has_spf != cases[i].has_spf || auth->spf.code != cases[i].code)
+			fail_msg("%s: %d %s", cases[i].rule, auth->has_spf, spf_code_name(auth->spf.code));
+		if (auth->has_spf)
+			assert_bytes_str(auth->spf.domain, "good.example");
+	}
+}
+
+static int setup(void **state)
+{
+	(void)state;
+	arena = arena_create(SIZE_MAX);
+	return 0;
+}
+
+static int teardown(void **state)
+{
+	(void)state;
+	arena_free(&arena);
+	return 0;
+}
+
+static const struct CMUnitTest tests[] = {
+	cmocka_unit_test_setup_teardown(who_saw_the_client_is_believed_about_spf, setup, teardown),
+};
+UNIT_MAIN(tests)
