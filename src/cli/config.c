@@ -12,7 +12,9 @@
 #include "base/num.h"
 #include "cli/command.h"
 #include "cli/opt.h"
+#include "sys/clock.h"
 #include "sys/file.h"
+#include "wire/lists.h"
 #include "wire/load.h"
 
 #include "base/banned.h"
@@ -82,7 +84,7 @@ int cmd_check_config(int argc, char **argv)
 	if (n > 1)
 		return opt_wrong(&set, "one file is expected");
 	const char *file = n == 1 ? argv[0] : CONFIG_DEFAULT;
-	bool valid = arena && load_checked(arena, file, &settings, &errors);
+	bool valid = arena && load_checked(arena, file, &settings, &errors) && lists_check_files(&settings, &errors);
 	if (json) {
 		report_errors(&out, file, valid, &errors);
 		(void)fwrite(out.ptr, 1, out.len, stdout);
@@ -151,6 +153,33 @@ static pid_t find_supervisor(struct arena *arena, const struct settings *setting
 	return kill((pid_t)pid, 0) == 0 || errno == EPERM ? (pid_t)pid : 0;
 }
 
+/* What the supervisor has written of the reputation lists. A list that is off is told with its reason. */
+static void say_lists(struct arena *arena, const struct settings *settings)
+{
+	struct bytes path = arena_printf(arena, "%.*s/" LISTS_STATUS_FILE "%c", BYTES_FMT(settings->run_dir), '\0');
+	struct bytes text, line, name, zone, state, seconds;
+	if (!path.ptr || file_read(arena, (const char *)path.ptr, (size_t)1 << 20, &text) != ERR_OK)
+		return;
+	while (bytes_split(&text, '\n', &line)) {
+		struct bytes reason = line;
+		uint64_t since = 0;
+		char when[24] = "";
+		if (!bytes_split(&reason, '\t', &name) || !bytes_split(&reason, '\t', &zone) ||
+		    !bytes_split(&reason, '\t', &state) || !bytes_split(&reason, '\t', &seconds) ||
+		    num_parse(seconds, 10, UINT32_MAX, &since) != ERR_OK)
+			continue;
+		clock_format((int64_t)since, when);
+		(void)printf("list %.*s (%.*s): ", BYTES_FMT(name), BYTES_FMT(zone));
+		if (bytes_eq(state, BYTES_LIT("on")))
+			(void)printf("on\n");
+		else if (bytes_eq(state, BYTES_LIT("off")))
+			(void)printf("SWITCHED OFF since %s: %.*s; see REPUTATION LISTS in postern.yaml(5)\n", when,
+				     BYTES_FMT(reason));
+		else
+			(void)printf("not looked at yet%s\n", settings->dns_enabled ? "" : " (dns.enabled is false)");
+	}
+}
+
 static int with_supervisor(const struct opt_set *set, int argc, char **argv, int signal_number)
 {
 	CLEANUP(arena_free) struct arena *arena = arena_create(SIZE_MAX);
@@ -171,7 +200,8 @@ static int with_supervisor(const struct opt_set *set, int argc, char **argv, int
 	if (!arena)
 		return 2;
 	/* For a reload the whole of it must be good; to find the process, run_dir is enough. */
-	if (signal_number == SIGHUP && !load_checked(arena, file, &settings, &errors)) {
+	if (signal_number == SIGHUP &&
+	    (!load_checked(arena, file, &settings, &errors) || !lists_check_files(&settings, &errors))) {
 		load_say_errors(file, &errors);
 		return 2;
 	}
@@ -185,6 +215,7 @@ static int with_supervisor(const struct opt_set *set, int argc, char **argv, int
 	}
 	if (signal_number == 0) {
 		(void)printf("posternd runs (process %d)\n", (int)pid);
+		say_lists(arena, &settings);
 		return 0;
 	}
 	if (kill(pid, signal_number) != 0)
@@ -200,12 +231,14 @@ static int with_supervisor(const struct opt_set *set, int argc, char **argv, int
 
 int cmd_status(int argc, char **argv)
 {
-	const struct opt_set set = {"status",
-				    "[--config FILE]",
-				    "Tells whether the daemons run. Exit status 0: they do; 1: they do not.",
-				    "postern status",
-				    NULL,
-				    0};
+	const struct opt_set set = {
+		"status",
+		"[--config FILE]",
+		"Tells whether the daemons run, and how the reputation lists are. Exit status 0: they "
+		"do run; 1: they do not.",
+		"postern status",
+		NULL,
+		0};
 	return with_supervisor(&set, argc, argv, 0);
 }
 

@@ -14,6 +14,9 @@ const struct scan_plan *judge_plan(const struct judge *judge);
 /* Whom the questions about DNS go to; NULL (at first): nobody. It stays the caller's. */
 struct cli_dns;
 void judge_use_dns(struct judge *judge, struct cli_dns *dns);
+/* Reads the files of lists.local; what is wrong with them is said on standard error. ERR_NOMEM, ERR_LIMIT. */
+struct settings;
+NODISCARD enum err judge_use_lists(struct judge *judge, const struct settings *settings);
 
 /*
  * Judges; the result lives until the next call. Questions that nobody here can answer are FACT_FAILED.

@@ -331,6 +331,8 @@ static int run(struct scanner *scanner, char **paths, size_t n)
 		return rc;
 	if (judge_new(&judge, &error) != ERR_OK)
 		return opt_wrong(scanner->set, "%s", error.text);
+	if (judge_use_lists(judge, &scanner->settings) != ERR_OK)
+		return opt_wrong(scanner->set, "not enough memory for lists.local");
 	scanner->judge = judge;
 	scanner->scan_case.definitions = bytes_from_cstr(plan_definitions(judge_plan(judge)));
 	if (sources_expand(arena, paths, n, &list) != ERR_OK)

@@ -67,6 +67,74 @@ static const struct conf_key dns_zone_keys[] = {
 static const struct conf_group dns_zone_group = {dns_zone_keys, ARRAY_LEN(dns_zone_keys),
 						 sizeof(struct settings_dns_zone)};
 
+static const char *const list_kinds[] = {"ip", "ip-allow", "domain", "domain-allow", NULL};
+static const char *const local_kinds[] = {"block", "allow", NULL};
+
+#define L(field, ctype) .offset = CONF_FIELD(struct settings_list_zone, field, ctype)
+static const struct conf_key list_zone_keys[] = {
+	{.key = "name",
+	 .type = CONF_STRING,
+	 L(name, struct bytes),
+	 .fallback = "",
+	 .manual = "What the evidence calls the list."},
+	{.key = "zone",
+	 .type = CONF_STRING,
+	 L(zone, struct bytes),
+	 .fallback = "",
+	 .manual = "The zone that is asked: zen.example.org."},
+	{.key = "kind",
+	 .type = CONF_CHOICE,
+	 L(kind, int),
+	 .fallback = "ip",
+	 .choices = list_kinds,
+	 .manual = "What it lists, and whether that speaks against a message or (allow) for it."},
+	{.key = "about",
+	 .type = CONF_STRINGS,
+	 L(about, struct conf_strings),
+	 .fallback = "",
+	 .manual = "What of a message it is asked about: client, received, helo, sender, from, replies, urls."},
+	{.key = "codes",
+	 .type = CONF_STRINGS,
+	 L(codes, struct conf_strings),
+	 .fallback = "",
+	 .manual = "What its answers mean."},
+	{.key = "canary_hit",
+	 .type = CONF_STRING,
+	 L(canary_hit, struct bytes),
+	 .fallback = "",
+	 .manual = "An address or a domain that is listed always. Empty: that of RFC 5782. off: none is asked about."},
+	{.key = "canary_miss",
+	 .type = CONF_STRING,
+	 L(canary_miss, struct bytes),
+	 .fallback = "",
+	 .manual = "The same that is never listed."},
+};
+static const struct conf_group list_zone_group = {list_zone_keys, ARRAY_LEN(list_zone_keys),
+						  sizeof(struct settings_list_zone)};
+
+#define O(field, ctype) .offset = CONF_FIELD(struct settings_list_local, field, ctype)
+static const struct conf_key list_local_keys[] = {
+	{.key = "name",
+	 .type = CONF_STRING,
+	 O(name, struct bytes),
+	 .fallback = "",
+	 .manual = "What the evidence calls the list."},
+	{.key = "file", .type = CONF_STRING, O(file, struct bytes), .fallback = "", .manual = "The file."},
+	{.key = "kind",
+	 .type = CONF_CHOICE,
+	 O(kind, int),
+	 .fallback = "block",
+	 .choices = local_kinds,
+	 .manual = "Whether it speaks against a message or for it."},
+	{.key = "about",
+	 .type = CONF_STRINGS,
+	 O(about, struct conf_strings),
+	 .fallback = "",
+	 .manual = "What of a message is looked up: client, received, helo, sender, from, replies, urls."},
+};
+static const struct conf_group list_local_group = {list_local_keys, ARRAY_LEN(list_local_keys),
+						   sizeof(struct settings_list_local)};
+
 static const struct conf_key keys[] = {
 	{.key = "state_dir",
 	 .type = CONF_STRING,
@@ -325,6 +393,44 @@ static const struct conf_key keys[] = {
 	 .max = DAY,
 	 .manual = "How often the relations are written to disk whole. What is learned in between is written every "
 		   "second, so that not more than that is lost."},
+	{.key = "lists.zones",
+	 .type = CONF_GROUPS,
+	 F(list_zones, struct conf_groups),
+	 .fallback = "",
+	 .group = &list_zone_group,
+	 .manual = "Reputation lists in the DNS: a list of groups with name, zone, kind, about, codes, canary_hit and "
+		   "canary_miss; see REPUTATION LISTS. None is asked unless it stands here: each has terms of use of "
+		   "its own."},
+	{.key = "lists.local",
+	 .type = CONF_GROUPS,
+	 F(list_locals, struct conf_groups),
+	 .fallback = "",
+	 .group = &list_local_group,
+	 .manual = "Reputation lists of your own, in files: a list of groups with name, file, kind (block or allow) "
+		   "and about; see REPUTATION LISTS. A changed file counts from the next postern reload on."},
+	{.key = "lists.max_questions",
+	 .type = CONF_INT,
+	 F(list_questions, int64_t),
+	 .fallback = "50",
+	 .min = 1,
+	 .max = 120,
+	 .manual = "How many questions all lists.zones together are asked about one message. What stands on the "
+		   "envelope and in the header comes first, then links in their order."},
+	{.key = "lists.canary_interval",
+	 .type = CONF_DURATION,
+	 F(list_canary_interval, int64_t),
+	 .fallback = "5m",
+	 .min = SECOND,
+	 .max = DAY,
+	 .manual = "How often each of lists.zones is asked about what it must list and what it must not. One that "
+		   "answers wrongly, or not at all, is switched off until it answers rightly again: see postern "
+		   "status."},
+	{.key = "lists.own_domains",
+	 .type = CONF_STRINGS,
+	 F(own_domains, struct conf_strings),
+	 .fallback = "",
+	 .manual = "Domains of yours. lists.zones are never asked about them and what is below them, nor about the "
+		   "domains of the recipients and of the hostname."},
 	{.key = "trusted_networks",
 	 .type = CONF_STRINGS,
 	 F(trusted_networks, struct conf_strings),

@@ -39,6 +39,21 @@ struct settings_dns_zone {
 	struct bytes name, server;
 };
 
+/* A reputation list in the DNS. */
+struct settings_list_zone {
+	struct bytes name, zone;
+	int kind; /* as scan/zone.h counts them */
+	struct conf_strings about, codes;
+	struct bytes canary_hit, canary_miss; /* "off": not asked */
+};
+
+/* One of our own, in a file. */
+struct settings_list_local {
+	struct bytes name, file;
+	int kind; /* 0: block, 1: allow */
+	struct conf_strings about;
+};
+
 struct settings {
 	struct bytes state_dir, run_dir, user, hostname;
 	int log_level, log_format; /* as sys/log.h counts them */
@@ -65,6 +80,10 @@ struct settings {
 
 	bool relations_enabled;
 	int64_t relations_memory, relations_snapshot;
+	struct conf_groups list_zones;  /* struct settings_list_zone */
+	struct conf_groups list_locals; /* struct settings_list_local */
+	int64_t list_questions, list_canary_interval;
+	struct conf_strings own_domains;
 
 	int64_t message_size, parts, depth, header_size, memory, scan_timeout;
 	struct conf_strings trusted_networks;
@@ -80,7 +99,7 @@ struct settings {
 	bool allow_unsandboxed;
 };
 
-#define SETTINGS_KEYS_MAX 64
+#define SETTINGS_KEYS_MAX 80
 struct settings_origin {
 	struct bytes file;
 	size_t lines[SETTINGS_KEYS_MAX]; /* of each key; 0: the default */

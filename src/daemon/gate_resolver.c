@@ -37,7 +37,8 @@ void gate_prefetch(struct gate *gate, const struct scan_envelope *envelope)
 {
 	CLEANUP(buf_done) struct buf sender = BUF_INIT(4096);
 	CLEANUP(buf_done) struct buf buf = BUF_INIT(8192);
-	if (!gate->resolver || !envelope->has_client)
+	/* Lists are not asked about the hosts of users of ours, and SPF says nothing of them. */
+	if (!gate->resolver || !envelope->has_client || envelope->user.len > 0)
 		return;
 	struct facts_sender who = {.helo = envelope->helo, .from = envelope->from};
 	memcpy(who.ip, envelope->client_ip, sizeof(who.ip));

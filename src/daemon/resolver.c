@@ -11,6 +11,7 @@
 #include "base/mem.h"
 #include "daemon/child.h"
 #include "daemon/peer.h"
+#include "daemon/resolver_zones.h"
 #include "resolve/servers.h"
 #include "sys/ipc.h"
 #include "sys/log.h"
@@ -40,6 +41,7 @@ struct daemon_resolver {
 	struct child *child;
 	struct arena *scratch;
 	struct resolver *resolver;
+	struct zones *zones;
 	struct peers peers;
 	struct loop_timer *figures;
 	struct resolver_figures told;
@@ -74,7 +76,9 @@ static void asker_free(struct asker *asker)
 static void on_resolved(void *ctx, struct bytes key, struct bytes packed)
 {
 	struct asker *asker = ctx;
+	struct daemon_resolver *daemon = asker->link->peer.peers->owner;
 	CLEANUP(buf_done) struct buf facts = BUF_INIT(DNS_PACKED_MAX + 1024);
+	zones_watch(daemon->zones, key, packed);
 	add_answer(&facts, key, packed);
 	flush(asker->link, asker->id, &facts);
 	asker_free(asker);
@@ -130,6 +134,14 @@ static void walk_sender(struct daemon_resolver *daemon, struct bytes packed, str
 	arena_reset(daemon->scratch);
 }
 
+static void on_prefetch(struct daemon_resolver *daemon, struct bytes packed)
+{
+	struct facts_sender sender;
+	walk_sender(daemon, packed, NULL);
+	if (facts_unpack_sender(packed, &sender) == ERR_OK)
+		zones_prefetch(daemon->zones, sender.ip);
+}
+
 /* -- Questions ---- */
 
 static void on_ask(struct link *link, const struct wire_ask *in)
@@ -144,7 +156,8 @@ static void on_ask(struct link *link, const struct wire_ask *in)
 	while (facts_next_question(&cur, &kind, &key)) {
 		struct bytes packed = {0};
 		struct asker *asker = NULL;
-		if (kind == FACT_DNS && (asker = mem_new(struct asker, 1)) != NULL) {
+		bool refused = kind == FACT_DNS && zones_refuse(daemon->zones, key, &packed);
+		if (kind == FACT_DNS && !refused && (asker = mem_new(struct asker, 1)) != NULL) {
 			*asker = (struct asker){.next = link->askers, .at = &link->askers, .link = link, .id = in->id};
 			if (asker->next)
 				asker->next->at = &asker->next;
@@ -168,7 +181,7 @@ static bool on_message(struct peer_link *peer, const struct wire_any *any, int *
 	if (any->type == WIRE_ASK)
 		on_ask((struct link *)peer, &any->ask);
 	else if (any->type == WIRE_PREFETCH)
-		walk_sender(peer->peers->owner, any->prefetch.sender, NULL);
+		on_prefetch(peer->peers->owner, any->prefetch.sender);
 	return true;
 }
 
@@ -237,6 +250,7 @@ static enum err prepare(struct child *child, void **ret_state, const char **ret_
 	TRY(loop_timer_new(child_loop(child), on_figures, daemon, &daemon->figures));
 	TRY(servers_read(settings, &servers, reterr));
 	TRY(resolver_new(child_loop(child), &servers.options, settings->dns_timeout, &daemon->resolver, reterr));
+	TRY(zones_new(child, daemon->resolver, &daemon->zones, reterr));
 	*ret_state = daemon;
 	*ret_folder = NULL;
 	return ERR_OK;
@@ -247,6 +261,7 @@ static enum err start(struct child *child, void *state)
 	struct daemon_resolver *daemon = state;
 	(void)child;
 	loop_timer_set(daemon->figures, FIGURES_MS);
+	zones_start(daemon->zones);
 	return ERR_OK;
 }
 

@@ -28,6 +28,7 @@
 #include "sys/metrics.h"
 #include "wire/envelope.h"
 #include "wire/facts.h"
+#include "wire/lists.h"
 #include "wire/load.h"
 
 #include "base/banned.h"
@@ -35,6 +36,8 @@
 #define RELATIONS_TOLD_MAX ((size_t)24 << 10) /* with the rest below IPC_MAX; what is longer is not learned */
 #define EVIDENCE_TOLD      40                 /* pieces of evidence that leave the process; the heaviest come first */
 #define SPARE_ARENAS       4
+
+#define WRONG_LINES_TOLD 10 /* of all files of lists.local */
 
 /*
  * How long a message waits for facts, in all its rounds together; then what is missing counts as failed. Below what a
@@ -68,6 +71,10 @@ struct scanner {
 	struct arena *static_arena;
 	struct scan_plan *plan;
 	struct scan_settings settings;
+	struct arena *list_arena; /* the texts of our own lists, until they are read */
+	struct bytes *list_texts;
+	size_t wrong_lines;
+	struct local_lists lists;
 	struct peers peers;                  /* gates, and who answers questions */
 	struct peer_link *resolver, *ledger; /* those that are asked; NULL while there is none */
 	struct task *tasks;
@@ -200,6 +207,7 @@ static struct peer_link *who_knows(struct task *task, enum fact_kind kind)
 		return task->scanner->ledger;
 	case FACT_RELEASE:
 		return task->from;
+	case FACT_LIST: /* itself */
 	case FACT_TIME:
 	case FACT_KINDS:
 		break;
@@ -240,6 +248,15 @@ static void ask(struct task *task, struct questions *questions)
 	buf_clear(&questions->buf);
 }
 
+/* From our own lists, which are in this process. */
+static bool answer_from_lists(struct task *task, const struct fact *fact)
+{
+	CLEANUP(buf_done) struct buf entries = BUF_INIT((size_t)64 << 10);
+	bool found = local_lists_answer(&task->scanner->lists, fact->key, &entries);
+	return scan_answer(task->scan, FACT_LIST, fact->key, found ? FACT_KNOWN : FACT_NEGATIVE, buf_bytes(&entries)) ==
+	       ERR_OK;
+}
+
 /* Sends on what the scan has asked; what nobody can answer is answered at once. True: something was answered here. */
 static bool ask_all(struct task *task)
 {
@@ -257,6 +274,8 @@ static bool ask_all(struct task *task)
 			facts_add_question(&place->buf, fact->kind, fact->key);
 			if (place->buf.len > IPC_MAX / 4)
 				ask(task, place);
+		} else if (fact->kind == FACT_LIST) {
+			answered |= answer_from_lists(task, fact);
 		} else {
 			answered |= scan_answer(task->scan, fact->kind, fact->key, FACT_FAILED, (struct bytes){0}) ==
 				    ERR_OK;
@@ -494,6 +513,16 @@ static void drain(void *state)
 	(void)state;
 }
 
+/* What is wrong with our own lists is said by one of the scanners, and not a thousand times. */
+static void on_wrong_line(void *ctx, struct bytes file, size_t line, struct bytes text, const char *why)
+{
+	struct scanner *scanner = ctx;
+	if (child_heritage(scanner->child)->index != 0 || ++scanner->wrong_lines > WRONG_LINES_TOLD)
+		return;
+	log_event(LOG_ERROR, "list.wrong", log_str("file", file), log_int("line", (int64_t)line),
+		  log_str("text", bytes_sub(text, 0, 80)), log_cstr("why", why));
+}
+
 static enum err prepare(struct child *child, void **ret_state, const char **ret_folder, struct error *reterr)
 {
 	struct scanner *scanner = mem_new(struct scanner, 1);
@@ -516,8 +545,28 @@ static enum err prepare(struct child *child, void **ret_state, const char **ret_
 		return error_set(reterr, ERR_NOMEM, 0, "no memory");
 	if (scanner->settings.authserv_id.len == 0)
 		scanner->settings.authserv_id = bytes_from_cstr(child_heritage(child)->hostname);
+	if (!(scanner->list_arena = arena_create(SIZE_MAX)) ||
+	    lists_read(scanner->list_arena, child_heritage(child)->settings, on_wrong_line, scanner,
+		       &scanner->list_texts) != ERR_OK)
+		return error_set(reterr, ERR_NOMEM, 0, "no memory");
 	*ret_state = scanner;
 	*ret_folder = NULL;
+	return ERR_OK;
+}
+
+/* The lists are read where a mistake in reading them could do nothing. */
+static enum err start(struct child *child, void *state)
+{
+	struct scanner *scanner = state;
+	size_t entries = 0;
+	TRY(lists_build(scanner->static_arena, child_heritage(child)->settings, scanner->list_texts, on_wrong_line,
+			scanner, &scanner->lists));
+	arena_free(&scanner->list_arena);
+	for (size_t i = 0; i < scanner->lists.count; i++)
+		entries += local_list_count(scanner->lists.items[i].list);
+	if (scanner->lists.count > 0 && child_heritage(child)->index == 0)
+		log_event(LOG_NOTICE, "list.loaded", log_int("lists", (int64_t)scanner->lists.count),
+			  log_int("entries", (int64_t)entries), log_int("wrong", (int64_t)scanner->wrong_lines));
 	return ERR_OK;
 }
 
@@ -525,6 +574,7 @@ NORETURN void scanner_main(const struct heritage *heritage)
 {
 	static const struct child_ops ops = {
 		.prepare = prepare,
+		.start = start,
 		.peer = peer,
 		.drain = drain,
 		.profile = SANDBOX_SCANNER,

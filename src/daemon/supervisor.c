@@ -16,6 +16,7 @@
 #include "base/mem.h"
 #include "daemon/child.h"
 #include "daemon/supervisor_config.h"
+#include "daemon/supervisor_lists.h"
 #include "sys/clock.h"
 #include "sys/file.h"
 #include "sys/ipc.h"
@@ -38,6 +39,7 @@ struct generation {
 	struct process_user user;
 	int listeners[FRONTENDS]; /* -1: off, or handed on to the next generation */
 	unsigned gates, scanners, resolvers, ledgers;
+	struct lists_status *lists;
 	bool retiring;
 };
 
@@ -90,6 +92,11 @@ static struct generation *read_generation(const char *file)
 		return NULL;
 	}
 	generation->arena = arena;
+	if (!(generation->lists = lists_status_new(arena, &generation->settings))) {
+		arena_free(&arena);
+		mem_free(generation);
+		return NULL;
+	}
 	generation->gates = (unsigned)generation->settings.gates;
 	generation->resolvers = generation->settings.dns_enabled ? 1 : 0;
 	generation->ledgers = generation->settings.relations_enabled ? 1 : 0;
@@ -478,6 +485,10 @@ static void on_control(void *ctx, struct bytes payload, int fd)
 			entry->state = CHILD_READY;
 		if (all_ready(supervisor))
 			on_all_ready(supervisor);
+	} else if (any.type == WIRE_ZONE) {
+		lists_status_set(entry->generation->lists, &any.zone);
+		if (entry->generation == supervisor->current)
+			lists_status_write(entry->generation->lists);
 	} else if (any.type == WIRE_STUCK) {
 		for (size_t i = 0; i < CHILDREN_MAX; i++) {
 			struct entry *stuck = &supervisor->children[i];
@@ -636,6 +647,7 @@ static void on_reload(void *ctx)
 	log_setup(level_of(&fresh->settings), (enum log_format)fresh->settings.log_format, "supervisor",
 		  getenv("JOURNAL_STREAM") != NULL);
 	supervisor->current = fresh;
+	lists_status_write(fresh->lists);
 	close_listeners(old); /* the old gates hold them until they drain */
 	if (!spawn_generation(supervisor, fresh))
 		log_event(LOG_ERROR, "reload.incomplete");
@@ -713,8 +725,10 @@ int supervisor_run(const char *file)
 		return 1;
 	}
 	write_pid(supervisor, true);
+	lists_status_write(generation->lists);
 	loop_run(supervisor->loop);
 	write_pid(supervisor, false);
+	lists_status_remove(supervisor->current->lists);
 	log_event(LOG_NOTICE, "postern.stopped");
 	return supervisor->status;
 }

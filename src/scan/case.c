@@ -36,6 +36,7 @@ const struct scan_settings scan_settings_default = {
 	.max_depth = 100,
 	.max_header_bytes = (size_t)4 << 20,
 	.max_memory = (size_t)512 << 20,
+	.list_questions = 50,
 };
 
 bool scan_network_holds(const struct scan_network *network, const uint8_t ip[16])
@@ -102,6 +103,18 @@ static void write_settings(struct buf *buf, const struct scan_settings *settings
 		record(buf, "setting.sealer", settings->sealers[i]);
 	for (size_t i = 0; i < settings->n_relays; i++)
 		record(buf, "setting.relay", settings->relays[i]);
+	record_number(buf, "setting.list_questions", (long long)settings->list_questions);
+	for (size_t i = 0; i < settings->n_own_domains; i++)
+		record(buf, "setting.own_domain", settings->own_domains[i]);
+	for (size_t i = 0; i < settings->n_zones + settings->n_locals; i++) {
+		CLEANUP(buf_done) struct buf text = BUF_INIT((size_t)64 << 10);
+		bool zone = i < settings->n_zones;
+		if (zone)
+			list_zone_write(&text, &settings->zones[i]);
+		else
+			list_local_write(&text, &settings->locals[i - settings->n_zones]);
+		record(buf, zone ? "setting.zone" : "setting.local_list", buf_bytes(&text));
+	}
 }
 
 static void write_envelope(struct buf *buf, const struct scan_envelope *envelope)
@@ -144,6 +157,7 @@ struct reader {
 	struct arena *arena;
 	struct scan_case *out;
 	size_t recipients_capacity, trusted_capacity, sealers_capacity, relays_capacity;
+	size_t zones_capacity, locals_capacity, own_capacity;
 	bool message_seen;
 };
 
@@ -188,14 +202,53 @@ static enum err read_ip(struct bytes value, uint8_t ip[16], unsigned *ret_bits)
 	return ERR_OK;
 }
 
-static enum err add_text(struct arena *arena, struct bytes **items, size_t *count, size_t *capacity, struct bytes text)
+static enum err read_name(struct reader *reader, struct bytes value, struct bytes **items, size_t *capacity,
+			  size_t *count)
 {
-	struct bytes *grown = arena_grow(arena, *items, capacity, *count, sizeof(*grown));
+	struct bytes *grown = arena_grow(reader->arena, *items, capacity, *count, sizeof(*grown));
 	if (!grown)
 		return ERR_NOMEM;
 	*items = grown;
-	grown[(*count)++] = text;
+	grown[(*count)++] = value;
 	return ERR_OK;
+}
+
+static enum err read_zone(struct reader *reader, struct bytes value)
+{
+	struct scan_settings *settings = &reader->out->settings;
+	struct list_zone *grown =
+		arena_grow(reader->arena, settings->zones, &reader->zones_capacity, settings->n_zones, sizeof(*grown));
+	if (!grown)
+		return ERR_NOMEM;
+	settings->zones = grown;
+	return list_zone_read(reader->arena, value, &grown[settings->n_zones++]);
+}
+
+static enum err read_local(struct reader *reader, struct bytes value)
+{
+	struct scan_settings *settings = &reader->out->settings;
+	struct list_local *grown = arena_grow(reader->arena, settings->locals, &reader->locals_capacity,
+					      settings->n_locals, sizeof(*grown));
+	if (!grown)
+		return ERR_NOMEM;
+	settings->locals = grown;
+	return list_local_read(value, &grown[settings->n_locals++]);
+}
+
+/* What lists are asked. */
+static enum err read_list_setting(struct reader *reader, struct bytes name, struct bytes value)
+{
+	struct scan_settings *settings = &reader->out->settings;
+	if (bytes_eq(name, BYTES_LIT("list_questions")))
+		return read_size(value, &settings->list_questions);
+	if (bytes_eq(name, BYTES_LIT("own_domain")))
+		return read_name(reader, value, &settings->own_domains, &reader->own_capacity,
+				 &settings->n_own_domains);
+	if (bytes_eq(name, BYTES_LIT("zone")))
+		return read_zone(reader, value);
+	if (bytes_eq(name, BYTES_LIT("local_list")))
+		return read_local(reader, value);
+	return ERR_UNSUPPORTED;
 }
 
 static enum err read_setting(struct reader *reader, struct bytes name, struct bytes value)
@@ -239,11 +292,10 @@ static enum err read_setting(struct reader *reader, struct bytes name, struct by
 		return ERR_OK;
 	}
 	if (bytes_eq(name, BYTES_LIT("sealer")))
-		return add_text(reader->arena, &settings->sealers, &settings->n_sealers, &reader->sealers_capacity,
-				value);
+		return read_name(reader, value, &settings->sealers, &reader->sealers_capacity, &settings->n_sealers);
 	if (bytes_eq(name, BYTES_LIT("relay")))
-		return add_text(reader->arena, &settings->relays, &settings->n_relays, &reader->relays_capacity, value);
-	return ERR_UNSUPPORTED;
+		return read_name(reader, value, &settings->relays, &reader->relays_capacity, &settings->n_relays);
+	return read_list_setting(reader, name, value);
 }
 
 static enum err read_envelope(struct reader *reader, struct bytes name, struct bytes value)

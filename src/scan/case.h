@@ -8,6 +8,7 @@
 #include "base/bytes.h"
 #include "base/err.h"
 #include "scan/fact.h"
+#include "scan/zone.h"
 
 struct arena;
 struct buf;
@@ -49,6 +50,13 @@ struct scan_settings {
 	size_t n_sealers;
 	struct bytes *relays; /* whose Authentication-Results are believed */
 	size_t n_relays;
+	struct list_zone *zones; /* lists in the DNS */
+	size_t n_zones;
+	struct list_local *locals; /* our own lists */
+	size_t n_locals;
+	size_t list_questions;     /* to zones, about one message; those beyond are not asked */
+	struct bytes *own_domains; /* never asked about, like the domains of the recipients */
+	size_t n_own_domains;
 };
 extern const struct scan_settings scan_settings_default;
 

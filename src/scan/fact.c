@@ -5,8 +5,11 @@
 
 #include "base/banned.h"
 
-static const char *const kind_names[FACT_KINDS] = {
-	[FACT_TIME] = "time", [FACT_RELEASE] = "release", [FACT_DNS] = "dns", [FACT_RELATION] = "relation"};
+static const char *const kind_names[FACT_KINDS] = {[FACT_TIME] = "time",
+						   [FACT_RELEASE] = "release",
+						   [FACT_LIST] = "list",
+						   [FACT_DNS] = "dns",
+						   [FACT_RELATION] = "relation"};
 
 const char *fact_kind_name(enum fact_kind kind)
 {

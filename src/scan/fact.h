@@ -14,7 +14,9 @@ enum fact_kind {
 	FACT_TIME,    /* no key; the answer is seconds since 1970 in decimal. Given with the case, never asked */
 	FACT_RELEASE, /* key: release token, a blank, sha256 of the body (scan/release.c). Answer: the evidence ids that
 			 were overruled, separated by blanks; negative when there is no such release */
-	FACT_DNS,     /* key: "TXT example.com" (auth/dns.h). Answer: packed; of FACT_FAILED: packed too, or empty */
+	FACT_LIST, /* key: an address, a domain or a mail address. Answer: "LIST ENTRY" lines of those of our own lists
+		      that have it (scan/local_list.h); negative when none has */
+	FACT_DNS,  /* key: "TXT example.com" (auth/dns.h). Answer: packed; of FACT_FAILED: packed too, or empty */
 	FACT_RELATION, /* key and answer: packed (profile/relations.h) */
 	FACT_KINDS
 };

@@ -8,6 +8,7 @@
 #include "base/num.h"
 #include "base/utf8.h"
 #include "scan/auth_state.h"
+#include "scan/lists_state.h"
 #include "scan/plan.h"
 #include "scan/relation.h"
 #include "scan/release.h"
@@ -42,6 +43,7 @@ struct scan {
 	bool visible_made;
 	struct auth_state *auth;
 	struct scan_relation *relation;
+	struct lists_state *lists;
 	struct verdict *verdict;
 };
 
@@ -118,6 +120,11 @@ struct auth_state *scan_auth_state(struct scan *scan)
 	if (!scan->auth)
 		scan->auth = arena_new(scan->arena, struct auth_state, 1);
 	return scan->auth;
+}
+
+struct lists_state **scan_lists_state(struct scan *scan)
+{
+	return &scan->lists;
 }
 
 const struct scan_auth *scan_auth_result(const struct scan *scan)

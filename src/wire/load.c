@@ -13,6 +13,7 @@
 #include "scan/verdict.h"
 #include "sys/file.h"
 #include "sys/net.h"
+#include "wire/lists.h"
 
 #include "base/banned.h"
 
@@ -155,7 +156,7 @@ bool load_check_values(const struct settings *settings, const struct settings_or
 			complain(errors, origin, lists[i].key, text);
 		}
 	}
-	return errors->count == before;
+	return lists_check_values(settings, origin, errors) && errors->count == before;
 }
 
 enum err load_scan_settings(struct arena *arena, const struct settings *settings, struct scan_settings *ret_settings)
@@ -182,5 +183,5 @@ enum err load_scan_settings(struct arena *arena, const struct settings *settings
 	for (; out->n_trusted < settings->trusted_networks.count; out->n_trusted++)
 		TRY(scan_network_parse(settings->trusted_networks.items[out->n_trusted],
 				       &out->trusted[out->n_trusted]));
-	return ERR_OK;
+	return lists_scan_settings(arena, settings, out);
 }

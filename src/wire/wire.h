@@ -14,6 +14,9 @@
 enum wire_role { ROLE_SUPERVISOR, ROLE_GATE, ROLE_SCANNER, ROLE_VAULT, ROLE_RESOLVER, ROLE_LEDGER, ROLE_COUNT };
 const char *wire_role_name(enum wire_role role);
 
+/* How a reputation list is. */
+enum zone_state { ZONE_UNKNOWN, ZONE_ON, ZONE_OFF };
+
 enum wire_type {
 #define WIRE_MESSAGE(NAME, name, fields) WIRE_##NAME,
 #include "wire/messages.def"

@@ -9,8 +9,9 @@
  * may not stand in the tree as it is has the ending .b64. Beside it hit.args and miss.args may hold the envelope: lines
  * "ip A", "helo N", "from A", "rcpt A", "hostname N", "user N", "now T"; settings: "authserv ID", "sealer D";
  * "dns TYPE NAME DATA" (several lines of one question make one answer; "fail" as DATA: nobody answers): then the DNS is
- * asked, and what is in no line does not exist; and "fact KIND ANSWER", the answer to whatever question of that kind is
- * asked.
+ * asked, and what is in no line does not exist; "fact KIND ANSWER", the answer to whatever question of that kind is
+ * asked; "zone NAME|ZONE|KIND|ABOUT|CODE", "list NAME|block or allow|ABOUT" and "entry VALUE NAME ENTRY" for reputation
+ * lists.
  * --update writes hit.json anew; --table reads "CLASS PATH" lines and counts hits of each check by class.
  */
 #include <dirent.h>
@@ -120,6 +121,40 @@ static bool set_answer(struct bytes value, struct answers *answers)
 	return true;
 }
 
+/* A list as a recorded case has it, with | for the ends of its lines. */
+static struct bytes lines_of(struct arena *arena, struct bytes row)
+{
+	char *text = arena_cstr(arena, row);
+	for (char *at = text; *at; at++)
+		if (*at == '|')
+			*at = '\n';
+	return bytes_from_cstr(text);
+}
+
+static void add_list(struct arena *arena, struct bytes key, struct bytes row, struct scan_settings *settings)
+{
+	enum err err = ERR_OK;
+	if (bytes_eq(key, BYTES_LIT("zone"))) {
+		settings->zones = arena_new(arena, struct list_zone, 1);
+		settings->n_zones = 1;
+		err = list_zone_read(arena, lines_of(arena, row), settings->zones);
+	} else {
+		settings->locals = arena_new(arena, struct list_local, 1);
+		settings->n_locals = 1;
+		err = list_local_read(lines_of(arena, row), settings->locals);
+	}
+	if (err != ERR_OK)
+		abort();
+}
+
+static void add_entry(struct arena *arena, struct bytes row, struct scan_case *in)
+{
+	struct bytes value;
+	if (!bytes_split(&row, ' ', &value) || fact_set(arena, &in->facts, FACT_LIST, value, FACT_KNOWN,
+							arena_printf(arena, "%.*s\n", BYTES_FMT(row))) != ERR_OK)
+		abort();
+}
+
 /* What no line tells. */
 static enum err answer_question(struct scan *scan, const struct fact *fact, const struct answers *answers)
 {
@@ -163,6 +198,10 @@ static void set_argument(struct arena *arena, struct bytes line, struct scan_cas
 	} else if (bytes_eq(key, BYTES_LIT("dns"))) {
 		in->settings.dns = true;
 		add_row(arena, value, in);
+	} else if (bytes_eq(key, BYTES_LIT("zone")) || bytes_eq(key, BYTES_LIT("list"))) {
+		add_list(arena, key, value, &in->settings);
+	} else if (bytes_eq(key, BYTES_LIT("entry"))) {
+		add_entry(arena, value, in);
 	} else if (!bytes_eq(key, BYTES_LIT("fact")) || !set_answer(value, answers)) {
 		printf("Bail out! unknown argument in an .args file\n");
 		exit(1);
@@ -294,8 +333,8 @@ static unsigned arguments_of(const char *text)
 
 static void test_entry(const struct check *check)
 {
-	static const char *const families[] = {"header", "sender", "subject", "path", "mime", "body",
-					       "html",   "link",   "file",    "bulk", "auth", "test"};
+	static const char *const families[] = {"header", "sender", "subject", "path", "mime", "body", "html",
+					       "link",   "file",   "bulk",    "auth", "list", "test"};
 	bool known = false;
 	for (size_t i = 0; i < sizeof(families) / sizeof(families[0]); i++)
 		known |= strcmp(check->family, families[i]) == 0;

@@ -28,6 +28,16 @@ static struct scan_case full(struct arena *arena)
 		.definitions = BYTES_LIT("abc123"),
 		.verdict = BYTES_LIT("{\"class\":\"clean\"}"),
 	};
+	static struct zone_code code = {0x7f000002, 0xffffffff, {(const uint8_t *)"bad", 3}};
+	static struct list_zone zone = {
+		{(const uint8_t *)"zen", 3}, {(const uint8_t *)"z.example", 9}, LIST_IP, 3, &code, 1};
+	static struct list_local local = {{(const uint8_t *)"mine", 4}, true, LIST_SENDER};
+	static struct bytes own = {(const uint8_t *)"own.example", 11};
+	full.settings.zones = &zone;
+	full.settings.locals = &local;
+	full.settings.own_domains = &own;
+	full.settings.n_zones = full.settings.n_locals = full.settings.n_own_domains = 1;
+	full.settings.list_questions = 9;
 	full.settings.tag_at = -17;
 	full.settings.max_parts = 7;
 	full.settings.trusted = trusted;
@@ -63,6 +73,12 @@ static void a_case_comes_back_to_the_last_bit(void **state)
 	assert_int_equal(out.settings.n_trusted, 2);
 	assert_int_equal(out.settings.trusted[1].bits, 32);
 	assert_memory_equal(out.settings.trusted[0].ip, trusted[0].ip, 16);
+	assert_int_equal(out.settings.n_zones, 1);
+	assert_bytes_str(out.settings.zones[0].codes[0].meaning, "bad");
+	assert_int_equal(out.settings.n_locals, 1);
+	assert_true(out.settings.locals[0].allow);
+	assert_int_equal(out.settings.n_own_domains, 1);
+	assert_int_equal(out.settings.list_questions, 9);
 	assert_int_equal(out.facts.count, 3);
 	assert_int_equal(out.facts.items[2].state, FACT_FAILED);
 	assert_bytes_str(out.facts.items[2].answer, "a\nb");

@@ -1,0 +1,322 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "daemon/resolver_zones.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "auth/dns.h"
+#include "base/arena.h"
+#include "base/buf.h"
+#include "base/mem.h"
+#include "daemon/child.h"
+#include "mail/received.h"
+#include "resolve/resolver.h"
+#include "sys/clock.h"
+#include "sys/entropy.h"
+#include "sys/log.h"
+#include "sys/loop.h"
+#include "sys/metrics.h"
+#include "wire/lists.h"
+#include "wire/load.h"
+
+#include "base/banned.h"
+
+#define AGAIN_MS     5000 /* after a canary that nobody answered: it may have been lost */
+#define PATIENCE     2    /* such canaries in a row */
+#define REASON_MAX   160
+#define SCRATCH_SIZE ((size_t)1 << 20)
+
+enum canary { MUST_MISS, MUST_HIT, CANARIES };
+
+struct zone_watch;
+
+/* A question to which the right answer is known. */
+struct flight {
+	struct zone_watch *zone;
+	enum canary canary;
+	struct bytes key; /* empty: this one does not fly */
+	bool away;
+};
+
+struct zone_watch {
+	struct zones *zones;
+	const struct list_zone *list;
+	uint32_t index;
+	enum zone_state state;
+	unsigned unanswered;
+	char why_wrong[REASON_MAX], why_silent[REASON_MAX]; /* of the canaries of this round */
+	char reason[REASON_MAX];                            /* while it is off */
+	struct bytes suffix;                                /* ".zen.example.org" */
+	struct flight flights[CANARIES];
+	struct loop_timer *timer;
+	struct buf packed; /* the answer while it is off */
+};
+
+struct zones {
+	struct child *child;
+	struct resolver *resolver;
+	struct arena *arena, *scratch;
+	struct scan_settings settings;
+	int64_t interval;
+	struct zone_watch *watches;
+	size_t count;
+};
+
+/* -- States ---- */
+
+static void make_answer(struct zone_watch *zone)
+{
+	char text[REASON_MAX + 40];
+	(void)snprintf(text, sizeof(text), "the list is switched off: %s", zone->reason);
+	buf_clear(&zone->packed);
+	dns_answer_pack(&zone->packed, &(struct dns_answer){.state = DNS_FAILED, .reason = bytes_from_cstr(text)});
+}
+
+static void set_state(struct zone_watch *zone, enum zone_state state, const char *reason)
+{
+	struct zones *zones = zone->zones;
+	int64_t off = 0;
+	bool news = state != zone->state;
+	bool told = news || strcmp(reason, zone->reason) != 0;
+	zone->state = state;
+	(void)snprintf(zone->reason, sizeof(zone->reason), "%s", reason);
+	make_answer(zone);
+	if (!told)
+		return;
+	if (news && state == ZONE_OFF) {
+		log_event(LOG_ERROR, "list.off", log_str("list", zone->list->name), log_str("zone", zone->list->zone),
+			  log_cstr("why", reason));
+		metrics_add(METRIC_LIST_SWITCHED_OFF, 1);
+	} else if (news && state == ZONE_ON) {
+		log_event(LOG_NOTICE, "list.on", log_str("list", zone->list->name), log_str("zone", zone->list->zone));
+	}
+	for (size_t i = 0; i < zones->count; i++)
+		off += zones->watches[i].state == ZONE_OFF;
+	metrics_set(METRIC_LIST_ZONES_OFF, off);
+	child_say(zones->child, &(struct wire_any){.type = WIRE_ZONE,
+						   .zone = {.index = zone->index,
+							    .state = (uint32_t)state,
+							    .since = clock_wall_ms() / 1000,
+							    .reason = bytes_from_cstr(zone->reason)}});
+}
+
+/* So that not all installations of the world ask at the full minute: a tenth more or less. */
+static int64_t with_jitter(int64_t ms)
+{
+	uint32_t random = 0;
+	if (entropy_fill(&random, sizeof(random)) != ERR_OK)
+		random = 0;
+	return ms - ms / 10 + (int64_t)(random % (uint32_t)(ms / 5 + 1));
+}
+
+/* -- Canaries ---- */
+
+/* In words of the lists that use these codes. Any other address is that of somebody who answers everything. */
+static void say_refusal(char reason[static REASON_MAX], uint32_t address)
+{
+	const char *why = "";
+	if (address == 0x7ffffffe)
+		why = ": they came through a public resolver; see dns.servers";
+	else if (address == 0x7fffffff)
+		why = ": there were too many";
+	else if (address == 0x7ffffffc)
+		why = ": the name of the zone is mistyped";
+	(void)snprintf(reason, REASON_MAX, "%s (%u.%u.%u.%u%s)",
+		       address >> 8 == 0x7fffff ? "it refuses our questions" : "it answers as no list does",
+		       address >> 24, address >> 16 & 255, address >> 8 & 255, address & 255, why);
+}
+
+/* What is wrong with the answer; nothing is written when it is right. */
+static void judge(struct flight *flight, struct bytes packed)
+{
+	struct zone_watch *zone = flight->zone;
+	struct zones *zones = zone->zones;
+	struct dns_answer answer;
+	struct bytes meaning, name = bytes_from(flight->key, 2);
+	uint32_t address;
+	if (dns_answer_unpack(zones->scratch, packed, &answer) != ERR_OK || answer.state == DNS_FAILED)
+		(void)snprintf(zone->why_silent, REASON_MAX, "no answer about %.*s", BYTES_FMT(bytes_sub(name, 0, 60)));
+	else if (list_zone_refusal(&answer, &address))
+		say_refusal(zone->why_wrong, address);
+	else if (flight->canary == MUST_MISS && answer.state == DNS_FOUND)
+		(void)snprintf(zone->why_wrong, REASON_MAX, "it lists %.*s, which it must not",
+			       BYTES_FMT(bytes_sub(name, 0, 60)));
+	else if (flight->canary == MUST_HIT && !list_zone_hit(zones->scratch, zone->list, &answer, &meaning))
+		(void)snprintf(zone->why_wrong, REASON_MAX, "it does not list %.*s, which it must",
+			       BYTES_FMT(bytes_sub(name, 0, 60)));
+	arena_reset(zones->scratch);
+}
+
+/* All canaries of the round are back. */
+static void conclude(struct zone_watch *zone)
+{
+	int64_t next = with_jitter(zone->zones->interval);
+	if (zone->why_wrong[0]) {
+		zone->unanswered = 0;
+		set_state(zone, ZONE_OFF, zone->why_wrong);
+	} else if (!zone->why_silent[0]) {
+		zone->unanswered = 0;
+		set_state(zone, ZONE_ON, "");
+	} else if (++zone->unanswered >= PATIENCE) {
+		set_state(zone, ZONE_OFF, zone->why_silent);
+	} else if (next > AGAIN_MS) {
+		next = with_jitter(AGAIN_MS);
+	}
+	loop_timer_set(zone->timer, next);
+}
+
+static bool are_back(const struct zone_watch *zone)
+{
+	return !zone->flights[MUST_MISS].away && !zone->flights[MUST_HIT].away;
+}
+
+static void on_back(void *ctx, struct bytes key, struct bytes packed)
+{
+	struct flight *flight = ctx;
+	(void)key;
+	flight->away = false;
+	judge(flight, packed);
+	if (are_back(flight->zone))
+		conclude(flight->zone);
+}
+
+static void on_timer(void *ctx)
+{
+	struct zone_watch *zone = ctx;
+	zone->why_wrong[0] = zone->why_silent[0] = 0;
+	/* Both are away before the first can be back. */
+	for (size_t i = 0; i < CANARIES; i++)
+		zone->flights[i].away = zone->flights[i].key.len > 0;
+	/* Without any, by configuration, nothing is wrong until the zone refuses a question. */
+	for (size_t i = 0; i < CANARIES; i++) {
+		struct flight *flight = &zone->flights[i];
+		struct bytes packed;
+		if (flight->key.len > 0 && resolver_ask(zone->zones->resolver, flight->key, &packed, on_back, flight)) {
+			flight->away = false;
+			judge(flight, packed);
+		}
+	}
+	if (are_back(zone))
+		conclude(zone);
+}
+
+/* -- Questions of messages ---- */
+
+static struct zone_watch *find(struct zones *zones, struct bytes key)
+{
+	for (size_t i = 0; i < zones->count; i++)
+		if (bytes_ends(key, zones->watches[i].suffix))
+			return &zones->watches[i];
+	return NULL;
+}
+
+bool zones_refuse(struct zones *zones, struct bytes key, struct bytes *ret_packed)
+{
+	struct zone_watch *zone = find(zones, key);
+	if (!zone || zone->state == ZONE_ON)
+		return false;
+	metrics_add(METRIC_LIST_REFUSED, 1);
+	*ret_packed = buf_bytes(&zone->packed);
+	return true;
+}
+
+void zones_watch(struct zones *zones, struct bytes key, struct bytes packed)
+{
+	struct zone_watch *zone = find(zones, key);
+	struct dns_answer answer;
+	uint32_t address;
+	char reason[REASON_MAX];
+	if (!zone || zone->state != ZONE_ON)
+		return;
+	if (dns_answer_unpack(zones->scratch, packed, &answer) == ERR_OK && list_zone_refusal(&answer, &address)) {
+		say_refusal(reason, address);
+		set_state(zone, ZONE_OFF, reason);
+	}
+	arena_reset(zones->scratch);
+}
+
+static void on_prefetched(void *ctx, struct bytes key, struct bytes packed)
+{
+	zones_watch(ctx, key, packed);
+}
+
+/* As scan/lists.c does: nothing about hosts of ours. */
+static bool is_ours(const struct zones *zones, const uint8_t ip[16])
+{
+	if (received_ip_is_local(ip))
+		return true;
+	for (size_t i = 0; i < zones->settings.n_trusted; i++)
+		if (scan_network_holds(&zones->settings.trusted[i], ip))
+			return true;
+	return false;
+}
+
+void zones_prefetch(struct zones *zones, const uint8_t client_ip[16])
+{
+	if (is_ours(zones, client_ip))
+		return;
+	for (size_t i = 0; i < zones->count; i++) {
+		const struct zone_watch *zone = &zones->watches[i];
+		bool by_ip = zone->list->kind == LIST_IP || zone->list->kind == LIST_IP_ALLOW;
+		uint8_t key[DNS_KEY_MAX];
+		struct bytes packed, name;
+		if (zone->state != ZONE_ON || !by_ip || (zone->list->about & LIST_CLIENT) == 0)
+			continue;
+		name = dns_name_reverse(zones->scratch, client_ip, zone->list->zone);
+		if (name.ptr && dns_name_valid(name))
+			(void)resolver_ask(zones->resolver, dns_question_key(key, DNS_A, name), &packed, on_prefetched,
+					   zones);
+	}
+	arena_reset(zones->scratch);
+}
+
+/* -- Life ---- */
+
+static enum err add(struct zones *zones, const struct settings_list_zone *settings, size_t i)
+{
+	struct zone_watch *zone = &zones->watches[i];
+	zone->zones = zones;
+	zone->list = &zones->settings.zones[i];
+	zone->index = (uint32_t)i;
+	zone->suffix = arena_printf(zones->arena, ".%.*s", BYTES_FMT(zone->list->zone));
+	buf_init(&zone->packed, 1024);
+	if (!zone->suffix.ptr)
+		return ERR_NOMEM;
+	for (enum canary canary = 0; canary < CANARIES; canary++) {
+		struct bytes name;
+		zone->flights[canary] = (struct flight){.zone = zone, .canary = canary};
+		TRY(lists_canary(zones->arena, settings, canary == MUST_HIT, &name));
+		if (name.len > 0)
+			TRY(dns_question_write(zones->arena, DNS_A, name, &zone->flights[canary].key));
+	}
+	return loop_timer_new(child_loop(zones->child), on_timer, zone, &zone->timer);
+}
+
+enum err zones_new(struct child *child, struct resolver *resolver, struct zones **ret_zones, struct error *reterr)
+{
+	const struct settings *settings = child_heritage(child)->settings;
+	const struct settings_list_zone *zones_set = settings->list_zones.items;
+	struct zones *zones = mem_new(struct zones, 1);
+	if (!zones || !(zones->arena = arena_create(SIZE_MAX)) || !(zones->scratch = arena_create(SCRATCH_SIZE)))
+		return error_set(reterr, ERR_NOMEM, 0, "no memory");
+	zones->child = child;
+	zones->resolver = resolver;
+	zones->interval = settings->list_canary_interval;
+	enum err err = load_scan_settings(zones->arena, settings, &zones->settings);
+	zones->watches = arena_new(zones->arena, struct zone_watch, settings->list_zones.count + 1);
+	for (size_t i = 0; err == ERR_OK && zones->watches && i < settings->list_zones.count; i++, zones->count++)
+		err = add(zones, &zones_set[i], i);
+	if (err != ERR_OK || !zones->watches)
+		return error_set(reterr, err != ERR_OK ? err : ERR_NOMEM, 0, "lists.zones cannot be watched");
+	*ret_zones = zones;
+	return ERR_OK;
+}
+
+void zones_start(struct zones *zones)
+{
+	metrics_set(METRIC_LIST_ZONES, (int64_t)zones->count);
+	for (size_t i = 0; i < zones->count; i++) {
+		set_state(&zones->watches[i], ZONE_UNKNOWN, "it has not been looked at yet");
+		loop_timer_set(zones->watches[i].timer, 0);
+	}
+}
