@@ -53,6 +53,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	if (input.len > 0)
 		memcpy(all + fields.len, input.ptr, input.len);
 	struct arc *sealed = run(arena, bytes_make(all, fields.len + input.len), &host);
+	/* The line of an mbox file is let pass where it is the first: under a seal it is none any more. */
+	if (bytes_starts(input, BYTES_LIT("From ")) || bytes_starts(input, BYTES_LIT(">From ")))
+		return 0;
 	if (arc->result == ARC_FAIL)
 		ASSERT(sealed->result == ARC_FAIL && sealed->sealed_fail && sealed->chain == arc->chain + 1);
 	else
