@@ -11,6 +11,16 @@
 
 #include "base/banned.h"
 
+/* Newer releases of expat have a wider count, and a word against the old one. */
+static size_t current_line(XML_Parser parser)
+{
+#ifdef EXPAT_HAS_LINE_64
+	return (size_t)XML_GetCurrentLineNumber64(parser);
+#else
+	return (size_t)XML_GetCurrentLineNumber(parser);
+#endif
+}
+
 struct reader {
 	XML_Parser parser;
 	const struct xml_limits *limits;
@@ -37,7 +47,7 @@ static void stop(struct reader *reader, const struct error *error)
 	if (reader->error.code != ERR_OK)
 		return;
 	reader->error = *error;
-	reader->line = XML_GetCurrentLineNumber(reader->parser);
+	reader->line = current_line(reader->parser);
 	(void)XML_StopParser(reader->parser, XML_FALSE);
 }
 
@@ -128,7 +138,7 @@ static void take_error(struct reader *reader)
 	if (reader->error.code != ERR_OK)
 		return;
 	(void)error_set(&reader->error, err, 0, "%s", XML_ErrorString(code));
-	reader->line = XML_GetCurrentLineNumber(reader->parser);
+	reader->line = current_line(reader->parser);
 }
 
 enum err xml_read(struct bytes document, const struct xml_limits *limits, const struct xml_handler *handler,
