@@ -40,8 +40,10 @@ bool gate_session_begin(struct gate *gate)
 
 void gate_end_if_drained(struct gate *gate)
 {
-	if (gate->draining && gate->sessions == 0 && (!gate->traces_first || !gate->vault))
+	if (gate->draining && gate->sessions == 0 && (!gate->traces_first || !gate->vault)) {
+		gate_learn_now(gate);
 		child_drained(gate->child);
+	}
 }
 
 void gate_session_end(struct gate *gate)
@@ -163,6 +165,8 @@ static enum err prepare(struct child *child, void **ret_state, const char **ret_
 	policy_init(&gate->policy, gate->settings);
 	if (gate->settings->smtp_next_hop.len > 0)
 		TRY(net_parse(gate->settings->smtp_next_hop, &gate->next_hop, reterr));
+	buf_init(&gate->lessons, IPC_MAX + 1024);
+	TRY(loop_timer_new(gate->loop, gate_learn_now, gate, &gate->lessons_due));
 	TRY(loop_timer_new(gate->loop, gate_vault_missed, gate, &gate->vault_away));
 	gate_vault_expect(gate);
 	*ret_state = gate;

@@ -43,7 +43,9 @@ struct gate {
 	uint64_t next_id;
 
 	struct ipc *resolver; /* NULL: none */
-	struct ipc *ledger; /* NULL: away, or off */
+	struct ipc *ledger;   /* NULL: away, or off */
+	struct buf lessons;   /* for it, sent together: each with its length in front */
+	struct loop_timer *lessons_due;
 	struct ipc *vault;
 	bool vault_ok;
 	struct loop_timer *vault_away; /* runs while there is none, but the next is expected at once */
@@ -116,6 +118,8 @@ void gate_store_cancel(struct store_job **job);
 
 /* -- gate_ledger.c ---- */
 void gate_ledger_peer(struct gate *gate, int socket);
+/* Sends what is to be learned; at the end, and by its timer. */
+void gate_learn_now(void *gate);
 /* What became of a message; `status` as transaction_trace() has it. */
 void gate_learn(struct gate *gate, const struct transaction *transaction, const char *status);
 

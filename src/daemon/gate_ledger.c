@@ -6,13 +6,19 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "base/cursor.h"
 #include "daemon/gate.h"
 #include "profile/relations.h"
 #include "sys/ipc.h"
 #include "sys/log.h"
+#include "sys/loop.h"
 #include "sys/metrics.h"
 
 #include "base/banned.h"
+
+/* A moment, so that the ledger wakes up once for many. */
+#define TOGETHER_MS    20
+#define TOGETHER_BYTES ((size_t)64 << 10)
 
 static void on_closed(void *ctx)
 {
@@ -69,6 +75,26 @@ void gate_learn(struct gate *gate, const struct transaction *transaction, const 
 					     .learn = {.time = transaction->time_ms / 1000,
 						       .outcome = (uint8_t)outcome,
 						       .relations = verdict->relations}});
-	if (!gate->ledger || buf_err(&buf) != ERR_OK || ipc_send(gate->ledger, buf_bytes(&buf), -1) != ERR_OK)
+	if (gate->lessons.len + buf.len > TOGETHER_BYTES)
+		gate_learn_now(gate);
+	buf_add_be32(&gate->lessons, (uint32_t)buf.len);
+	buf_add(&gate->lessons, buf_bytes(&buf));
+	if (buf_err(&buf) != ERR_OK || buf_err(&gate->lessons) != ERR_OK) {
+		buf_clear(&gate->lessons);
 		metrics_add(METRIC_LEDGER_MISSED, 1);
+	} else if (!loop_timer_running(gate->lessons_due)) {
+		loop_timer_set(gate->lessons_due, TOGETHER_MS);
+	}
+}
+
+void gate_learn_now(void *ctx)
+{
+	struct gate *gate = ctx;
+	struct cursor cur = cursor_make(buf_bytes(&gate->lessons));
+	while (!cursor_end(&cur)) {
+		struct bytes lesson = cursor_take(&cur, cursor_be32(&cur));
+		if (!gate->ledger || ipc_send(gate->ledger, lesson, -1) != ERR_OK)
+			metrics_add(METRIC_LEDGER_MISSED, 1);
+	}
+	buf_clear(&gate->lessons);
 }

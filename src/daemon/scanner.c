@@ -45,6 +45,9 @@
  */
 #define FACTS_WAIT_MS 20000
 #define LONG_WAIT_MS  50
+/* Answers come in bursts: when some are there and others are not, the others are waited for so long before judging on.
+ */
+#define BURST_MS 5
 
 /* A message that waits for facts, or is being judged. */
 struct task {
@@ -62,6 +65,7 @@ struct task {
 	size_t questions; /* of the scan's facts, how many were sent on */
 	struct loop_timer *timer;
 	int64_t wait_end; /* when its patience is over; 0: it has not waited yet */
+	bool burst;       /* answers have come, and the rest of them is waited for a moment */
 	bool told_wait;   /* the gate knows that it waits */
 	bool told_sender; /* the resolver knows whose SPF is judged */
 };
@@ -311,6 +315,7 @@ static void tell_wait(struct task *task, bool waits)
 static void go_on(struct scanner *scanner, struct task *task)
 {
 	enum scan_state state;
+	task->burst = false;
 	tell_wait(task, false);
 	do {
 		uint64_t begin = clock_cpu_usec();
@@ -321,8 +326,7 @@ static void go_on(struct scanner *scanner, struct task *task)
 		int64_t now = loop_now_ms(child_loop(scanner->child));
 		if (task->wait_end == 0)
 			task->wait_end = now + FACTS_WAIT_MS;
-		if (!loop_timer_running(task->timer))
-			loop_timer_set(task->timer, LONG_WAIT_MS);
+		loop_timer_set(task->timer, LONG_WAIT_MS);
 		return;
 	}
 	answer(task);
@@ -332,6 +336,10 @@ static void go_on(struct scanner *scanner, struct task *task)
 static void on_timer(void *ctx)
 {
 	struct task *task = ctx;
+	if (task->burst) {
+		go_on(task->scanner, task);
+		return;
+	}
 	int64_t left = task->wait_end - loop_now_ms(child_loop(task->scanner->child));
 	if (left > 0) {
 		tell_wait(task, true);
@@ -460,8 +468,12 @@ static void on_answer(struct peer_link *from, const struct wire_answer *answer_)
 	while (facts_next(&cur, &fact))
 		answered |= who_knows(task, fact.kind) == from &&
 			    scan_know(task->scan, fact.kind, fact.key, fact.state, fact.answer) == ERR_OK;
-	if (answered)
+	if (answered && !scan_has_questions(task->scan)) {
 		go_on(scanner, task);
+	} else if (answered && !task->burst) {
+		task->burst = true;
+		loop_timer_set(task->timer, BURST_MS);
+	}
 }
 
 /* -- Frame ---- */

@@ -255,6 +255,12 @@ enum err scan_answer(struct scan *scan, enum fact_kind kind, struct bytes key, e
 	return fact_set(scan->arena, &scan->facts, kind, key, state, answer);
 }
 
+bool scan_has_questions(const struct scan *scan)
+{
+	size_t i = 0;
+	return scan_question(scan, &i) != NULL;
+}
+
 enum err scan_know(struct scan *scan, enum fact_kind kind, struct bytes key, enum fact_state state, struct bytes answer)
 {
 	const struct fact *fact = fact_find(&scan->facts, kind, key);

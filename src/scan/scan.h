@@ -41,6 +41,8 @@ enum scan_state scan_run(struct scan *scan);
 const struct fact *scan_question(const struct scan *scan, size_t *i);
 NODISCARD enum err scan_answer(struct scan *scan, enum fact_kind kind, struct bytes key, enum fact_state state,
 			       struct bytes answer);
+/* Whether a question is still without an answer. */
+bool scan_has_questions(const struct scan *scan);
 /* A fact that nobody has asked for yet, or an answer: ERR_DENIED when it is known already. */
 NODISCARD enum err scan_know(struct scan *scan, enum fact_kind kind, struct bytes key, enum fact_state state,
 			     struct bytes answer);
