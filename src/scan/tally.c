@@ -9,7 +9,8 @@
 
 #include "base/banned.h"
 
-#define REASONS_MAX 3
+#define REASONS_MAX  3
+#define SELECTOR_MAX 100
 
 /* -- Packing ---- */
 
@@ -40,7 +41,7 @@ static void pack_dkim(struct buf *buf, const struct scan_auth *auth)
 	buf_add_be16(buf, (uint16_t)n);
 	for (size_t i = 0; i < n; i++) {
 		short_text_put(buf, bytes_sub(chosen[i]->domain, 0, DNS_NAME_MAX));
-		short_text_put(buf, bytes_sub(chosen[i]->selector, 0, DNS_NAME_MAX));
+		short_text_put(buf, bytes_sub(chosen[i]->selector, 0, SELECTOR_MAX));
 		short_text_put(buf, bytes_from_cstr(dkim_result_name(chosen[i]->result)));
 	}
 }

@@ -11,8 +11,8 @@
 #include "auth/report_dmarc.h"
 #include "scan/auth.h"
 
-#define TALLY_MAX      ((size_t)16 << 10)
-#define TALLY_DKIM_MAX ((size_t)20)
+#define TALLY_MAX      ((size_t)8 << 10)
+#define TALLY_DKIM_MAX ((size_t)10)
 
 struct tally {
 	struct report_policy policy; /* as published */
