@@ -160,13 +160,23 @@ static void keep_report(void *ctx, struct bytes path, const struct report *repor
 	items[importer->count++] = (struct kept){copy, *report};
 }
 
-static enum err add_report(struct store *store, const struct report *report, bool *ret_new, struct error *reterr)
+/* All parts or none. A report is new when any of its parts is. */
+static enum err add_report(struct store *store, struct arena *arena, const struct report *report, bool *ret_new,
+			   struct error *reterr)
 {
 	int64_t now = clock_wall_ms() / 1000;
-	TRY(store_begin(store, false, reterr));
-	enum err err = report->kind == REPORT_DMARC
-			       ? store_report_add_dmarc(store, &report->dmarc, now, ret_new, reterr)
-			       : store_report_add_tls(store, &report->tls, now, ret_new, reterr);
+	struct arena_mark mark = arena_mark(arena);
+	enum err err = store_begin(store, false, reterr);
+	*ret_new = false;
+	for (size_t i = 0; err == ERR_OK && i < report_parts(report); i++) {
+		struct report_part part;
+		bool fresh = false;
+		err = report_part_make(arena, report, i, &part);
+		err = err == ERR_OK ? store_report_add(store, &part, now, &fresh, reterr)
+				    : error_set(reterr, err, 0, "not enough memory");
+		*ret_new |= fresh;
+		arena_rewind(arena, mark);
+	}
 	if (err == ERR_OK)
 		err = store_commit(store, reterr);
 	if (err != ERR_OK)
@@ -196,7 +206,7 @@ static int add_all(const struct opt_set *set, struct importer *importer, struct 
 	struct error error;
 	for (size_t i = 0; i < importer->count; i++) {
 		bool fresh;
-		if (add_report(store, &importer->items[i].report, &fresh, &error) != ERR_OK)
+		if (add_report(store, importer->arena, &importer->items[i].report, &fresh, &error) != ERR_OK)
 			return opt_wrong(set, "%.*s: %s", BYTES_FMT(importer->items[i].path), error.text);
 		importer->added += fresh;
 		importer->known += !fresh;

@@ -2,6 +2,7 @@
 #include "conf/settings.h"
 
 #include "base/arena.h"
+#include "base/ascii.h"
 #include "base/buf.h"
 #include "base/json.h"
 #include "conf/tree.h"
@@ -554,6 +555,67 @@ static const struct conf_key keys[] = {
 	 .min = DAY / 24,
 	 .max = 3650 * DAY,
 	 .manual = "How long postern trace remembers what happened."},
+	{.key = "reports.addresses",
+	 .type = CONF_STRINGS,
+	 F(report_addresses, struct conf_strings),
+	 .fallback = "",
+	 .manual = "Recipients to whom other mail systems send reports of DMARC and TLS: the addresses in rua of your "
+		   "DMARC and TLSRPT records. Mail to them is delivered as ever; a report in it is read and summed for "
+		   "postern dmarc report. Patterns are as in recipients."},
+	{.key = "reports.accept_unproven",
+	 .type = CONF_BOOL,
+	 F(report_unproven, bool),
+	 .fallback = "false",
+	 .manual =
+		 "Take reports also from mail that DMARC does not prove to be of its author, which anybody could "
+		 "have written; for mail that comes by way of another server of yours, say. Who proved to be somebody "
+		 "may still lie in a report: it is a statistic, and no more."},
+	{.key = "reports.retention",
+	 .type = CONF_DURATION,
+	 F(report_retention, int64_t),
+	 .fallback = "400d",
+	 .min = DAY,
+	 .max = 3650 * DAY,
+	 .manual = "How long the sums of reports are kept."},
+	{.key = "reports.dmarc",
+	 .type = CONF_BOOL,
+	 F(report_dmarc, bool),
+	 .fallback = "false",
+	 .manual =
+		 "Count what DMARC says of mail that comes, and send each domain that asks for it a report of the day "
+		 "before (RFC 9990), once a day. It tells them which servers sent you mail in their name, and how "
+		 "much."},
+	{.key = "reports.from",
+	 .type = CONF_STRING,
+	 F(report_from, struct bytes),
+	 .fallback = "",
+	 .manual = "The sender of these reports, in the envelope and in From; needed where reports.dmarc is on. DMARC "
+		   "has "
+		   "to pass for its domain: let the next hop sign. What cannot be delivered comes back to it."},
+	{.key = "reports.org",
+	 .type = CONF_STRING,
+	 F(report_org, struct bytes),
+	 .fallback = "",
+	 .manual = "The name of the organization that reports. Empty: the domain of reports.from."},
+	{.key = "reports.contact",
+	 .type = CONF_STRING,
+	 F(report_contact, struct bytes),
+	 .fallback = "",
+	 .manual = "What else readers of a report may want to know, such as the address of a page."},
+	{.key = "reports.next_hop",
+	 .type = CONF_ADDRESS,
+	 F(report_next_hop, struct bytes),
+	 .fallback = "127.0.0.1:25",
+	 .manual = "The SMTP server that takes the reports to be sent, by TCP."},
+	{.key = "reports.spread",
+	 .type = CONF_DURATION,
+	 F(report_spread, int64_t),
+	 .fallback = "2h",
+	 .min = 0,
+	 .max = DAY / 2,
+	 .manual =
+		 "The reports of a day are begun within so long after midnight (UTC), at a time that differs from host "
+		 "to host, so that not all the world sends at once."},
 	{.key = "allow_unsandboxed",
 	 .type = CONF_BOOL,
 	 F(allow_unsandboxed, bool),
@@ -568,6 +630,43 @@ enum err settings_default(struct arena *arena, struct settings *ret_settings)
 {
 	*ret_settings = (struct settings){0};
 	return conf_defaults(arena, &settings_keys, ret_settings);
+}
+
+/* Nothing that SMTP or a header could misread. */
+static bool report_address(struct bytes address)
+{
+	size_t at = bytes_rfind_byte(address, '@');
+	if (at == BYTES_NONE || at == 0 || at + 1 == address.len || address.len > 254)
+		return false;
+	for (size_t i = 0; i < address.len; i++) {
+		uint8_t c = address.ptr[i];
+		bool host = ascii_is_alnum(c) || c == '-' || c == '.';
+		if (!host && (i > at || (c != '_' && c != '+' && c != '=' && i != at)))
+			return false;
+	}
+	return true;
+}
+
+static void check_reports(const struct settings *settings, const size_t *lines, struct conf_errors *errors)
+{
+	size_t dmarc, from, hop, listen;
+	(void)conf_find(&settings_keys, BYTES_LIT("reports.dmarc"), &dmarc);
+	(void)conf_find(&settings_keys, BYTES_LIT("reports.from"), &from);
+	(void)conf_find(&settings_keys, BYTES_LIT("reports.next_hop"), &hop);
+	(void)conf_find(&settings_keys, BYTES_LIT("smtp.listen"), &listen);
+	if (settings->report_from.len > 0 && !report_address(settings->report_from))
+		conf_error_add_key(errors, lines[from], BYTES_LIT("reports.from"),
+				   "reports.from is no plain address (expected name@example.org)");
+	if (!settings->report_dmarc)
+		return;
+	if (settings->report_from.len == 0)
+		conf_error_add_key(errors, lines[dmarc], BYTES_LIT("reports.from"),
+				   "reports.dmarc needs reports.from: who sends the reports?");
+	if (!settings->dns_enabled)
+		conf_error_add_key(errors, lines[dmarc], BYTES_LIT("reports.dmarc"), "reports.dmarc needs dns.enabled");
+	if (settings->report_next_hop.len == 0 || bytes_starts(settings->report_next_hop, BYTES_LIT("unix:")))
+		conf_error_add_key(errors, lines[hop] ? lines[hop] : lines[dmarc], BYTES_LIT("reports.next_hop"),
+				   "reports.next_hop must be ADDRESS:PORT where reports.dmarc is on");
 }
 
 /* What no single key can tell. */
@@ -596,6 +695,7 @@ static void check_together(const struct settings *settings, const size_t *lines,
 		conf_error_add_key(errors, lines[state], BYTES_LIT("state_dir"), "state_dir must be an absolute path");
 	if (!bytes_starts(settings->run_dir, BYTES_LIT("/")))
 		conf_error_add_key(errors, lines[run], BYTES_LIT("run_dir"), "run_dir must be an absolute path");
+	check_reports(settings, lines, errors);
 	for (size_t i = 0; i < settings->recipients.count; i++)
 		if (((const struct settings_recipients *)settings->recipients.items)[i].match.count == 0)
 			conf_error_add_key(errors, lines[recipients], BYTES_LIT("recipients"),

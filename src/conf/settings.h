@@ -97,9 +97,16 @@ struct settings {
 	struct bytes release_to;
 	int64_t quarantine_retention, quarantine_size, trace_retention;
 	bool allow_unsandboxed;
+
+	struct conf_strings report_addresses;
+	bool report_unproven;
+	int64_t report_retention;
+	bool report_dmarc;
+	struct bytes report_from, report_org, report_contact, report_next_hop;
+	int64_t report_spread;
 };
 
-#define SETTINGS_KEYS_MAX 80
+#define SETTINGS_KEYS_MAX 96
 struct settings_origin {
 	struct bytes file;
 	size_t lines[SETTINGS_KEYS_MAX]; /* of each key; 0: the default */

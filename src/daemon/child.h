@@ -58,3 +58,4 @@ NORETURN void scanner_main(const struct heritage *heritage);
 NORETURN void resolver_main(const struct heritage *heritage);
 NORETURN void ledger_main(const struct heritage *heritage);
 NORETURN void vault_main(const struct heritage *heritage);
+NORETURN void courier_main(const struct heritage *heritage);

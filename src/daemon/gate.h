@@ -110,6 +110,7 @@ void gate_vault_missed(void *gate);
 void gate_vault_ask(struct gate *gate, struct bytes question);
 /* Sequence is filled in here. */
 void gate_trace(struct gate *gate, struct wire_trace *trace);
+void gate_keep_report(struct gate *gate, struct wire_report *report);
 /* id is filled in here. `memfd` stays the caller's. done(ctx, ok) is called later, unless cancelled. */
 struct store_job;
 NODISCARD enum err gate_store(struct gate *gate, int memfd, struct wire_store *store, void (*done)(void *ctx, bool ok),

@@ -341,6 +341,10 @@ static void on_message(void *ctx, struct bytes payload, int fd)
 		}
 		return;
 	}
+	if (any.type == WIRE_REPORT) {
+		gate_keep_report(gate, &any.report);
+		return;
+	}
 	struct scan_job *job = find_job(gate, any.verdict.id);
 	if (job && job->scanner == link)
 		finish(job, &any.verdict);

@@ -56,6 +56,25 @@ static void drop_oldest_trace(struct gate *gate)
 	mem_free(gone);
 }
 
+static void keep_until_traced(struct gate *gate, uint64_t sequence, const struct buf *buf)
+{
+	struct trace_entry *entry = buf_err(buf) == ERR_OK ? mem_alloc(sizeof(*entry) + buf->len) : NULL;
+	if (!entry) {
+		metrics_add(METRIC_TRACES_DROPPED, 1);
+		return;
+	}
+	*entry = (struct trace_entry){.sequence = sequence, .len = buf->len};
+	memcpy(entry->payload, buf->ptr, buf->len);
+	*gate->traces_last = entry;
+	gate->traces_last = &entry->next;
+	gate->traces_bytes += entry->len;
+	while (gate->traces_bytes > TRACES_BYTES_MAX) {
+		drop_oldest_trace(gate);
+		metrics_add(METRIC_TRACES_DROPPED, 1);
+	}
+	send_to_vault(gate, buf_bytes(buf), -1);
+}
+
 void gate_trace(struct gate *gate, struct wire_trace *trace)
 {
 	CLEANUP(buf_done) struct buf buf = BUF_INIT(IPC_MAX);
@@ -67,21 +86,15 @@ void gate_trace(struct gate *gate, struct wire_trace *trace)
 		buf_clear(&buf);
 		wire_encode(&buf, &(struct wire_any){.type = WIRE_TRACE, .trace = *trace});
 	}
-	struct trace_entry *entry = buf_err(&buf) == ERR_OK ? mem_alloc(sizeof(*entry) + buf.len) : NULL;
-	if (!entry) {
-		metrics_add(METRIC_TRACES_DROPPED, 1);
-		return;
-	}
-	*entry = (struct trace_entry){.sequence = trace->sequence, .len = buf.len};
-	memcpy(entry->payload, buf.ptr, buf.len);
-	*gate->traces_last = entry;
-	gate->traces_last = &entry->next;
-	gate->traces_bytes += entry->len;
-	while (gate->traces_bytes > TRACES_BYTES_MAX) {
-		drop_oldest_trace(gate);
-		metrics_add(METRIC_TRACES_DROPPED, 1);
-	}
-	send_to_vault(gate, buf_bytes(&buf), -1);
+	keep_until_traced(gate, trace->sequence, &buf);
+}
+
+void gate_keep_report(struct gate *gate, struct wire_report *report)
+{
+	CLEANUP(buf_done) struct buf buf = BUF_INIT(IPC_MAX);
+	report->sequence = ++gate->trace_sequence;
+	wire_encode(&buf, &(struct wire_any){.type = WIRE_REPORT, .report = *report});
+	keep_until_traced(gate, report->sequence, &buf);
 }
 
 static void on_traced(struct gate *gate, uint64_t sequence)

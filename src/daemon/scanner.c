@@ -10,8 +10,10 @@
 #include "base/arena.h"
 #include "base/json.h"
 #include "base/mem.h"
+#include "base/num.h"
 #include "daemon/child.h"
 #include "daemon/peer.h"
+#include "daemon/policy.h"
 #include "mail/charset.h"
 #include "mail/digest.h"
 #include "mail/received.h"
@@ -19,7 +21,9 @@
 #include "scan/relation.h"
 #include "scan/release.h"
 #include "scan/report.h"
+#include "scan/report_part.h"
 #include "scan/scan.h"
+#include "scan/tally.h"
 #include "sys/clock.h"
 #include "sys/file.h"
 #include "sys/ipc.h"
@@ -38,6 +42,11 @@
 #define SPARE_ARENAS       4
 
 #define WRONG_LINES_TOLD 10 /* of all files of lists.local */
+
+/* Of a report that a message brings. */
+#define REPORT_UNPACKED_MAX ((size_t)32 << 20)
+#define REPORT_MEMORY_MAX   ((size_t)256 << 20)
+#define REPORT_PARTS_MAX    ((size_t)1000)
 
 /*
  * How long a message waits for facts, in all its rounds together; then what is missing counts as failed. Below what a
@@ -130,6 +139,9 @@ static void answer(struct task *task)
 	const struct scan_auth *auth = scan_auth_result(task->scan);
 	if (auth != &scan_auth_unknown)
 		scan_auth_field(&auth_results, auth, task->scan_case.settings.authserv_id);
+	CLEANUP(buf_done) struct buf tally = BUF_INIT(TALLY_MAX);
+	if (child_heritage(task->scanner->child)->settings->report_dmarc && task->scan_case.envelope.user.len == 0)
+		tally_pack(task->arena, auth, task->scan_case.settings.dmarc_mode, &tally);
 	const struct evidence *reason = verdict_reason(verdict);
 	bool unexamined = verdict->class == CLASS_UNSCANNABLE;
 	const struct address *author = message->from.count > 0 ? &message->from.items[0] : NULL;
@@ -166,9 +178,74 @@ static void answer(struct task *task)
 				.auth_results =
 					buf_err(&auth_results) == ERR_OK ? buf_bytes(&auth_results) : (struct bytes){0},
 				.relations = relations.len <= RELATIONS_TOLD_MAX ? relations : (struct bytes){0},
+				.tally = buf_err(&tally) == ERR_OK ? buf_bytes(&tally) : (struct bytes){0},
 			},
 	};
 	peer_say(task->from, &any);
+}
+
+/* -- Reports that the message brings ---- */
+
+static bool goes_to_reports(const struct scan_envelope *envelope, const struct conf_strings *addresses)
+{
+	for (size_t i = 0; i < envelope->n_recipients; i++)
+		for (size_t j = 0; j < addresses->count; j++)
+			if (policy_matches(addresses->items[j], envelope->recipients[i]))
+				return true;
+	return false;
+}
+
+static void send_parts(struct task *task, struct arena *arena, const struct report *report)
+{
+	size_t n = MIN(report_parts(report), REPORT_PARTS_MAX);
+	struct arena_mark mark = arena_mark(arena);
+	for (size_t i = 0; i < n; i++) {
+		CLEANUP(buf_done) struct buf packed = BUF_INIT(REPORT_PART_MAX);
+		struct report_part part;
+		if (report_part_make(arena, report, i, &part) != ERR_OK)
+			break;
+		report_part_pack(&packed, &part);
+		if (buf_err(&packed) == ERR_OK)
+			peer_say(task->from, &(struct wire_any){.type = WIRE_REPORT,
+								.report = {.time = clock_wall_ms() / 1000,
+									   .part = buf_bytes(&packed)}});
+		arena_rewind(arena, mark);
+	}
+}
+
+/* After the verdict, which does not wait for it. Anybody can write a report: it counts only where its sender is proven.
+ */
+static void take_report(struct task *task)
+{
+	const struct settings *settings = child_heritage(task->scanner->child)->settings;
+	enum verdict_class class = scan_verdict(task->scan)->class;
+	struct bytes packed, name;
+	struct report report;
+	struct error error = {.text = "no memory"};
+	if (settings->report_addresses.count == 0 || (class != CLASS_CLEAN && class != CLASS_BULK) ||
+	    !goes_to_reports(&task->scan_case.envelope, &settings->report_addresses) ||
+	    report_find_in_message(scan_message(task->scan), false, &packed, &name) == REPORT_NONE)
+		return;
+	if (scan_auth_result(task->scan)->dmarc.code != DMARC_PASS && !settings->report_unproven) {
+		metrics_add(METRIC_REPORTS_UNPROVEN, 1);
+		log_event(LOG_NOTICE, "report.unproven", log_str("message_id", scan_message(task->scan)->message_id));
+		return;
+	}
+	CLEANUP(arena_free) struct arena *arena = arena_create(REPORT_MEMORY_MAX);
+	enum err err = arena ? report_read(arena, packed, REPORT_UNPACKED_MAX, &report, &error) : ERR_NOMEM;
+	if (err != ERR_OK) {
+		metrics_add(METRIC_REPORTS_UNREADABLE, 1);
+		log_event(LOG_NOTICE, "report.unreadable", log_str("message_id", scan_message(task->scan)->message_id),
+			  log_cstr("why", error.text));
+		return;
+	}
+	bool dmarc = report.kind == REPORT_DMARC;
+	metrics_add(METRIC_REPORTS_READ, 1);
+	log_event(LOG_NOTICE, "report.read", log_cstr("kind", dmarc ? "dmarc" : "tls"),
+		  log_str("org", dmarc ? report.dmarc.org : report.tls.org),
+		  log_str("id", dmarc ? report.dmarc.report_id : report.tls.report_id),
+		  log_int("parts", (int64_t)report_parts(&report)));
+	send_parts(task, arena, &report);
 }
 
 /* -- Tasks ---- */
@@ -330,6 +407,7 @@ static void go_on(struct scanner *scanner, struct task *task)
 		return;
 	}
 	answer(task);
+	take_report(task);
 	task_free(scanner, task);
 }
 

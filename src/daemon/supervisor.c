@@ -38,7 +38,7 @@ struct generation {
 	struct settings settings;
 	struct process_user user;
 	int listeners[FRONTENDS]; /* -1: off, or handed on to the next generation */
-	unsigned gates, scanners, resolvers, ledgers;
+	unsigned gates, scanners, resolvers, ledgers, couriers;
 	struct lists_status *lists;
 	bool retiring;
 };
@@ -100,6 +100,7 @@ static struct generation *read_generation(const char *file)
 	generation->gates = (unsigned)generation->settings.gates;
 	generation->resolvers = generation->settings.dns_enabled ? 1 : 0;
 	generation->ledgers = generation->settings.relations_enabled ? 1 : 0;
+	generation->couriers = generation->settings.report_dmarc ? 1 : 0;
 	int cores = get_nprocs();
 	generation->scanners = generation->settings.scanners > 0 ? (unsigned)generation->settings.scanners
 								 : (unsigned)(cores < 2    ? 2
@@ -241,16 +242,17 @@ static bool is_keeper(enum wire_role role)
 
 /*
  * Who talks with whom: gates with the scanners and the resolver of their own generation, and with vault and ledger;
- * scanners with that resolver, and with the ledger.
+ * scanners with that resolver, and with the ledger; the courier with that resolver, and with the vault.
  */
 static bool are_peers(const struct entry *a, const struct entry *b)
 {
 	if (b->state == CHILD_NONE || b->state == CHILD_DRAINING)
 		return false;
 	if ((a->role == ROLE_GATE && b->role == ROLE_SCANNER) ||
-	    ((a->role == ROLE_GATE || a->role == ROLE_SCANNER) && b->role == ROLE_RESOLVER))
+	    ((a->role == ROLE_GATE || a->role == ROLE_SCANNER || a->role == ROLE_COURIER) && b->role == ROLE_RESOLVER))
 		return a->generation == b->generation;
-	return (a->role == ROLE_GATE && is_keeper(b->role)) || (a->role == ROLE_SCANNER && b->role == ROLE_LEDGER);
+	return (a->role == ROLE_GATE && is_keeper(b->role)) || (a->role == ROLE_SCANNER && b->role == ROLE_LEDGER) ||
+	       (a->role == ROLE_COURIER && b->role == ROLE_VAULT);
 }
 
 static void introduce(struct entry *a, struct entry *b)
@@ -280,6 +282,8 @@ NORETURN static void run_child(void *ctx)
 		resolver_main(heritage);
 	case ROLE_LEDGER:
 		ledger_main(heritage);
+	case ROLE_COURIER:
+		courier_main(heritage);
 	case ROLE_SUPERVISOR:
 	case ROLE_COUNT:
 		break;
@@ -344,6 +348,19 @@ static bool spawn(struct supervisor *supervisor, struct generation *generation, 
 
 static void respawn_later(struct supervisor *supervisor, struct generation *generation, enum wire_role role,
 			  uint32_t index);
+static size_t count_children(const struct supervisor *supervisor, const struct generation *generation,
+			     enum wire_role role);
+
+/* Of these there is one at a time: the next begins, by the newest configuration, when the last has ended. */
+static bool is_single(enum wire_role role)
+{
+	return is_keeper(role) || role == ROLE_COURIER;
+}
+
+static bool wants_courier(const struct supervisor *supervisor)
+{
+	return supervisor->current->couriers > 0 && count_children(supervisor, NULL, ROLE_COURIER) == 0;
+}
 
 static void on_vacancy(void *ctx)
 {
@@ -355,9 +372,11 @@ static void on_vacancy(void *ctx)
 			break;
 		}
 	}
-	struct generation *generation = is_keeper(vacancy->role) ? supervisor->current : vacancy->generation;
+	struct generation *generation = is_single(vacancy->role) ? supervisor->current : vacancy->generation;
 	struct generation *was = vacancy->generation;
-	bool wanted = !supervisor->stopping && (vacancy->role != ROLE_LEDGER || generation->ledgers > 0);
+	/* A reload may have put an end to the work of some, or begun it anew. */
+	bool wanted = !supervisor->stopping && (vacancy->role != ROLE_LEDGER || generation->ledgers > 0) &&
+		      (vacancy->role != ROLE_COURIER || wants_courier(supervisor));
 	if (wanted && !spawn(supervisor, generation, vacancy->role, vacancy->index))
 		respawn_later(supervisor, generation, vacancy->role, vacancy->index);
 	loop_timer_free(&vacancy->timer);
@@ -445,7 +464,9 @@ static bool all_ready(const struct supervisor *supervisor)
 	size_t ready = 0;
 	for (size_t i = 0; i < CHILDREN_MAX; i++) {
 		const struct entry *entry = &supervisor->children[i];
-		if (entry->state == CHILD_READY && (is_keeper(entry->role) || entry->generation == supervisor->current))
+		if (entry->state == CHILD_READY &&
+		    (is_keeper(entry->role) || entry->generation == supervisor->current) &&
+		    entry->role != ROLE_COURIER) /* mail does not wait for it */
 			ready++;
 	}
 	const struct generation *current = supervisor->current;
@@ -523,11 +544,19 @@ static void stop_step(struct supervisor *supervisor)
 		return;
 	kill_role(supervisor, NULL, ROLE_SCANNER);
 	kill_role(supervisor, NULL, ROLE_RESOLVER);
+	if (count_children(supervisor, NULL, ROLE_COURIER) > 0)
+		return; /* it has a word with the vault before it ends */
 	drain_role(supervisor, NULL, ROLE_VAULT);
 	drain_role(supervisor, NULL, ROLE_LEDGER);
 	if (count_children(supervisor, NULL, ROLE_VAULT) == 0 && count_children(supervisor, NULL, ROLE_LEDGER) == 0 &&
 	    count_children(supervisor, NULL, ROLE_SCANNER) == 0 && count_children(supervisor, NULL, ROLE_RESOLVER) == 0)
 		loop_stop(supervisor->loop);
+}
+
+static void begin_courier(struct supervisor *supervisor)
+{
+	if (wants_courier(supervisor) && !spawn(supervisor, supervisor->current, ROLE_COURIER, 0))
+		respawn_later(supervisor, supervisor->current, ROLE_COURIER, 0);
 }
 
 static void on_death(struct supervisor *supervisor, struct entry *entry, int status)
@@ -548,6 +577,7 @@ static void on_death(struct supervisor *supervisor, struct entry *entry, int sta
 			supervisor->status = 1;
 			supervisor->stopping = true;
 			kill_role(supervisor, NULL, ROLE_GATE);
+			kill_role(supervisor, NULL, ROLE_COURIER);
 		} else {
 			respawn_later(supervisor, generation, entry->role, entry->index);
 		}
@@ -557,6 +587,8 @@ static void on_death(struct supervisor *supervisor, struct entry *entry, int sta
 		enum wire_role role = entry->role;
 		if (!spawn(supervisor, supervisor->current, role, 0))
 			respawn_later(supervisor, supervisor->current, role, 0);
+	} else if (entry->role == ROLE_COURIER && !supervisor->stopping) {
+		begin_courier(supervisor);
 	}
 	if (supervisor->stopping) {
 		stop_step(supervisor);
@@ -590,6 +622,7 @@ static void on_patience_over(void *ctx)
 	struct supervisor *supervisor = ctx;
 	log_event(LOG_WARNING, "stop.forced");
 	kill_role(supervisor, NULL, ROLE_GATE);
+	kill_role(supervisor, NULL, ROLE_COURIER);
 }
 
 static void on_stop(void *ctx)
@@ -602,6 +635,7 @@ static void on_stop(void *ctx)
 	supervisor->stopping = true;
 	close_listeners(supervisor->current); /* or the kernel would still take connections that nobody serves */
 	end_gates(supervisor);
+	drain_role(supervisor, NULL, ROLE_COURIER);
 	loop_timer_set(supervisor->patience, STOP_PATIENCE_MS);
 	stop_step(supervisor);
 }
@@ -630,7 +664,8 @@ static void on_reload(void *ctx)
 		fresh->user = old->user;
 	const char *why = "the configuration has errors; the old one stays in force";
 	/* Each reload leaves processes behind as long as their sessions last. */
-	bool room = fresh && count_free(supervisor) >= fresh->gates + fresh->scanners + fresh->resolvers + 2;
+	bool room = fresh &&
+		    count_free(supervisor) >= fresh->gates + fresh->scanners + fresh->resolvers + fresh->couriers + 2;
 	if (fresh && !room)
 		why = "too many processes of earlier configurations still have sessions";
 	if (!room || !make_folders(fresh) || !open_listeners(fresh, old)) {
@@ -651,6 +686,8 @@ static void on_reload(void *ctx)
 	close_listeners(old); /* the old gates hold them until they drain */
 	if (!spawn_generation(supervisor, fresh))
 		log_event(LOG_ERROR, "reload.incomplete");
+	drain_role(supervisor, NULL, ROLE_COURIER);
+	begin_courier(supervisor);
 	/* The new vault opens when the old one has committed and gone; gates keep what they have for it until then. */
 	drain_role(supervisor, NULL, ROLE_VAULT);
 	drain_role(supervisor, NULL, ROLE_LEDGER);
@@ -724,6 +761,7 @@ int supervisor_run(const char *file)
 		log_event(LOG_ERROR, "start.failed", log_cstr("why", strerror(errno)));
 		return 1;
 	}
+	begin_courier(supervisor);
 	write_pid(supervisor, true);
 	lists_status_write(generation->lists);
 	loop_run(supervisor->loop);

@@ -171,7 +171,8 @@ static bool take_verdict(struct transaction *transaction, const struct wire_verd
 	struct wire_verdict *kept = &transaction->verdict;
 	struct bytes *const spans[] = {&kept->subject, &kept->from_address, &kept->from_name,    &kept->message_id,
 				       &kept->ids,     &kept->reason_en,    &kept->reason_ja,    &kept->evidence,
-				       &kept->symbols, &kept->released,     &kept->auth_results, &kept->relations};
+				       &kept->symbols, &kept->released,     &kept->auth_results, &kept->relations,
+				       &kept->tally};
 	*kept = *verdict;
 	for (size_t i = 0; i < ARRAY_LEN(spans); i++)
 		*spans[i] = transaction_keep(transaction, *spans[i]);
@@ -447,6 +448,15 @@ static void fit(struct buf *buf)
 		buf->err = ERR_OK;
 }
 
+/* The strictest that became of it, in DMARC's words: who asked for a report wants to know what was done. */
+static enum dmarc_policy done_to(const struct transaction *transaction)
+{
+	return transaction_count(transaction, ACTION_REJECT) + transaction_count(transaction, ACTION_DISCARD) > 0
+		       ? DMARC_POLICY_REJECT
+	       : transaction_count(transaction, ACTION_QUARANTINE) > 0 ? DMARC_POLICY_QUARANTINE
+								       : DMARC_POLICY_NONE;
+}
+
 void transaction_trace(struct transaction *transaction, const char *status, struct bytes reason_en,
 		       struct bytes reason_ja)
 {
@@ -487,6 +497,9 @@ void transaction_trace(struct transaction *transaction, const char *status, stru
 		.evidence = verdict->evidence,
 		.usec = verdict->total_usec,
 		.released = verdict->released,
+		/* What comes again is counted then. */
+		.tally = refused ? (struct bytes){0} : verdict->tally,
+		.done = transaction->has_verdict ? (uint32_t)done_to(transaction) : DMARC_POLICY_NONE,
 	};
 	gate_trace(transaction->gate, &trace);
 	gate_learn(transaction->gate, transaction, status);

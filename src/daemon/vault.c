@@ -15,6 +15,8 @@
 #include "base/mem.h"
 #include "daemon/child.h"
 #include "daemon/peer.h"
+#include "scan/tally.h"
+#include "store/reports.h"
 #include "store/store.h"
 #include "sys/clock.h"
 #include "sys/file.h"
@@ -33,6 +35,7 @@
 #define PROBE_MS         500
 #define UPKEEP_MS        60000
 #define UPKEEP_MORE_MS   50
+#define OWED_DAYS        4 /* the courier gives up after three */
 
 struct gate_link {
 	struct peer_link peer;
@@ -192,6 +195,34 @@ static struct store_recipient *unpack(struct vault *vault, struct bytes packed, 
 	return items;
 }
 
+/*
+ * Counts the message for the report to its author domain. Once: a trace that comes again, since its acknowledgement was
+ * lost, was counted with its first coming. False: the vault fell sick.
+ */
+static bool tally(struct vault *vault, const struct wire_trace *in)
+{
+	struct tally tally;
+	struct error error = {.text = "it is damaged"};
+	if (!vault->settings->report_dmarc || in->tally.len == 0 || !store_trace_was_new(vault->store))
+		return true;
+	enum dmarc_policy done = in->done <= DMARC_POLICY_REJECT ? (enum dmarc_policy)in->done : DMARC_POLICY_NONE;
+	enum err err = tally_read(vault->arena, in->tally, done, &tally);
+	if (err == ERR_OK)
+		err = store_owed_add(vault->store, store_day(in->time_ms / 1000), &tally.policy, tally.rua,
+				     &tally.record, &error);
+	if (err == ERR_OK) {
+		metrics_add(METRIC_REPORT_TALLIES, 1);
+		return true;
+	}
+	/* One message that cannot be reported keeps back nothing else. */
+	if (err == ERR_SYNTAX || err == ERR_LIMIT || err == ERR_NOMEM) {
+		log_event(LOG_INFO, "report.not_counted", log_cstr("why", error.text));
+		return true;
+	}
+	fall_sick(vault, &error);
+	return false;
+}
+
 static void on_trace(struct peer_link *from, const struct wire_trace *in)
 {
 	struct vault *vault = from->peers->owner;
@@ -231,9 +262,94 @@ static void on_trace(struct peer_link *from, const struct wire_trace *in)
 		fall_sick(vault, &error);
 		return;
 	}
+	if (!tally(vault, in))
+		return;
 	metrics_add(METRIC_VAULT_TRACES, 1);
 	gate_of(from)->traced = in->sequence;
 	gate_of(from)->traces_wait = true;
+}
+
+static void on_report(struct peer_link *from, const struct wire_report *in)
+{
+	struct vault *vault = from->peers->owner;
+	struct report_part part;
+	struct error error;
+	bool fresh;
+	if (!ready(vault, false))
+		return; /* it stays with the gate */
+	if (report_part_unpack(vault->arena, in->part, &part) != ERR_OK)
+		log_event(LOG_ERROR, "report.broken"); /* a scanner's doing: the gate is not to blame */
+	else if (store_report_add(vault->store, &part, in->time, &fresh, &error) != ERR_OK) {
+		fall_sick(vault, &error);
+		return;
+	}
+	gate_of(from)->traced = in->sequence;
+	gate_of(from)->traces_wait = true;
+}
+
+/* -- The courier: it sends what we owe ---- */
+
+#define PIECE_MAX ((size_t)128 << 10)
+
+struct owed_answer {
+	const struct peer_link *to;
+	int64_t day;
+	bool found;
+};
+
+static bool say_owed(void *ctx, const struct store_owed *owed)
+{
+	struct owed_answer *answer = ctx;
+	const struct report_dmarc *report = owed->report;
+	answer->found = true;
+	peer_say(answer->to, &(struct wire_any){.type = WIRE_OWED,
+						.owed = {.day = answer->day,
+							 .domain = report->policy.domain,
+							 .rua = owed->rua,
+							 .report_id = report->report_id,
+							 .filename = owed->filename,
+							 .begin = report->begin,
+							 .end = report->end,
+							 .records = report->n_records,
+							 .size = owed->gzip.len}});
+	for (size_t at = 0; at < owed->gzip.len; at += PIECE_MAX)
+		peer_say(answer->to, &(struct wire_any){.type = WIRE_OWED_PIECE,
+							.owed_piece = {.piece = bytes_sub(owed->gzip, at, PIECE_MAX)}});
+	return false;
+}
+
+static void on_owe(struct peer_link *from, const struct wire_owe *in)
+{
+	struct vault *vault = from->peers->owner;
+	const struct settings *settings = vault->settings;
+	struct bytes receiver = bytes_from(settings->report_from, bytes_rfind_byte(settings->report_from, '@') + 1);
+	const struct store_reporter reporter = {.org = settings->report_org.len > 0 ? settings->report_org : receiver,
+						.email = settings->report_from,
+						.contact = settings->report_contact,
+						.generator = BYTES_LIT("Postern"),
+						.receiver = receiver};
+	struct owed_answer answer = {.to = from, .day = in->day};
+	struct error error;
+	/* Outside of any transaction: what is counted for a day that is over is committed long since. */
+	commit(vault);
+	if (!vault->sick && settings->report_from.len > 0 &&
+	    store_owed_reports(vault->store, in->day, in->after, &reporter, say_owed, &answer, &error) != ERR_OK)
+		log_event(LOG_ERROR, "report.not_made", log_int("day", in->day), log_cstr("why", error.text));
+	if (!answer.found)
+		peer_say(from, &(struct wire_any){.type = WIRE_OWED, .owed = {.day = in->day}});
+}
+
+static void on_sent(struct peer_link *from, const struct wire_sent *in)
+{
+	struct vault *vault = from->peers->owner;
+	struct error error;
+	if (!ready(vault, true))
+		return; /* it is sent again when the vault is well */
+	if (store_owed_sent(vault->store, in->day, in->domain, &error) != ERR_OK) {
+		fall_sick(vault, &error);
+		return;
+	}
+	commit(vault);
 }
 
 static enum err put(struct vault *vault, const struct wire_store *in, int memfd, struct error *reterr)
@@ -318,6 +434,12 @@ static bool on_message(struct peer_link *link, const struct wire_any *any, int *
 		on_store(link, &any->store, *fd);
 	else if (any->type == WIRE_ASK)
 		on_ask(link, &any->ask);
+	else if (any->type == WIRE_REPORT)
+		on_report(link, &any->report);
+	else if (any->type == WIRE_OWE)
+		on_owe(link, &any->owe);
+	else if (any->type == WIRE_SENT)
+		on_sent(link, &any->sent);
 	else
 		return false;
 	return true;
@@ -349,6 +471,22 @@ static void drain(void *state)
 	child_drained(vault->child);
 }
 
+/* True: there is more to forget. What is owed is of use as long as the courier tries to send it. */
+static bool forget_reports(struct vault *vault, int64_t now)
+{
+	struct error error;
+	bool more = false;
+	enum err err = store_begin(vault->store, false, &error);
+	if (err == ERR_OK)
+		err = store_report_forget(vault->store, store_day((now - vault->settings->report_retention) / 1000),
+					  store_day(now / 1000) - OWED_DAYS, &more, &error);
+	if (err == ERR_OK)
+		err = store_commit(vault->store, &error);
+	if (err != ERR_OK)
+		fall_sick(vault, &error);
+	return more;
+}
+
 static void on_upkeep(void *ctx)
 {
 	struct vault *vault = ctx;
@@ -361,6 +499,8 @@ static void on_upkeep(void *ctx)
 	    store_forget(vault->store, now - settings->trace_retention, now - settings->quarantine_retention,
 			 (uint64_t)settings->quarantine_size, &more, &error) != ERR_OK)
 		fall_sick(vault, &error);
+	if (!vault->sick && !more)
+		more = forget_reports(vault, now);
 	loop_timer_set(vault->upkeep, more ? UPKEEP_MORE_MS : UPKEEP_MS);
 }
 

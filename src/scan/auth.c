@@ -99,7 +99,9 @@ static enum err begin(struct scan *scan, struct auth_state *state)
 	struct crypto_keys *keys = scan_keys(scan);
 	state->begun = true;
 	state->spf_known = relay_tells_spf(scan, state);
-	state->result.has_spf = state->spf_known || spf_query(scan, &state->query);
+	state->result.has_source = spf_query(scan, &state->query);
+	state->result.has_spf = state->spf_known || state->result.has_source;
+	memcpy(state->result.source_ip, state->query.ip, sizeof(state->result.source_ip));
 	TRY(canon_message_read(scan_arena(scan), scan_message(scan)->raw, &message));
 	TRY(dkim_begin(message,
 		       &(struct dkim_options){.now = scan_now(scan), .verify_max = DKIM_VERIFY_MAX, .keys = keys},

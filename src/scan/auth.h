@@ -13,7 +13,9 @@ struct json;
 struct scan;
 
 struct scan_auth {
-	bool has_spf; /* a client outside is known */
+	bool has_spf;          /* a client outside is known */
+	bool has_source;       /* and its address, be it that a relay of ours says: */
+	uint8_t source_ip[16]; /* IPv4 as ::ffff:a.b.c.d */
 	struct spf_result spf;
 	const struct dkim *dkim;
 	const struct arc *arc;

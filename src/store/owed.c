@@ -114,6 +114,38 @@ static enum err check(const struct report_policy *policy, const struct report_re
 	return report_dmarc_write(&report, &xml, reterr);
 }
 
+static sqlite3_stmt *policy_statement(struct store *store, const char *sql, int64_t day,
+				      const struct report_policy *policy, struct bytes rua, struct error *reterr)
+{
+	const struct bytes texts[] = {
+		policy->domain, rua,          policy->discovery_method, policy->p, policy->sp, policy->np, policy->fo,
+		policy->adkim,  policy->aspf, policy->testing};
+	sqlite3_stmt *statement = store_report_statement(store, sql, reterr);
+	if (!statement)
+		return NULL;
+	(void)sqlite3_bind_int64(statement, 1, day);
+	for (size_t i = 0; i < ARRAY_LEN(texts); i++)
+		store_bind(statement, (int)i + 2, texts[i]);
+	return statement;
+}
+
+/* Whether the day's row of the domain says exactly this: then it was checked when it was written. */
+static enum err policy_stands(struct store *store, int64_t day, const struct report_policy *policy, struct bytes rua,
+			      bool *ret_stands, struct error *reterr)
+{
+	static const char sql[] =
+		"SELECT 1 FROM owed WHERE day = ? AND domain = ? AND rua = ? AND discovery = ? AND p = ?"
+		" AND sp = ? AND np = ? AND fo = ? AND adkim = ? AND aspf = ? AND testing = ?";
+	sqlite3_stmt *statement = policy_statement(store, sql, day, policy, rua, reterr);
+	if (!statement)
+		return ERR_UNSUPPORTED;
+	int rc = sqlite3_step(statement);
+	*ret_stands = rc == SQLITE_ROW;
+	enum err err = rc == SQLITE_ROW || rc == SQLITE_DONE ? ERR_OK : store_failed(store, "tally", reterr);
+	(void)sqlite3_reset(statement);
+	return err;
+}
+
 /* The day's row of the domain, with the policy as it is now. */
 static enum err add_policy(struct store *store, int64_t day, const struct report_policy *policy, struct bytes rua,
 			   struct error *reterr)
@@ -123,16 +155,8 @@ static enum err add_policy(struct store *store, int64_t day, const struct report
 		" VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 0, 0) ON CONFLICT DO UPDATE SET rua = excluded.rua,"
 		" discovery = excluded.discovery, p = excluded.p, sp = excluded.sp, np = excluded.np, fo = excluded.fo,"
 		" adkim = excluded.adkim, aspf = excluded.aspf, testing = excluded.testing";
-	const struct bytes texts[] = {
-		policy->domain, rua,          policy->discovery_method, policy->p, policy->sp, policy->np, policy->fo,
-		policy->adkim,  policy->aspf, policy->testing};
-	sqlite3_stmt *statement = store_report_statement(store, sql, reterr);
-	if (!statement)
-		return ERR_UNSUPPORTED;
-	(void)sqlite3_bind_int64(statement, 1, day);
-	for (size_t i = 0; i < ARRAY_LEN(texts); i++)
-		store_bind(statement, (int)i + 2, texts[i]);
-	return store_run(store, statement, "tally", reterr);
+	sqlite3_stmt *statement = policy_statement(store, sql, day, policy, rua, reterr);
+	return statement ? store_run(store, statement, "tally", reterr) : ERR_UNSUPPORTED;
 }
 
 static sqlite3_stmt *record_statement(struct store *store, const char *sql, int64_t day, struct bytes domain,
@@ -166,13 +190,20 @@ enum err store_owed_add(struct store *store, int64_t day, const struct report_po
 		"INSERT INTO owed_record (day, domain, ip, header_from, disposition, dkim, spf, detail, count)"
 		" VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)";
 	CLEANUP(buf_done) struct buf detail = BUF_INIT(DETAIL_MAX);
+	bool stands;
 	if (rua.len == 0)
 		return ERR_OK; /* nobody asks */
-	TRY(check(policy, record, reterr));
+	if (record->n_dkim > REPORT_RESULTS_MAX || record->n_spf > 1 || record->n_reasons > REPORT_REASONS_MAX)
+		return error_set(reterr, ERR_SYNTAX, 0, "the results of one message are too many to report");
 	pack_detail(&detail, record);
 	if (buf_err(&detail) != ERR_OK)
 		return error_set(reterr, buf_err(&detail), 0, "the results of one message are too many to report");
-	TRY(add_policy(store, day, policy, rua, reterr));
+	/* Most mail is of a kind that was seen that day already: it is counted, and no more. */
+	TRY(policy_stands(store, day, policy, rua, &stands, reterr));
+	if (!stands) {
+		TRY(check(policy, record, reterr));
+		TRY(add_policy(store, day, policy, rua, reterr));
+	}
 	sqlite3_stmt *statement =
 		record_statement(store, update_sql, day, policy->domain, record, buf_bytes(&detail), reterr);
 	if (!statement)
@@ -180,6 +211,8 @@ enum err store_owed_add(struct store *store, int64_t day, const struct report_po
 	TRY(store_run(store, statement, "tally", reterr));
 	if (sqlite3_changes(store->db) > 0)
 		return ERR_OK;
+	if (stands)
+		TRY(check(policy, record, reterr));
 	statement = store_report_statement(store, room_sql, reterr);
 	if (!statement)
 		return ERR_IO;
@@ -321,7 +354,8 @@ static enum err make_report(struct store *store, struct arena *arena, int64_t da
 	return ERR_OK;
 }
 
-enum err store_owed_reports(struct store *store, int64_t day, const struct store_reporter *reporter,
+enum err store_owed_reports(struct store *store, int64_t day, struct bytes behind,
+			    const struct store_reporter *reporter,
 			    bool (*row)(void *ctx, const struct store_owed *owed), void *ctx, struct error *reterr)
 {
 	CLEANUP(arena_free) struct arena *arena = arena_create((size_t)256 << 20);
@@ -330,6 +364,7 @@ enum err store_owed_reports(struct store *store, int64_t day, const struct store
 	CLEANUP(buf_done) struct buf after = BUF_INIT(STORE_TEXT_MAX);
 	if (!arena)
 		return error_set(reterr, ERR_NOMEM, 0, "no memory for the report");
+	buf_add(&after, behind);
 	for (;;) {
 		struct report_dmarc report = {0};
 		struct store_owed owed = {0};

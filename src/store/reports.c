@@ -3,9 +3,9 @@
 #include "store/reports.h"
 
 #include <inttypes.h>
-#include <stdio.h>
 
 #include "base/arena.h"
+#include "base/buf.h"
 #include "base/num.h"
 #include "store/private.h"
 
@@ -30,31 +30,36 @@ sqlite3_stmt *store_report_statement(struct store *store, const char *sql, struc
 
 /* -- Adding ---- */
 
-/* Adds the row that makes a report known; *ret_new is false when it is there already. */
-static enum err add_report(struct store *store, const char *kind, struct bytes org, struct bytes report_id,
-			   struct bytes domain, int64_t begin, int64_t end, int64_t now, struct bytes policy,
-			   bool *ret_new, struct error *reterr)
+/* Adds the row that makes a part of a report known; *ret_new is false when it is there already. */
+static enum err add_report(struct store *store, const struct report_part *part, int64_t now, bool *ret_new,
+			   struct error *reterr)
 {
 	static const char sql[] =
 		"INSERT OR IGNORE INTO report (kind, org, report_id, domain, begin, end, received, policy)"
 		" VALUES (?, ?, ?, ?, ?, ?, ?, ?)";
-	char span[64];
+	/* Only first parts are counted as reports. */
+	static const char *const kinds[2][2] = {{"dmarc", "dmarc-part"}, {"tls", "tls-part"}};
+	CLEANUP(buf_done) struct buf id = BUF_INIT(STORE_TEXT_MAX);
 	*ret_new = false;
 	sqlite3_stmt *statement = store_report_statement(store, sql, reterr);
 	if (!statement)
 		return ERR_UNSUPPORTED;
-	if (report_id.len == 0) { /* one that has no id is told apart by its time */
-		(void)snprintf(span, sizeof(span), "%" PRId64 "-%" PRId64, begin, end);
-		report_id = bytes_from_cstr(span);
-	}
-	store_bind(statement, 1, bytes_from_cstr(kind));
-	store_bind(statement, 2, org);
-	store_bind(statement, 3, report_id);
-	store_bind(statement, 4, domain);
-	(void)sqlite3_bind_int64(statement, 5, begin);
-	(void)sqlite3_bind_int64(statement, 6, end);
+	if (part->report_id.len > 0)
+		buf_add(&id, part->report_id);
+	else /* one that has no id is told apart by its time */
+		buf_printf(&id, "%" PRId64 "-%" PRId64, part->begin, part->end);
+	if (part->number > 0)
+		buf_printf(&id, "#%zu", part->number);
+	if (buf_err(&id) != ERR_OK)
+		return error_set(reterr, buf_err(&id), 0, "no memory for the report");
+	store_bind(statement, 1, bytes_from_cstr(kinds[part->kind == REPORT_TLS][part->number > 0]));
+	store_bind(statement, 2, part->org);
+	store_bind(statement, 3, buf_bytes(&id));
+	store_bind(statement, 4, part->domain);
+	(void)sqlite3_bind_int64(statement, 5, part->begin);
+	(void)sqlite3_bind_int64(statement, 6, part->end);
 	(void)sqlite3_bind_int64(statement, 7, now);
-	store_bind(statement, 8, policy);
+	store_bind(statement, 8, part->policy);
 	TRY(store_run(store, statement, "report", reterr));
 	*ret_new = sqlite3_changes(store->db) > 0;
 	return ERR_OK;
@@ -96,16 +101,6 @@ static enum err add_source(struct store *store, int64_t day, struct bytes domain
 	return store_run(store, statement, "report", reterr);
 }
 
-enum err store_report_add_dmarc(struct store *store, const struct report_dmarc *report, int64_t now, bool *ret_new,
-				struct error *reterr)
-{
-	TRY(add_report(store, "dmarc", report->org, report->report_id, report->policy.domain, report->begin,
-		       report->end, now, report->policy.p, ret_new, reterr));
-	for (size_t i = 0; *ret_new && i < report->n_records; i++)
-		TRY(add_source(store, store_day(report->begin), report->policy.domain, &report->records[i], reterr));
-	return ERR_OK;
-}
-
 static enum err add_policy(struct store *store, int64_t day, const struct report_tls_policy *policy,
 			   struct error *reterr)
 {
@@ -141,14 +136,15 @@ static enum err add_policy(struct store *store, int64_t day, const struct report
 	return ERR_OK;
 }
 
-enum err store_report_add_tls(struct store *store, const struct report_tls *report, int64_t now, bool *ret_new,
-			      struct error *reterr)
+enum err store_report_add(struct store *store, const struct report_part *part, int64_t now, bool *ret_new,
+			  struct error *reterr)
 {
-	struct bytes domain = report->n_policies > 0 ? report->policies[0].domain : (struct bytes){0};
-	TRY(add_report(store, "tls", report->org, report->report_id, domain, report->begin, report->end, now,
-		       (struct bytes){0}, ret_new, reterr));
-	for (size_t i = 0; *ret_new && i < report->n_policies; i++)
-		TRY(add_policy(store, store_day(report->begin), &report->policies[i], reterr));
+	int64_t day = store_day(part->begin);
+	TRY(add_report(store, part, now, ret_new, reterr));
+	for (size_t i = 0; *ret_new && i < part->n_records; i++)
+		TRY(add_source(store, day, part->domain, &part->records[i], reterr));
+	for (size_t i = 0; *ret_new && i < part->n_policies; i++)
+		TRY(add_policy(store, day, &part->policies[i], reterr));
 	return ERR_OK;
 }
 

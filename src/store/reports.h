@@ -12,7 +12,7 @@
  */
 #include "auth/report_dmarc.h"
 #include "auth/report_mail.h"
-#include "auth/report_tls.h"
+#include "scan/report_part.h"
 #include "store/store.h"
 
 #define STORE_OWED_RECORDS_MAX 20000
@@ -21,11 +21,10 @@ int64_t store_day(int64_t seconds);
 
 /* -- Reports that others sent ---- */
 
-/* *ret_new is false when that report is there already (by organization, id and domain): nothing was added. */
-NODISCARD enum err store_report_add_dmarc(struct store *store, const struct report_dmarc *report, int64_t now,
-					  bool *ret_new, struct error *reterr);
-NODISCARD enum err store_report_add_tls(struct store *store, const struct report_tls *report, int64_t now,
-					bool *ret_new, struct error *reterr);
+/* *ret_new is false when that part of the report is there already (by organization, id and domain): nothing was added.
+ */
+NODISCARD enum err store_report_add(struct store *store, const struct report_part *part, int64_t now, bool *ret_new,
+				    struct error *reterr);
 
 /* Days `first` to `last`, both included; of one domain, or of all when it is empty. */
 struct store_report_query {
@@ -97,10 +96,12 @@ struct store_owed {
 };
 
 /*
- * Makes the reports of that day which are not sent yet, by domain, and calls row() for each until it returns false; it
- * may call store_owed_sent(). The same tallies give the same bytes. What it is given lasts for the call.
+ * Makes the reports of that day which are not sent yet, by domain, those behind `after` (empty: all), and calls row()
+ * for each until it returns false; it may call store_owed_sent(). The same tallies give the same bytes. What it is
+ * given lasts for the call.
  */
-NODISCARD enum err store_owed_reports(struct store *store, int64_t day, const struct store_reporter *reporter,
+NODISCARD enum err store_owed_reports(struct store *store, int64_t day, struct bytes after,
+				      const struct store_reporter *reporter,
 				      bool (*row)(void *ctx, const struct store_owed *owed), void *ctx,
 				      struct error *reterr);
 NODISCARD enum err store_owed_sent(struct store *store, int64_t day, struct bytes domain, struct error *reterr);

@@ -55,6 +55,8 @@ struct store_trace {
 
 /* Adding the same id again changes nothing. */
 NODISCARD enum err store_trace_add(struct store *store, const struct store_trace *trace, struct error *reterr);
+/* Whether the call before this one, which added a trace, found no such id. */
+bool store_trace_was_new(const struct store *store);
 
 /*
  * All that is given must hold; what is empty or 0 is not asked.

@@ -85,6 +85,11 @@ enum err store_trace_add(struct store *store, const struct store_trace *trace, s
 	return statement ? store_words_run(store, statement, row, &words, reterr) : ERR_IO;
 }
 
+bool store_trace_was_new(const struct store *store)
+{
+	return sqlite3_changes(store->db) > 0;
+}
+
 /* -- Finding ---- */
 
 static bool read_row(struct arena *arena, sqlite3_stmt *statement, struct store_trace *trace)

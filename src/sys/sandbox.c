@@ -73,6 +73,10 @@ static const int calls_of_resolver[] = {
 	CALL(getpeername), CALL(shutdown), CALL(sendmmsg),   CALL(recvmmsg),   CALL(timerfd_settime),
 };
 
+static const int calls_of_courier[] = {
+	CALL(connect), CALL(getsockopt), CALL(setsockopt), CALL(getsockname), CALL(getpeername), CALL(shutdown),
+};
+
 struct filter {
 	scmp_filter_ctx ctx;
 	int failed;
@@ -160,6 +164,13 @@ static void resolver(struct filter *filter)
 			allow_sockets(filter, families[i], types[j]);
 }
 
+static void courier(struct filter *filter)
+{
+	allow_all(filter, calls_of_courier, ARRAY_LEN(calls_of_courier));
+	allow_sockets(filter, AF_INET, SOCK_STREAM);
+	allow_sockets(filter, AF_INET6, SOCK_STREAM);
+}
+
 static void vault(struct filter *filter)
 {
 	allow_all(filter, calls_of_vault, ARRAY_LEN(calls_of_vault));
@@ -189,6 +200,9 @@ static enum err enter_seccomp(enum sandbox_profile profile, struct error *reterr
 		break;
 	case SANDBOX_VAULT:
 		vault(&filter);
+		break;
+	case SANDBOX_COURIER:
+		courier(&filter);
 		break;
 	case SANDBOX_SCANNER:
 	case SANDBOX_PARSER:

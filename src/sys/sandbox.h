@@ -17,6 +17,7 @@ enum sandbox_profile {
 	SANDBOX_RESOLVER, /* sockets that ask: UDP and TCP, from any port */
 	SANDBOX_VAULT,    /* files below one folder, the sockets it is given */
 	SANDBOX_PARSER,   /* memory, and writing the result to what is open: it reads nothing and lives for a moment */
+	SANDBOX_COURIER, /* connections by TCP that it opens itself, the sockets it is given */
 };
 
 NODISCARD enum err sandbox_enter(enum sandbox_profile profile, const char *folder, struct error *reterr);

@@ -95,9 +95,11 @@ bool load_check_values(const struct settings *settings, const struct settings_or
 	const struct {
 		const char *key;
 		struct bytes value;
-	} addresses[] = {{"milter.listen", settings->milter_listen}, {"smtp.listen", settings->smtp_listen},
-			 {"smtp.next_hop", settings->smtp_next_hop}, {"http.listen", settings->http_listen},
-			 {"spamd.listen", settings->spamd_listen},   {"quarantine.release_to", settings->release_to}};
+	} addresses[] = {
+		{"milter.listen", settings->milter_listen},     {"smtp.listen", settings->smtp_listen},
+		{"smtp.next_hop", settings->smtp_next_hop},     {"http.listen", settings->http_listen},
+		{"spamd.listen", settings->spamd_listen},       {"quarantine.release_to", settings->release_to},
+		{"reports.next_hop", settings->report_next_hop}};
 	struct net_address listeners[ARRAY_LEN(addresses)];
 	size_t n_listeners = 0;
 	const char *keys[ARRAY_LEN(addresses)];

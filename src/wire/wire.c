@@ -5,7 +5,7 @@
 
 #include "base/banned.h"
 
-static const char *const role_names[ROLE_COUNT] = {"supervisor", "gate", "scanner", "vault", "resolver", "ledger"};
+static const char *const role_names[ROLE_COUNT] = {"supervisor", "gate", "scanner", "vault", "resolver", "ledger", "courier"};
 
 const char *wire_role_name(enum wire_role role)
 {
@@ -136,6 +136,19 @@ bool wire_permitted(enum wire_role sender, enum wire_role receiver, enum wire_ty
 		{ROLE_SCANNER, ROLE_LEDGER, WIRE_ASK},
 		{ROLE_LEDGER, ROLE_SCANNER, WIRE_ANSWER},
 		{ROLE_GATE, ROLE_LEDGER, WIRE_LEARN},
+		{ROLE_SCANNER, ROLE_GATE, WIRE_REPORT},
+		{ROLE_GATE, ROLE_VAULT, WIRE_REPORT},
+		{ROLE_SUPERVISOR, ROLE_COURIER, WIRE_PEER},
+		{ROLE_SUPERVISOR, ROLE_COURIER, WIRE_DRAIN},
+		{ROLE_COURIER, ROLE_SUPERVISOR, WIRE_READY},
+		{ROLE_COURIER, ROLE_SUPERVISOR, WIRE_DRAINED},
+		{ROLE_COURIER, ROLE_RESOLVER, WIRE_ASK},
+		{ROLE_RESOLVER, ROLE_COURIER, WIRE_ANSWER},
+		{ROLE_COURIER, ROLE_VAULT, WIRE_OWE},
+		{ROLE_COURIER, ROLE_VAULT, WIRE_SENT},
+		{ROLE_VAULT, ROLE_COURIER, WIRE_OWED},
+		{ROLE_VAULT, ROLE_COURIER, WIRE_OWED_PIECE},
+		{ROLE_VAULT, ROLE_COURIER, WIRE_HEALTH},
 	};
 	for (size_t i = 0; i < ARRAY_LEN(table); i++)
 		if (table[i].sender == sender && table[i].receiver == receiver && table[i].type == type)

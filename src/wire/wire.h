@@ -11,7 +11,7 @@
 #include "base/bytes.h"
 #include "base/err.h"
 
-enum wire_role { ROLE_SUPERVISOR, ROLE_GATE, ROLE_SCANNER, ROLE_VAULT, ROLE_RESOLVER, ROLE_LEDGER, ROLE_COUNT };
+enum wire_role { ROLE_SUPERVISOR, ROLE_GATE, ROLE_SCANNER, ROLE_VAULT, ROLE_RESOLVER, ROLE_LEDGER, ROLE_COURIER, ROLE_COUNT };
 const char *wire_role_name(enum wire_role role);
 
 /* How a reputation list is. */

@@ -471,7 +471,7 @@ const struct attempt needed[] = {
 	{"a new peer", DAEMONS, WORKS, take_a_peer, prepare_peer, false},
 	{"a session with a client and an upstream", GATE, WORKS, serve, prepare_session, false},
 	{"questions by UDP", RESOLVER, WORKS, ask_by_udp, NULL, false},
-	{"connections by TCP", GATE | RESOLVER, WORKS, connect_by_tcp, NULL, false},
+	{"connections by TCP", GATE | RESOLVER | COURIER, WORKS, connect_by_tcp, NULL, false},
 	{"a message in memory", GATE, WORKS, keep_a_message, NULL, false},
 	{"reading mail in many charsets", SCANNER, WORKS, read_mail, prepare_charsets, false},
 	{"reading a configuration", PARSER, WORKS, parse_a_configuration, NULL, false},

@@ -24,7 +24,8 @@
 #define VAULT    (1u << SANDBOX_VAULT)
 #define RESOLVER (1u << SANDBOX_RESOLVER)
 #define PARSER   (1u << SANDBOX_PARSER)
-#define DAEMONS  (GATE | SCANNER | VAULT | RESOLVER)
+#define COURIER  (1u << SANDBOX_COURIER)
+#define DAEMONS  (GATE | SCANNER | VAULT | RESOLVER | COURIER)
 #define ALL      (DAEMONS | PARSER)
 
 /* What was opened before the sandbox, as a daemon would. */

@@ -118,7 +118,7 @@ static void numbers_of_no_message_and_lengths_beyond_the_end_are_refused(void **
 {
 	static const struct bytes cases[] = {
 		BYTES_INIT("\xff\xff"),
-		BYTES_INIT("\0\22"), /* one after the last */
+		BYTES_INIT("\0\27"), /* one after the last */
 		BYTES_INIT("\1\0\1"),
 		BYTES_INIT("\0\17\1\xff\xff\xff\xff"),
 		BYTES_INIT("\0\17\1\xff\xff\xff\xff"
@@ -128,7 +128,7 @@ static void numbers_of_no_message_and_lengths_beyond_the_end_are_refused(void **
 	};
 	struct wire_any out;
 	(void)state;
-	assert_int_equal(WIRE_TYPES, 18);
+	assert_int_equal(WIRE_TYPES, 23);
 	for (size_t i = 0; i < ARRAY_LEN(cases); i++)
 		assert_int_equal(wire_decode(cases[i], &out), ERR_SYNTAX);
 }
@@ -149,7 +149,7 @@ static void nobody_says_more_than_this(void **state)
 		{"scanner", "supervisor", SAYS(READY)},
 		{"vault", "supervisor", SAYS(READY) | SAYS(DRAINED)},
 		{"gate", "scanner", SAYS(SCAN) | SAYS(ANSWER)},
-		{"scanner", "gate", SAYS(VERDICT) | SAYS(ASK) | SAYS(WAITS)},
+		{"scanner", "gate", SAYS(VERDICT) | SAYS(ASK) | SAYS(WAITS) | SAYS(REPORT)},
 		{"resolver", "supervisor", SAYS(READY) | SAYS(DRAINED) | SAYS(ZONE)},
 		{"scanner", "resolver", SAYS(ASK)},
 		{"resolver", "scanner", SAYS(ANSWER)},
@@ -159,8 +159,14 @@ static void nobody_says_more_than_this(void **state)
 		{"scanner", "ledger", SAYS(ASK)},
 		{"ledger", "scanner", SAYS(ANSWER)},
 		{"gate", "ledger", SAYS(LEARN)},
-		{"gate", "vault", SAYS(ASK) | SAYS(TRACE) | SAYS(STORE)},
+		{"gate", "vault", SAYS(ASK) | SAYS(TRACE) | SAYS(STORE) | SAYS(REPORT)},
 		{"vault", "gate", SAYS(ANSWER) | SAYS(TRACED) | SAYS(STORED) | SAYS(HEALTH)},
+		{"supervisor", "courier", SAYS(PEER) | SAYS(DRAIN)},
+		{"courier", "supervisor", SAYS(READY) | SAYS(DRAINED)},
+		{"courier", "resolver", SAYS(ASK)},
+		{"resolver", "courier", SAYS(ANSWER)},
+		{"courier", "vault", SAYS(OWE) | SAYS(SENT)},
+		{"vault", "courier", SAYS(OWED) | SAYS(OWED_PIECE) | SAYS(HEALTH)},
 	};
 	(void)state;
 	for (unsigned sender = 0; sender < ROLE_COUNT; sender++) {

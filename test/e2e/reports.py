@@ -1,0 +1,268 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: Apache-2.0
+"""Reports on a running system: mail is counted and the courier sends who asks for it a DMARC report of the day before; the
+reports that others send us are read from their mail and summed. The clock is not turned: the tallies are moved to yesterday in
+the database."""
+import email
+import email.policy
+import gzip
+import json
+import os
+import signal
+import smtplib
+import sqlite3
+import subprocess
+import sys
+import time
+import xml.etree.ElementTree as ElementTree
+
+sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
+from cli_dmarc import mail, report, row, tls_report  # noqa: E402
+from dns_server import DnsServer  # noqa: E402
+from lib import POSTERN, Postern, Sink, Tap, free_port, message, wait_for  # noqa: E402
+
+SPACE = '{urn:ietf:params:xml:ns:dmarc-2.0}'
+DAY = 86400
+ZONE = {
+    'good.example': {'TXT': ['v=spf1 ip4:198.51.100.1 -all']},
+    '_dmarc.good.example': {'TXT': ['v=DMARC1; p=reject; rua=mailto:dmarc@good.example!10m']},
+    '_dmarc.sub.good.example': {'TXT': ['v=DMARC1; p=quarantine; t=y; rua=mailto:sub@good.example']},
+    '_dmarc.outside.example': {'TXT': ['v=DMARC1; p=none; rua=mailto:in@collector.example,mailto:x@unwilling.example,mailto:v@victim.example']},
+    'outside.example._report._dmarc.collector.example': {'TXT': ['v=DMARC1; rua=mailto:real@collector.example']},
+    'outside.example._report._dmarc.unwilling.example': {'TXT': ['nothing about reports']},
+    '_dmarc.silent.example': {'TXT': ['v=DMARC1; p=reject']},
+    'receiver.example': {'TXT': ['v=spf1 ip4:203.0.113.9 -all']},
+    '_dmarc.receiver.example': {'TXT': ['v=DMARC1; p=reject']},
+}
+
+
+class World:
+    def __init__(self, on=True):
+        self.dns = DnsServer(ZONE).start()
+        self.next = Sink()   # where mail goes on to
+        self.out = Sink()    # where reports go out
+        self.port = free_port()
+        self.on = on
+        self.settings = f'''
+milter: {{ listen: off }}
+http: {{ listen: off }}
+hostname: mx.example.org
+smtp: {{ listen: 127.0.0.1:{self.port}, next_hop: 127.0.0.1:{self.next.port} }}
+dns: {{ servers: ["{self.dns.address}"], timeout: 1s }}
+actions: {{ dmarc_reject: reject, dmarc_quarantine: quarantine }}
+'''
+        self.reports = f'''
+reports:
+  addresses: ["dmarc@example.org", "tlsrpt@example.org"]
+  dmarc: true
+  from: reports@example.org
+  org: Example Org
+  next_hop: 127.0.0.1:{self.out.port}
+  spread: 0ms
+'''
+        self.postern = Postern(self.settings + (self.reports if on else ''))
+
+    def send(self, text, sender, ip='198.51.100.1', to='bob@example.org'):
+        """As if from that address, which the proxy believes who comes from loopback."""
+        with smtplib.SMTP('127.0.0.1', self.port, 'relay.example', timeout=60) as smtp:
+            smtp.ehlo()
+            smtp.docmd('XFORWARD', f'NAME=client.example ADDR={ip} HELO=client.example PROTO=ESMTP')
+            smtp.mail(sender)
+            smtp.rcpt(to)
+            code, reply = smtp.data(text.encode() if isinstance(text, str) else text)
+            return code, reply.decode()
+
+    def database(self):
+        return sqlite3.connect(self.postern.dir + '/state/postern.db', timeout=20)
+
+    def ask(self, sql, *values):
+        db = self.database()
+        try:
+            with db:
+                return db.execute(sql, values).fetchall()
+        finally:
+            db.close()
+
+    def tallied(self):
+        return self.ask('SELECT COALESCE(SUM(count), 0) FROM owed_record')[0][0]
+
+    def to_yesterday(self, days=1):
+        """As if the day were over."""
+        now = int(time.time()) // DAY
+        self.ask('UPDATE owed SET day = ? WHERE day = ?', now - days, now)
+        self.ask('UPDATE owed_record SET day = ? WHERE day = ?', now - days, now)
+
+    def new_courier(self):
+        """A round begins when a courier does."""
+        before = self.postern.children()['courier-0'][0]
+        os.kill(before, signal.SIGKILL)
+        wait_for(lambda: self.postern.children().get('courier-0', [before])[0] != before, 20, 'another courier')
+
+    def unsent(self):
+        return {domain for (domain,) in self.ask('SELECT domain FROM owed WHERE sent = 0')}
+
+
+def read_letter(letter):
+    parsed = email.message_from_bytes(letter['data'], policy=email.policy.default)
+    parts = [part for part in parsed.walk() if part.get_content_type() == 'application/gzip']
+    return parsed, parts[0].get_filename(), ElementTree.fromstring(gzip.decompress(parts[0].get_payload(decode=True)))
+
+
+def text(node, path):
+    found = node.find('/'.join(SPACE + name for name in path.split('/')))
+    return found.text if found is not None else None
+
+
+def check_tallies(tap, world):
+    for number in range(3):
+        code, _ = world.send(message(subject=f'good {number}', sender='alice@good.example'), 'alice@good.example')
+        tap.equal(code, 250, f'honest mail {number} goes on')
+    code, _ = world.send(message(subject='stolen', sender='alice@good.example'), 'x@elsewhere.example', ip='192.0.2.66')
+    tap.equal(code, 550, 'stolen mail is refused')
+    world.send(message(subject='test mode', sender='a@sub.good.example'), 'x@elsewhere.example', ip='192.0.2.66')
+    world.send(message(subject='outside', sender='a@outside.example'), 'a@outside.example', ip='192.0.2.7')
+    world.send(message(subject='silent', sender='a@silent.example'), 'a@silent.example', ip='192.0.2.7')
+    world.send(message(subject='from here', sender='alice@good.example'), 'alice@good.example', ip='127.0.0.1')
+    wait_for(lambda: world.tallied() >= 6, 20, 'the tallies')
+    tap.equal(world.tallied(), 6, 'what is counted: neither mail of our own nor that of domains that do not ask')
+    tap.equal(len(world.out.messages), 0, 'nothing goes out before the day is over')
+
+
+def check_reports(tap, world):
+    world.to_yesterday()
+    world.new_courier()
+    world.out.wait(3)
+    wait_for(lambda: not world.unsent(), 20, 'all is marked as sent')
+    letters = {letter['to'][0]: letter for letter in world.out.messages}
+    tap.equal(sorted(letters), ['dmarc@good.example', 'real@collector.example', 'sub@good.example'],
+              'who asked gets a report: at home, and outside where they agree')
+    log = world.postern.log()
+    tap.ok('to=x@unwilling.example' in log and 'to=v@victim.example' in log and log.count('event=report.unwanted') == 2,
+           'the others do not, and the log says so', log[-1500:])
+    parsed, name, xml = read_letter(letters['dmarc@good.example'])
+    begin = (int(time.time()) // DAY - 1) * DAY
+    tap.equal((letters['dmarc@good.example']['from'], parsed['From']), ('reports@example.org', 'reports@example.org'), 'from whom')
+    tap.equal(name, f'example.org!good.example!{begin}!{begin + DAY - 1}.xml.gz', 'the name of the file')
+    tap.has(parsed['Subject'], 'Report Domain: good.example', 'the subject')
+    tap.equal(text(xml, 'report_metadata/org_name'), 'Example Org', 'the organization')
+    tap.equal(text(xml, 'policy_published/p'), 'reject', 'the policy')
+    rows = {}
+    for record in xml.iter(SPACE + 'record'):
+        rows[text(record, 'row/source_ip')] = tuple(text(record, path) for path in (
+            'row/count', 'row/policy_evaluated/disposition', 'row/policy_evaluated/dkim', 'row/policy_evaluated/spf',
+            'identifiers/header_from', 'auth_results/spf/domain', 'auth_results/spf/result', 'row/policy_evaluated/reason/type'))
+    tap.equal(rows, {'198.51.100.1': ('3', 'pass', 'fail', 'pass', 'good.example', 'good.example', 'pass', None),
+                     '192.0.2.66': ('1', 'reject', 'fail', 'fail', 'good.example', 'elsewhere.example', 'none', None)}, 'the records')
+    _, _, xml = read_letter(letters['sub@good.example'])
+    tap.equal((text(xml, 'policy_published/testing'), text(xml, 'record/row/policy_evaluated/disposition'),
+               text(xml, 'record/row/policy_evaluated/reason/type')), ('y', 'none', 'policy_test_mode'), 'a policy on trial')
+    world.new_courier()
+    time.sleep(1.5)
+    tap.equal(len(world.out.messages), 3, 'another courier sends nothing again')
+
+
+def check_killed(tap, world):
+    """The courier is killed while the next hop has the message and did not answer yet; before, it refuses for now."""
+    before = len(world.out.messages)
+    world.send(message(subject='more', sender='alice@good.example'), 'alice@good.example')
+    wait_for(lambda: world.tallied() >= 7, 20, 'the tally')
+    world.to_yesterday(2)
+    tap.equal(world.unsent(), {'good.example'}, 'one report is owed')
+    world.out.answer = lambda stage, what: '451 4.3.0 not now' if stage == 'MAIL' else None
+    world.new_courier()
+    wait_for(lambda: 'event=report.put_off' in world.postern.log(), 20, 'putting off')
+    tap.equal(world.unsent(), {'good.example'}, 'what the next hop does not take now stays owed')
+    world.out.answer = lambda stage, what: None
+    world.out.slow.clear()
+    commands = len(world.out.commands)
+    world.new_courier()
+    wait_for(lambda: 'DATA' in world.out.commands[commands:], 20, 'the letter under way')
+    os.kill(world.postern.children()['courier-0'][0], signal.SIGKILL)
+    world.out.slow.set()
+    wait_for(lambda: not world.unsent(), 30, 'the next courier sends it')
+    time.sleep(1)
+    ids = [email.message_from_bytes(letter['data'])['Message-ID'] for letter in world.out.messages[before:]]
+    tap.ok(1 <= len(ids) <= 2 and len(set(ids)) == 1, 'killed in the middle: nothing is lost, a second copy has the same Message-ID', ids)
+    tap.equal(len(world.postern.children().get('vault-0', [])), 1, 'and the other daemons do not mind')
+
+
+def summed(world):
+    return subprocess.run([POSTERN, 'dmarc', 'report', '--json', '--config', world.postern.config], capture_output=True, text=True,
+                          timeout=30).stdout
+
+
+def check_received(tap, world):
+    rows = [row(f'192.0.2.{n % 250}', n + 1, 'pass', 'fail') for n in range(250)]
+    total = sum(n + 1 for n in range(250))
+    xml = report('big', rows)
+    name = 'receiver.example!sender.example!1!2'
+    good = mail('Report Domain: sender.example', 'application', 'gzip', name + '.xml.gz', gzip.compress(xml)).replace(b'\n', b'\r\n')
+    forged = mail('Report Domain: forged.example', 'application', 'gzip', name + '.xml.gz',
+                  gzip.compress(report('f', rows[:1], domain='forged.example'))).replace(b'\n', b'\r\n')
+    tls = mail('Report Domain: sender.example', 'application', 'tlsrpt+gzip', 'r!s!1!2.json.gz', gzip.compress(tls_report('t'))).replace(b'\n', b'\r\n')
+    code, _ = world.send(good, 'dmarc@receiver.example', ip='203.0.113.9', to='DMARC@example.org')
+    tap.equal(code, 250, 'mail with a report is delivered')
+    wait_for(lambda: world.ask('SELECT COALESCE(SUM(count), 0) FROM report_source')[0][0] == total, 20, 'the sums')
+    tap.ok(True, 'and its report is summed, part by part')
+    world.send(good, 'dmarc@receiver.example', ip='203.0.113.9', to='dmarc@example.org')
+    world.send(good, 'dmarc@receiver.example', ip='203.0.113.9', to='bob@example.org')
+    world.send(tls, 'dmarc@receiver.example', ip='203.0.113.9', to='tlsrpt@example.org')
+    wait_for(lambda: world.ask('SELECT COUNT(*) FROM report_tls')[0][0] == 1, 20, 'the TLS report')
+    # Refused by DMARC, so that it is not even delivered; and where the policy does not refuse, not taken either.
+    world.send(forged, 'x@elsewhere.example', ip='192.0.2.66', to='dmarc@example.org')
+    unproven = forged.replace(b'dmarc@receiver.example', b'dmarc@nobody.example')
+    code, _ = world.send(unproven, 'x@elsewhere.example', ip='192.0.2.66', to='dmarc@example.org')
+    tap.equal(code, 250, 'a forged report is delivered as the mail that it is')
+    wait_for(lambda: 'event=report.unproven' in world.postern.log(), 20, 'the log')
+    damaged = mail('Report Domain: x', 'application', 'gzip', name + '.xml.gz', gzip.compress(b'<feedback>')).replace(b'\n', b'\r\n')
+    world.send(damaged, 'dmarc@receiver.example', ip='203.0.113.9', to='dmarc@example.org')
+    wait_for(lambda: 'event=report.unreadable' in world.postern.log(), 20, 'the log')
+    tap.equal(world.ask('SELECT SUM(count) FROM report_source')[0][0], total, 'a report counts once, and a forged one never')
+    tap.equal(world.ask("SELECT kind, COUNT(*) FROM report GROUP BY kind ORDER BY kind"),
+              [('dmarc', 1), ('dmarc-part', 2), ('tls', 1)], 'what is known')
+    out = summed(world)
+    shown = json.loads(out.splitlines()[0]) if out else {}
+    tap.has(out, 'sender.example', 'postern dmarc report shows it')
+    tap.ok('forged.example' not in out, 'and not the forged one', out[:500])
+    tap.ok(bool(shown), 'as JSON')
+
+
+def check_off(tap):
+    world = World(on=False)
+    world.send(message(subject='good', sender='alice@good.example'), 'alice@good.example')
+    world.next.wait(1)
+    wait_for(lambda: world.ask('SELECT COUNT(*) FROM trace')[0][0] == 1, 20, 'the trace')
+    tap.equal(world.tallied(), 0, 'off by default: nothing is counted')
+    tap.ok('courier-0' not in world.postern.children(), 'and there is no courier', world.postern.children())
+    world.postern.write(world.settings + world.reports)
+    world.postern.process.send_signal(signal.SIGHUP)
+    wait_for(lambda: 'courier-0' in world.postern.children(), 20, 'a courier after a reload')
+    first = world.postern.children()['courier-0'][0]
+    world.postern.process.send_signal(signal.SIGHUP)
+    wait_for(lambda: world.postern.children().get('courier-0', [first])[0] != first, 20, 'the next one')
+    tap.equal(len(world.postern.children()['courier-0']), 1, 'a reload: one courier after another')
+    world.postern.write(world.settings)
+    world.postern.process.send_signal(signal.SIGHUP)
+    wait_for(lambda: 'courier-0' not in world.postern.children(), 20, 'no courier')
+    tap.ok(True, 'switched off by a reload')
+    tap.equal(world.postern.stop(), 0, 'and all ends well')
+
+
+def main():
+    tap = Tap()
+    world = World()
+    checks = [lambda: check_tallies(tap, world), lambda: check_reports(tap, world), lambda: check_killed(tap, world),
+              lambda: check_received(tap, world), lambda: check_off(tap)]
+    for check in checks:
+        try:
+            check()
+        except Exception:  # noqa: BLE001
+            import traceback
+            tap.ok(False, 'it went through', traceback.format_exc() + world.postern.log()[-3000:])
+    tap.equal(world.postern.stop(), 0, 'the daemons end well')
+    tap.equal(world.postern.reports(), [], 'no sanitizer speaks')
+    tap.done()
+
+
+if __name__ == '__main__':
+    main()
