@@ -319,8 +319,9 @@ void transaction_fields(const struct transaction *transaction, struct buf *buf)
 	}
 }
 
-bool transaction_speaks_for_us(struct transaction *transaction, struct bytes value)
+bool transaction_speaks_for_us(void *transaction_, struct bytes value)
 {
+	struct transaction *transaction = transaction_;
 	struct arena_mark mark = arena_mark(transaction->arena);
 	bool ours = authres_is_ours(transaction->arena, value, transaction->gate->authserv_id);
 	arena_rewind(transaction->arena, mark);
