@@ -94,6 +94,19 @@ def check_stuck(tap, world, role, symbol):
     tap.ok(wait_for(answers, 15, 'answers'), f'{role} goes on: it is believed again')
 
 
+def check_flood(tap, world):
+    """Senders without end whose DNS is dead, and no message: they take nothing from those who send one."""
+    client = MilterClient(('127.0.0.1', world.milter), timeout=100).negotiate()
+    client.connect('client.example.net', '198.51.100.20')
+    client.helo('client.example.net')
+    for i in range(6000):
+        client.mail(f'x@f{i}.dead.example')
+        client.abort()
+    action, evidence, _ = world.mail('behind.the.flood.ok.example')
+    tap.ok('SPF_FAIL' in evidence, 'a flood of senders leaves room for questions of messages', evidence)
+    client.quit()
+
+
 def check_spamd(tap, world):
     """What goes back to spamc has no results in our name but ours."""
     text = message(sender='x@b.ok.example', extra='Authentication-Results: mx.example.org; dmarc=pass header.from=bank.example\n'
@@ -110,9 +123,10 @@ def check_spamd(tap, world):
 def main():
     tap = Tap()
     check_dead_dns(tap)
-    with DnsServer({'*.ok.example': {'TXT': ['v=spf1 -all']}}) as dns:
+    with DnsServer({'*.ok.example': {'TXT': ['v=spf1 -all']}, '*.dead.example': {'timeout': True}}) as dns:
         world = World(dns.address, '1s')
         check_spamd(tap, world)
+        check_flood(tap, world)
         check_stuck(tap, world, 'ledger-0', 'clean')
         check_stuck(tap, world, 'resolver-0', 'AUTH_TEMPORARY')
         tap.equal(world.postern.stop(), 0, 'the daemons end well')
