@@ -11,6 +11,22 @@
 
 #include "base/banned.h"
 
+/*
+ * Expat would ask the system for a salt of its hash tables. One that the whole document decides does as well: a
+ * document whose names collide under the salt that they make is not to be found.
+ */
+static void set_salt(XML_Parser parser, struct bytes document)
+{
+	static const struct hash_key key = {0x706f737465726e78, 0x6d6c2d7265616465};
+	uint64_t salt[2] = {hash_sip(key, document) | 1, 0};
+#ifdef EXPAT_HAS_SALT_16
+	salt[1] = hash_sip((struct hash_key){salt[0], 0}, document);
+	(void)XML_SetHashSalt16Bytes(parser, (const uint8_t *)salt);
+#else
+	(void)XML_SetHashSalt(parser, (unsigned long)salt[0]);
+#endif
+}
+
 /* Newer releases of expat have a wider count, and a word against the old one. */
 static size_t current_line(XML_Parser parser)
 {
@@ -144,7 +160,6 @@ static void take_error(struct reader *reader)
 enum err xml_read(struct bytes document, const struct xml_limits *limits, const struct xml_handler *handler,
 		  struct error *reterr)
 {
-	static const struct hash_key key = {0x706f737465726e78, 0x6d6c2d7265616465};
 	static const XML_Memory_Handling_Suite memory = {expat_alloc, expat_realloc, mem_free};
 	struct reader reader = {.limits = limits, .handler = handler};
 	if (document.len > INT_MAX / 2)
@@ -153,11 +168,7 @@ enum err xml_read(struct bytes document, const struct xml_limits *limits, const 
 	if (!reader.parser)
 		return error_set(reterr, ERR_NOMEM, 0, "no memory");
 	buf_init(&reader.text, limits->text);
-	/*
-	 * Expat would ask the system for a salt of its hash tables. One that the whole document decides does as well: a
-	 * document whose names collide under the salt that they make is not to be found.
-	 */
-	(void)XML_SetHashSalt(reader.parser, (unsigned long)(hash_sip(key, document) | 1));
+	set_salt(reader.parser, document);
 	(void)XML_SetParamEntityParsing(reader.parser, XML_PARAM_ENTITY_PARSING_NEVER);
 	XML_SetUserData(reader.parser, &reader);
 	XML_SetElementHandler(reader.parser, on_open, on_close);

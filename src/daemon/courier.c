@@ -37,7 +37,7 @@
 #define CLOCK_MS      INT64_C(3600000) /* a clock that is set is noticed within so long */
 #define PAUSE_MIN_MS  INT64_C(300000)
 #define PAUSE_MAX_MS  INT64_C(7200000)
-#define FACTS_WAIT_MS INT64_C(30000)
+#define CHECK_WAIT_MS INT64_C(30000)
 #define REPORT_MEMORY ((size_t)1 << 20) /* of names and answers, for one report */
 #define GZIP_MAX      ((size_t)64 << 20)
 #define MAIL_MAX      ((size_t)100 << 20)
@@ -297,7 +297,7 @@ static void send_questions(struct courier *courier)
 							       .ask = {.id = courier->serial,
 								       .questions = buf_bytes(&courier->questions)}});
 	buf_clear(&courier->questions);
-	loop_timer_set(courier->patience, FACTS_WAIT_MS);
+	loop_timer_set(courier->patience, CHECK_WAIT_MS);
 }
 
 /* A resolver came that knows nothing of what the last one was asked, or the first of all. */

@@ -22,11 +22,6 @@ static void next_group(struct session *session);
 
 /* -- The message as it goes on ---- */
 
-static bool speaks_for_us(void *transaction, struct bytes value)
-{
-	return transaction_speaks_for_us(transaction, value);
-}
-
 /* Our fields on top, foreign ones of ours out, the subject tagged where it is to be. */
 static void begin_output(struct session *session, bool tag)
 {
@@ -38,7 +33,7 @@ static void begin_output(struct session *session, bool tag)
 		.rewrite = {.field = transaction_keep(session->transaction, buf_bytes(&field)),
 			    .tag = tag ? session->gate->settings->subject_tag : (struct bytes){0},
 			    .line_end = BYTES_LIT("\r\n"),
-			    .speaks_for_us = speaks_for_us,
+			    .speaks_for_us = transaction_speaks_for_us,
 			    .ctx = session->transaction},
 	};
 	/* Bare CR and LF become line ends: nobody behind can take them for the end of the message. */

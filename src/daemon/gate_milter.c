@@ -30,6 +30,11 @@
 	 MILTER_NO_REPLY_DATA | MILTER_NO_REPLY_HEADER | MILTER_NO_REPLY_EOH | MILTER_NO_REPLY_BODY |                  \
 	 MILTER_NO_REPLY_UNKNOWN | MILTER_REJECTED_RECIPIENTS | MILTER_HEADER_LEADING_SPACE)
 #define TEXT_MAX 1024 /* of a name that is kept for the session */
+/*
+ * Fields in our name that are taken out of one message. Mail servers look for each from the top, so that many cost them
+ * the square; no honest message, and no loop, has that many.
+ */
+#define FOREIGN_FIELDS_MAX 500
 
 /* A short text that changes with every message: kept in place, so that a long session takes no more memory than a short
  * one. */
@@ -178,6 +183,12 @@ static void add_own_fields(struct session *session)
 		insert_field(session, BYTES_LIT("Authentication-Results"), buf_bytes(&auth));
 	transaction_field(session->transaction, &ours);
 	insert_field(session, BYTES_LIT("X-Postern"), buf_bytes(&ours));
+}
+
+static bool has_too_many_foreign_fields(const struct session *session)
+{
+	return (session->actions & MILTER_CHANGE_HEADERS) &&
+	       session->own_fields + session->release_fields + session->n_forged > FOREIGN_FIELDS_MAX;
 }
 
 /* Fields of ours that came from outside go; the highest first, since each removal renumbers those behind it. */
@@ -339,12 +350,25 @@ static void answer_too_large(struct session *session)
 	send_out(session);
 }
 
+static void answer_too_many_fields(struct session *session)
+{
+	transaction_trace(session->transaction, "refused", BYTES_LIT("The header has too many fields in our name."),
+			  BYTES_LIT("当方の名を騙るヘッダーフィールドが多すぎます。"));
+	milter_reply(&session->out, "554", "5.6.0", BYTES_LIT("The header has too many fields in our name"));
+	end_transaction(session);
+	send_out(session);
+}
+
 static void on_judged(void *ctx, struct transaction *transaction)
 {
 	struct session *session = ctx;
 	if (!transaction->has_verdict) {
 		answer_tempfail(session, BYTES_LIT("The message could not be examined in time."),
 				BYTES_LIT("時間内にメールを検査できませんでした。"));
+		return;
+	}
+	if (has_too_many_foreign_fields(session)) {
+		answer_too_many_fields(session);
 		return;
 	}
 	size_t n = transaction->envelope.n_recipients;

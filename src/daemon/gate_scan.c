@@ -210,7 +210,8 @@ static void on_timer(void *ctx)
 		on_vault_silent(job);
 		return;
 	}
-	int64_t patience = job->gate->settings->scan_timeout;
+	/* Who waits for facts is waited for as long as a scanner waits for them. */
+	int64_t patience = job->gate->settings->scan_timeout + (job->waits_for_facts ? FACTS_WAIT_MS : 0);
 	int64_t silent = loop_now_ms(job->gate->loop) - job->scanner->answered_ms;
 	if (silent < patience) {
 		loop_timer_set(job->timer, patience - silent);
@@ -337,7 +338,9 @@ static void on_message(void *ctx, struct bytes payload, int fd)
 		struct scan_job *job = find_job(gate, any.waits.id);
 		if (job && job->scanner == link) {
 			job->waits_for_facts = any.waits.waits != 0;
-			job->sent = ++gate->next_id;
+			/* One that goes on is what the scanner thinks of now, whatever was sent to it meanwhile. */
+			job->sent = 0;
+			loop_timer_set(job->timer, gate->settings->scan_timeout);
 		}
 		return;
 	}

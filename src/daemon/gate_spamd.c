@@ -65,7 +65,8 @@ static void add_message(struct session *session, struct buf *out, struct bytes m
 		size_t end = bytes_find(message, crlf ? BYTES_LIT("\r\n\r\n") : BYTES_LIT("\n\n"));
 		message = bytes_sub(message, 0, end == BYTES_NONE ? message.len : end + (crlf ? 4 : 2));
 	}
-	struct rewrite rewrite = {.field = buf_bytes(&plain)};
+	struct rewrite rewrite = {
+		.field = buf_bytes(&plain), .speaks_for_us = transaction_speaks_for_us, .ctx = session->transaction};
 	for (struct bytes piece; (piece = rewrite_next(&rewrite, message, SIZE_MAX)).len > 0;)
 		buf_add(out, piece);
 }

@@ -21,9 +21,10 @@
 
 #include "base/banned.h"
 
-#define SCRATCH_BYTES    ((size_t)1 << 20) /* of one walk */
-#define FIGURES_MS       1000
-#define FAILURES_TOLD_MS INT64_C(60000) /* a DNS that is down is said once a minute, counted always */
+#define PREFETCH_UNDER_WAY (UPSTREAM_QUESTIONS_MAX / 4) /* above it only what messages wait for is asked */
+#define SCRATCH_BYTES      ((size_t)1 << 20)            /* of one walk */
+#define FIGURES_MS         1000
+#define FAILURES_TOLD_MS   INT64_C(60000) /* a DNS that is down is said once a minute, counted always */
 
 struct link {
 	struct peer_link peer;
@@ -110,6 +111,9 @@ static const struct dns_answer *walk_ask(void *data, enum dns_type type, struct 
 	struct bytes packed;
 	if (!dns_name_valid(name))
 		return &no_name;
+	/* Who names senders without end, and no message, takes no room from those who ask for messages. */
+	if (!walk->facts && resolver_figures(walk->daemon->resolver)->under_way > PREFETCH_UNDER_WAY)
+		return NULL;
 	struct bytes key = dns_question_key(text, type, name);
 	struct dns_answer *answer = arena_new(walk->daemon->scratch, struct dns_answer, 1);
 	if (!answer || !resolver_ask(walk->daemon->resolver, key, &packed, nobody_waits, walk->daemon) ||

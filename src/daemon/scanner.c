@@ -47,15 +47,15 @@
 #define REPORT_UNPACKED_MAX ((size_t)32 << 20)
 #define REPORT_MEMORY_MAX   ((size_t)256 << 20)
 #define REPORT_PARTS_MAX    ((size_t)1000)
+#define LONG_WAIT_MS        50 /* a wait of more than this is said to the gate */
 
 /*
- * How long a message waits for facts, in all its rounds together; then what is missing counts as failed. Below what a
- * gate waits for a verdict, and what mail servers wait for us. A wait of more than a moment is said to the gate.
+ * How long the ledger may think, and the resolver beyond the time that it gives the DNS. Who says nothing for longer is
+ * stuck: what it was asked counts as failed, and nobody waits for it until it speaks again; once a second it is asked.
  */
-#define FACTS_WAIT_MS 20000
-#define LONG_WAIT_MS  50
-/* Answers come in bursts: when some are there and others are not, the others are waited for so long before judging on.
- */
+#define PATIENCE_MS 2000
+#define PROBE_MS    1000
+/* Answers come in bursts: when some are there and others are not, those are waited for so long before judging on. */
 #define BURST_MS 5
 
 /* A message that waits for facts, or is being judged. */
@@ -75,8 +75,19 @@ struct task {
 	struct loop_timer *timer;
 	int64_t wait_end; /* when its patience is over; 0: it has not waited yet */
 	bool burst;       /* answers have come, and the rest of them is waited for a moment */
+	int64_t asked_ms; /* when it began to wait for what it waits for now */
 	bool told_wait;   /* the gate knows that it waits */
+	bool waited_long; /* ... or was told so before: then it is told of each wait at once */
 	bool told_sender; /* the resolver knows whose SPF is judged */
+};
+
+/* Who answers questions. */
+struct source {
+	struct peer_link *link; /* NULL while there is none */
+	int64_t patience;
+	int64_t silent_since; /* it was asked then, and has said nothing since; 0: it owes nothing */
+	int64_t probed;       /* when it was last asked while it was silent for too long */
+	bool stuck;           /* that was said */
 };
 
 struct scanner {
@@ -88,8 +99,8 @@ struct scanner {
 	struct bytes *list_texts;
 	size_t wrong_lines;
 	struct local_lists lists;
-	struct peers peers;                  /* gates, and who answers questions */
-	struct peer_link *resolver, *ledger; /* those that are asked; NULL while there is none */
+	struct peers peers; /* gates, and who answers questions */
+	struct source resolver, ledger;
 	struct task *tasks;
 	uint64_t next_serial;
 	struct arena *spare[SPARE_ARENAS]; /* warm memory for the next messages */
@@ -278,22 +289,46 @@ static void task_free(struct scanner *scanner, struct task *task)
 
 /* -- Facts ---- */
 
+static int64_t now_ms(const struct scanner *scanner)
+{
+	return loop_now_ms(child_loop(scanner->child));
+}
+
+/* NULL: no process of its own answers that. */
+static struct source *source_of(struct scanner *scanner, enum fact_kind kind)
+{
+	return kind == FACT_DNS ? &scanner->resolver : kind == FACT_RELATION ? &scanner->ledger : NULL;
+}
+
 /* Where a question of that kind goes; NULL: nobody there can answer. */
 static struct peer_link *who_knows(struct task *task, enum fact_kind kind)
 {
-	switch (kind) {
-	case FACT_DNS:
-		return task->scanner->resolver;
-	case FACT_RELATION:
-		return task->scanner->ledger;
-	case FACT_RELEASE:
-		return task->from;
-	case FACT_LIST: /* itself */
-	case FACT_TIME:
-	case FACT_KINDS:
-		break;
-	}
-	return NULL;
+	const struct source *source = source_of(task->scanner, kind);
+	return source ? source->link : kind == FACT_RELEASE ? task->from : NULL;
+}
+
+/* Its answer is not worth a wait. It is said once. */
+static bool is_stuck(struct scanner *scanner, struct source *source)
+{
+	if (source->silent_since == 0 || now_ms(scanner) - source->silent_since <= source->patience)
+		return false;
+	if (!source->stuck && source->link)
+		log_event(LOG_WARNING, "peer.stuck", log_cstr("role", wire_role_name(source->link->role)));
+	source->stuck = true;
+	return true;
+}
+
+static void on_asked(struct scanner *scanner, struct source *source)
+{
+	source->probed = now_ms(scanner);
+	if (source->silent_since == 0)
+		source->silent_since = source->probed;
+}
+
+static void on_heard(struct source *source)
+{
+	source->silent_since = 0;
+	source->stuck = false;
 }
 
 #define PLACES 3 /* that who_knows() names */
@@ -338,29 +373,46 @@ static bool answer_from_lists(struct task *task, const struct fact *fact)
 	       ERR_OK;
 }
 
-/* Sends on what the scan has asked; what nobody can answer is answered at once. True: something was answered here. */
+static bool answer_here(struct task *task, const struct fact *fact)
+{
+	if (fact->kind == FACT_LIST)
+		return answer_from_lists(task, fact);
+	return scan_answer(task->scan, fact->kind, fact->key, FACT_FAILED, (struct bytes){0}) == ERR_OK;
+}
+
+static void add_question(struct task *task, struct questions *places, struct peer_link *to, const struct fact *fact)
+{
+	struct questions *place = places;
+	while (place->to && place->to != to)
+		place++;
+	place->to = to;
+	facts_add_question(&place->buf, fact->kind, fact->key);
+	if (place->buf.len > IPC_MAX / 4)
+		ask(task, place);
+}
+
+/*
+ * Sends on what the scan has asked; what nobody can answer, or nobody in time, is answered at once. True: something was
+ * answered here.
+ */
 static bool ask_all(struct task *task)
 {
+	struct scanner *scanner = task->scanner;
 	struct questions places[PLACES] = {0};
 	bool answered = false;
 	for (size_t i = 0; i < PLACES; i++)
 		buf_init(&places[i].buf, IPC_MAX - 1024);
 	for (const struct fact *fact; (fact = scan_question(task->scan, &task->questions)) != NULL;) {
 		struct peer_link *to = who_knows(task, fact->kind);
-		struct questions *place = places;
-		if (to) {
-			while (place->to && place->to != to)
-				place++;
-			place->to = to;
-			facts_add_question(&place->buf, fact->kind, fact->key);
-			if (place->buf.len > IPC_MAX / 4)
-				ask(task, place);
-		} else if (fact->kind == FACT_LIST) {
-			answered |= answer_from_lists(task, fact);
-		} else {
-			answered |= scan_answer(task->scan, fact->kind, fact->key, FACT_FAILED, (struct bytes){0}) ==
-				    ERR_OK;
+		struct source *source = source_of(scanner, fact->kind);
+		bool stuck = source && is_stuck(scanner, source);
+		if (to && (!stuck || now_ms(scanner) - source->probed >= PROBE_MS)) {
+			add_question(task, places, to, fact);
+			if (source)
+				on_asked(scanner, source);
 		}
+		if (!to || stuck)
+			answered |= answer_here(task, fact);
 	}
 	for (size_t i = 0; i < ARRAY_LEN(places); i++) {
 		ask(task, &places[i]);
@@ -369,11 +421,26 @@ static bool ask_all(struct task *task)
 	return answered;
 }
 
-static bool give_up_facts(struct task *task)
+/* When the task has waited long enough for facts of that kind. */
+static int64_t end_of_wait(const struct task *task, enum fact_kind kind)
+{
+	const struct source *source = source_of(task->scanner, kind);
+	int64_t end = source ? task->asked_ms + source->patience : task->wait_end;
+	return end < task->wait_end ? end : task->wait_end;
+}
+
+/* What it has waited for long enough counts as failed; *ret_next: when the next of the rest has to come. */
+static bool give_up_facts(struct task *task, int64_t now, int64_t *ret_next)
 {
 	bool answered = false;
 	size_t i = 0;
+	*ret_next = task->wait_end;
 	for (const struct fact *fact; (fact = scan_question(task->scan, &i)) != NULL;) {
+		int64_t end = end_of_wait(task, fact->kind);
+		if (end > now) {
+			*ret_next = end < *ret_next ? end : *ret_next;
+			continue;
+		}
 		metrics_add(METRIC_FACTS_LATE, 1);
 		answered |= scan_answer(task->scan, fact->kind, fact->key, FACT_FAILED, (struct bytes){0}) == ERR_OK;
 	}
@@ -400,9 +467,10 @@ static void go_on(struct scanner *scanner, struct task *task)
 		task->total_usec += clock_cpu_usec() - begin;
 	} while (state == SCAN_WAIT && ask_all(task));
 	if (state == SCAN_WAIT) {
-		int64_t now = loop_now_ms(child_loop(scanner->child));
+		task->asked_ms = now_ms(scanner);
 		if (task->wait_end == 0)
-			task->wait_end = now + FACTS_WAIT_MS;
+			task->wait_end = task->asked_ms + FACTS_WAIT_MS;
+		tell_wait(task, task->waited_long);
 		loop_timer_set(task->timer, LONG_WAIT_MS);
 		return;
 	}
@@ -418,12 +486,13 @@ static void on_timer(void *ctx)
 		go_on(task->scanner, task);
 		return;
 	}
-	int64_t left = task->wait_end - loop_now_ms(child_loop(task->scanner->child));
-	if (left > 0) {
-		tell_wait(task, true);
-		loop_timer_set(task->timer, left);
-	} else if (give_up_facts(task)) {
+	int64_t now = now_ms(task->scanner), next;
+	task->waited_long = true;
+	if (give_up_facts(task, now, &next)) {
 		go_on(task->scanner, task);
+	} else {
+		tell_wait(task, true);
+		loop_timer_set(task->timer, next - now);
 	}
 }
 
@@ -440,6 +509,17 @@ static void lose_facts(struct scanner *scanner, enum fact_kind kind)
 		if (answered)
 			go_on(scanner, task);
 	}
+}
+
+/* Another one answers from now on, or nobody; what the one before was asked is lost, if its end was seen or not. */
+static void set_source(struct scanner *scanner, enum fact_kind kind, struct peer_link *link)
+{
+	struct source *source = source_of(scanner, kind);
+	bool before = source->link != NULL;
+	source->link = link;
+	on_heard(source);
+	if (before)
+		lose_facts(scanner, kind);
 }
 
 /* -- Tasks ---- */
@@ -538,6 +618,8 @@ static void on_answer(struct peer_link *from, const struct wire_answer *answer_)
 	else
 		while (task && task->serial != answer_->id)
 			task = task->next;
+	if (from->role == ROLE_RESOLVER || from->role == ROLE_LEDGER)
+		on_heard(from->role == ROLE_RESOLVER ? &scanner->resolver : &scanner->ledger);
 	if (!task)
 		return;
 	struct cursor cur = cursor_make(answer_->facts);
@@ -576,12 +658,10 @@ static void on_closed(struct peer_link *link)
 		if (task->from == link)
 			task_free(scanner, task);
 	}
-	if (scanner->resolver == link) {
-		scanner->resolver = NULL;
-		lose_facts(scanner, FACT_DNS);
-	} else if (scanner->ledger == link) {
-		scanner->ledger = NULL;
-		lose_facts(scanner, FACT_RELATION);
+	for (enum fact_kind kind = 0; kind < FACT_KINDS; kind++) {
+		struct source *source = source_of(scanner, kind);
+		if (source && source->link == link)
+			set_source(scanner, kind, NULL);
 	}
 }
 
@@ -591,10 +671,8 @@ static void peer(void *state, enum wire_role role, uint32_t index, uint32_t seri
 	(void)index;
 	(void)serial;
 	struct peer_link *link = peer_add(&scanner->peers, role, socket);
-	if (role == ROLE_RESOLVER && link)
-		scanner->resolver = link;
-	else if (role == ROLE_LEDGER && link)
-		scanner->ledger = link;
+	if (link && (role == ROLE_RESOLVER || role == ROLE_LEDGER))
+		set_source(scanner, role == ROLE_RESOLVER ? FACT_DNS : FACT_RELATION, link);
 }
 
 /* A scanner is ended by its supervisor, when no gate has work for it any more. */
@@ -639,6 +717,8 @@ static enum err prepare(struct child *child, void **ret_state, const char **ret_
 	    lists_read(scanner->list_arena, child_heritage(child)->settings, on_wrong_line, scanner,
 		       &scanner->list_texts) != ERR_OK)
 		return error_set(reterr, ERR_NOMEM, 0, "no memory");
+	scanner->resolver.patience = child_heritage(child)->settings->dns_timeout + PATIENCE_MS;
+	scanner->ledger.patience = PATIENCE_MS;
 	*ret_state = scanner;
 	*ret_folder = NULL;
 	return ERR_OK;

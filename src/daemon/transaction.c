@@ -22,6 +22,8 @@
 #define WHOLE_MAX                                                                                                      \
 	((size_t)64 << 10) /* goes to the scanner as it is: below it a memory file costs more than two copies */
 
+#define AUTH_LINE_LONG 100 /* a line of Authentication-Results is folded at the next blank */
+
 /* A message that is being kept. One with very many recipients is several items, each with some of them. */
 struct store_wait {
 	struct transaction *transaction;
@@ -287,13 +289,24 @@ void transaction_field(const struct transaction *transaction, struct buf *buf)
 	buf_printf(buf, ";\r\n\tid=%s", transaction->id);
 }
 
-/* Folded behind the semicolons that end a result: those outside quotes and comments, since authres_write() wrote it. */
+/*
+ * Folded behind the semicolons that end a result, and at other blanks where the line is long by then: those outside
+ * quotes and comments, since authres_write() wrote it. One value is short enough that no line has more than the 998
+ * bytes of RFC 5322 2.1.1, whatever a signature writes into its tags.
+ */
 void transaction_auth_field(const struct transaction *transaction, struct buf *buf)
 {
 	struct bytes value = transaction->verdict.auth_results;
 	bool quoted = false, comment = false;
+	size_t line = buf->len;
 	for (size_t i = 0; i < value.len; i++) {
 		uint8_t c = value.ptr[i];
+		bool blank = c == ' ' && !quoted && !comment;
+		if (blank && (value.ptr[i > 0 ? i - 1 : 0] == ';' || buf->len - line > AUTH_LINE_LONG)) {
+			buf_add_cstr(buf, "\r\n\t");
+			line = buf->len;
+			continue;
+		}
 		buf_add_byte(buf, c);
 		if (c == '\\' && (quoted || comment) && i + 1 < value.len) {
 			buf_add_byte(buf, value.ptr[++i]);
@@ -301,10 +314,6 @@ void transaction_auth_field(const struct transaction *transaction, struct buf *b
 		}
 		quoted ^= c == '"' && !comment;
 		comment = !quoted && (c == '(' || (comment && c != ')'));
-		if (c == ';' && !quoted && !comment && i + 1 < value.len && value.ptr[i + 1] == ' ') {
-			buf_add_cstr(buf, "\r\n\t");
-			i++;
-		}
 	}
 }
 
@@ -320,8 +329,9 @@ void transaction_fields(const struct transaction *transaction, struct buf *buf)
 	}
 }
 
-bool transaction_speaks_for_us(struct transaction *transaction, struct bytes value)
+bool transaction_speaks_for_us(void *transaction_, struct bytes value)
 {
+	struct transaction *transaction = transaction_;
 	struct arena_mark mark = arena_mark(transaction->arena);
 	bool ours = authres_is_ours(transaction->arena, value, transaction->gate->authserv_id);
 	arena_rewind(transaction->arena, mark);

@@ -75,7 +75,7 @@ void transaction_auth_field(const struct transaction *transaction, struct buf *b
 /* Both fields, whole lines, as they stand on top of a message that goes on. */
 void transaction_fields(const struct transaction *transaction, struct buf *buf);
 /* Whether a field Authentication-Results with that value speaks in our name. */
-bool transaction_speaks_for_us(struct transaction *transaction, struct bytes value);
+bool transaction_speaks_for_us(void *transaction, struct bytes value);
 /* "This message was refused: ...", by the configuration. */
 void transaction_reject_text(const struct transaction *transaction, struct buf *buf);
 

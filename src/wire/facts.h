@@ -9,6 +9,12 @@
 #include "base/cursor.h"
 #include "scan/fact.h"
 
+/*
+ * How long a message waits for facts, in all its rounds together; then what is missing counts as failed. Below what a
+ * gate waits for a verdict, and what mail servers wait for us.
+ */
+#define FACTS_WAIT_MS 20000
+
 void facts_add_question(struct buf *buf, enum fact_kind kind, struct bytes key);
 void facts_add(struct buf *buf, enum fact_kind kind, enum fact_state state, struct bytes key, struct bytes answer);
 

@@ -187,6 +187,27 @@ def check_forged(tap, world):
     tap.has(' '.join(fields(data, 'X-Postern')), 'AUTHRES_FORGED', 'and it is evidence')
 
 
+def check_many_forged(tap, world):
+    """Each removal makes a mail server search from the top: they are few, or the message is not taken."""
+    line = 'Authentication-Results: mx.example.org; dmarc=pass header.from=bank.example\n'
+    world.from_other(message(subject='many forged', sender='x@soft.example', extra=line * 100), 'x@soft.example')
+    tap.equal(len(fields(world.delivered('many forged'), 'Authentication-Results')), 1, 'a hundred forged results are removed')
+    code, reply = world.from_other(message(subject='too many forged', sender='x@soft.example', extra=line * 600), 'x@soft.example')
+    tap.equal((code, 'too many fields' in reply), (554, True), 'six hundred are refused with their message')
+
+
+def check_long_results(tap, world):
+    """What a signature writes into its tags makes no line longer than RFC 5322 allows."""
+    tags = '; '.join(f'{tag}=' + '"' * 600 for tag in 'adsi')
+    extra = f'DKIM-Signature: v=1; {tags}; h=from; bh=47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU=; b=AAAA\n'
+    world.from_other(message(subject='long tags', sender='x@soft.example', extra=extra), 'x@soft.example')
+    data = world.delivered('long tags')
+    ours = [value for value in fields(data, 'Authentication-Results') if value.startswith('mx.example.org;')]
+    tap.ok(len(ours) == 1 and '\\"' * 400 in ours[0] and 'spf=softfail' in ours[0], 'long tags are told whole', ours)
+    longest = max(len(line) for line in data.split(b'\r\n\r\n', 1)[0].split(b'\r\n') if b'DKIM-Signature' not in line and b'h=from' not in line)
+    tap.ok(longest <= 998, 'in lines of at most 998 bytes', longest)
+
+
 def check_resolver_dies(tap, world):
     before = world.postern.children()['resolver-0'][0]
     os.kill(before, signal.SIGKILL)
@@ -227,7 +248,8 @@ def main():
     enter_network()
     tap = Tap()
     world = World()
-    for check in (check_pass, check_spf, check_dmarc, check_forwarded, check_borrowed_seal, check_forged, check_resolver_dies, check_dns_gone):
+    for check in (check_pass, check_spf, check_dmarc, check_forwarded, check_borrowed_seal, check_forged, check_many_forged, check_long_results,
+                  check_resolver_dies, check_dns_gone):
         try:
             check(tap, world)
         except Exception:  # noqa: BLE001
