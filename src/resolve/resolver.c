@@ -50,7 +50,8 @@ struct resolver {
 	struct entry *oldest, *newest;
 	struct entry *due_first, **due_last;
 	unsigned late_in_a_row; /* questions, since the last answer */
-	int64_t next_probe;     /* while away */
+	struct loop_timer *probe;
+	bool probing;           /* a question of our own is on its way */
 	struct waiter *telling; /* those of one entry, taken from it */
 	struct resolver_figures figures;
 };
@@ -179,6 +180,56 @@ static void pack_failure(struct buf *buf, const char *reason)
 	dns_answer_pack(buf, &(struct dns_answer){.state = DNS_FAILED, .reason = bytes_from_cstr(reason)});
 }
 
+/* -- Is anybody there? ---- */
+
+static void be_well(struct resolver *resolver)
+{
+	resolver->late_in_a_row = 0;
+	resolver->figures.away = false;
+}
+
+static void on_probe(void *ctx, int code, struct bytes packet, enum upstream_trust trust)
+{
+	struct resolver *resolver = ctx;
+	(void)code;
+	(void)trust;
+	resolver->probing = false;
+	if (packet.len > 0) {
+		be_well(resolver);
+		loop_timer_stop(resolver->probe);
+	} else {
+		resolver->figures.away = true;
+		loop_timer_set(resolver->probe, RESOLVER_PROBE_MS);
+	}
+}
+
+/*
+ * Many questions in a row without an answer may be those of one zone that answers nobody, which a sender can choose. So
+ * it is asked for a name that nobody has and no cache knows: whoever resolves for us says so at once.
+ */
+static void begin_probe(struct resolver *resolver)
+{
+	uint8_t name[16];
+	if (resolver->probing || loop_timer_running(resolver->probe) || entropy_fill(name, sizeof(name)) != ERR_OK)
+		return;
+	for (size_t i = 0; i < sizeof(name); i++)
+		name[i] = (uint8_t)('a' + (name[i] & 15));
+	resolver->probing = true;
+	loop_timer_set(resolver->probe, RESOLVER_PROBE_PATIENCE_MS);
+	if (upstream_ask(resolver->upstream, DNS_A, bytes_make(name, sizeof(name)), on_probe, resolver) != ERR_OK)
+		on_probe(resolver, 2, (struct bytes){0}, UPSTREAM_INSECURE);
+}
+
+/* No word of the probe: nobody is there. Or it failed a while ago: try again. */
+static void on_probe_time(void *ctx)
+{
+	struct resolver *resolver = ctx;
+	if (resolver->probing)
+		resolver->figures.away = true;
+	else
+		begin_probe(resolver);
+}
+
 static void on_deadline(void *ctx)
 {
 	struct resolver *resolver = ctx;
@@ -186,7 +237,8 @@ static void on_deadline(void *ctx)
 	pack_failure(&buf, "no answer in time");
 	while (resolver->due_first && resolver->due_first->deadline <= loop_now_ms(resolver->loop)) {
 		resolver->figures.late++;
-		resolver->figures.away = ++resolver->late_in_a_row >= RESOLVER_AWAY_AFTER;
+		if (++resolver->late_in_a_row >= RESOLVER_AWAY_AFTER)
+			begin_probe(resolver);
 		tell(resolver->due_first, buf_bytes(&buf));
 	}
 	if (resolver->due_first)
@@ -235,10 +287,8 @@ static void on_answer(void *ctx, int code, struct bytes packet, enum upstream_tr
 	struct dns_answer answer;
 	uint32_t ttl;
 	read_answer(entry, code, packet, trust, &answer, &ttl);
-	if (packet.len > 0) {
-		resolver->late_in_a_row = 0;
-		resolver->figures.away = false;
-	}
+	if (packet.len > 0)
+		be_well(resolver);
 	dns_answer_pack(&buf, &answer);
 	if (buf_err(&buf) != ERR_OK) {
 		buf_clear(&buf);
@@ -254,16 +304,6 @@ static void on_answer(void *ctx, int code, struct bytes packet, enum upstream_tr
 	entry->asking = false;
 	age_add(entry);
 	make_room(resolver);
-}
-
-/* Nobody seems to be there, and this question is not the one that goes to see. */
-static bool is_away(struct resolver *resolver)
-{
-	int64_t now = loop_now_ms(resolver->loop);
-	if (resolver->figures.away && now < resolver->next_probe)
-		return true;
-	resolver->next_probe = now + RESOLVER_PROBE_MS;
-	return false;
 }
 
 /* An answer that is kept nowhere; `reason` behind the byte that says so. */
@@ -303,7 +343,7 @@ bool resolver_ask(struct resolver *resolver, struct bytes key, struct bytes *ret
 		*ret_packed = answer_of(entry);
 		return true;
 	}
-	if (is_away(resolver)) {
+	if (resolver->figures.away) {
 		*ret_packed = refuse(resolver, NOBODY_THERE);
 		return true;
 	}
@@ -378,6 +418,8 @@ enum err resolver_new(struct loop *loop, const struct upstream_options *options,
 	if (err == ERR_OK)
 		err = loop_timer_new(loop, on_deadline, resolver, &resolver->timer);
 	if (err == ERR_OK)
+		err = loop_timer_new(loop, on_probe_time, resolver, &resolver->probe);
+	if (err == ERR_OK)
 		err = upstream_new(loop, options, &resolver->upstream, reterr);
 	if (err != ERR_OK) {
 		resolver_free(&resolver);
@@ -405,6 +447,7 @@ void resolver_free(struct resolver **resolver_)
 		}
 	}
 	loop_timer_free(&resolver->timer);
+	loop_timer_free(&resolver->probe);
 	arena_free(&resolver->scratch);
 	mem_free(resolver);
 	*resolver_ = NULL;

@@ -4,12 +4,14 @@
  * resolve/resolver.h: answers to DNS questions as the judging code wants them (auth/dns.h, packed), from one cache that
  * all messages share. The same question asked by many is asked once; each waits no longer than the deadline.
  *
- * Late:   an answer that comes after the deadline is kept for the next message; who waited was told "no answer in
- * time". Away:   after RESOLVER_AWAY_AFTER questions in a row without an answer in time nobody seems to be there. Then
- * questions are answered so at once, but for one each RESOLVER_PROBE_MS that goes out to see; the first answer ends it.
- *         So a dead DNS delays a few messages, not all.
+ * Late:   an answer that comes after the deadline is kept for the next message; who waited was told so.
+ * Away:   after RESOLVER_AWAY_AFTER questions in a row without an answer in time a question of our own goes out. When
+ *         that is not answered either, nobody is there: then questions are answered so at once, until an answer
+ *         comes. So a dead DNS delays a few messages, not all; and zones that answer nobody, which senders can
+ *         choose, stop nothing.
  * Bounds: RESOLVER_CACHE_BYTES of answers, the oldest go first; UPSTREAM_QUESTIONS_MAX questions under way, what is
- * asked beyond is answered "too many questions". Clock:  the loop's.
+ *         asked beyond is refused.
+ * Clock:  the loop's.
  */
 #include "resolve/upstream.h"
 
@@ -17,8 +19,9 @@
 #define RESOLVER_TTL_MAX_MS     INT64_C(86400000)
 #define RESOLVER_FAILURE_TTL_MS INT64_C(5000) /* RFC 2308 7.1 allows 5 minutes; a mail server tries again sooner */
 
-#define RESOLVER_AWAY_AFTER 10
-#define RESOLVER_PROBE_MS   1000
+#define RESOLVER_AWAY_AFTER        10
+#define RESOLVER_PROBE_MS          1000
+#define RESOLVER_PROBE_PATIENCE_MS 2000
 
 struct resolver;
 
