@@ -60,11 +60,17 @@ def check_dead_dns(tap):
         thread_result = []
         thread = threading.Thread(target=lambda: thread_result.append(world.mail('later.example')))
         thread.start()
+        killed = set()
+
+        def fresh():
+            pids = {pid for name, pids in world.postern.children().items() if name.startswith('scanner-') for pid in pids}
+            return pids if len(pids) == 2 and not pids & killed else None
         for _ in range(3):
-            time.sleep(0.5)  # by then it is known that the message waits
-            for name, pids in world.postern.children().items():
-                if name.startswith('scanner-'):
-                    os.kill(pids[0], signal.SIGKILL)
+            pids = wait_for(fresh, 10, 'two scanners')
+            time.sleep(0.9)  # by then it is known that the message waits
+            for pid in pids:
+                os.kill(pid, signal.SIGKILL)
+            killed |= pids
         thread.join()
         tap.ok(thread_result[0][0] == 'accept' and 'unscannable' not in thread_result[0][1],
                'scanners that die while a message waits are not its fault', thread_result)
