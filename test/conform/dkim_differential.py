@@ -1,0 +1,299 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: Apache-2.0
+"""DKIM of ours against dkimpy and Mail::DKIM: each signs, all verify, before and after a change of the message.
+
+dkim_differential.py DRIVER [SEED]. POSTERN_DIFFERENTIAL is the number of messages, 2000 unless told. A difference is an
+error unless a row of EXPLAINED names the clause that decides it."""
+import base64
+import collections
+import os
+import random
+import re
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+
+try:
+    import dkim
+    from dkim.crypto import RSASSA_PKCS1_v1_5_sign, parse_pem_private_key
+    import nacl.signing
+except ImportError:
+    # Debian's packages are for Debian's interpreter, which need not be the first one in PATH.
+    if sys.executable != '/usr/bin/python3' and os.path.exists('/usr/bin/python3') and 'POSTERN_AGAIN' not in os.environ:
+        os.execve('/usr/bin/python3', ['/usr/bin/python3', *sys.argv], {**os.environ, 'POSTERN_AGAIN': '1'})
+    print('1..0 # SKIP there is no dkimpy (python3-dkim, python3-nacl)')
+    sys.exit(0)
+
+import dkim_shapes as shapes
+
+HERE = os.path.dirname(os.path.abspath(__file__))
+NOW = 1700000000
+COUNT = int(os.environ.get('POSTERN_DIFFERENTIAL', '2000'))
+SEED = int(sys.argv[2]) if len(sys.argv) > 2 else 6376
+PEM_ED25519 = bytes.fromhex('302e020100300506032b657004220420')
+
+
+# -- Keys and what DNS says of them -------------------------------------------------------------------------------------
+
+def prime(rng, bits):
+    small = [n for n in range(3, 4000, 2) if all(n % d for d in range(3, int(n ** 0.5) + 1, 2))]
+    while True:
+        n = rng.getrandbits(bits) | 3 << (bits - 2) | 1
+        if all(n % d for d in small) and n % 65537 != 1 and pow(2, n - 1, n) == 1 and pow(3, n - 1, n) == 1:
+            return n
+
+
+def der(tag, *parts):
+    data = b''.join(parts)
+    size = bytes([len(data)]) if len(data) < 128 else None
+    if size is None:
+        digits = len(data).to_bytes((len(data).bit_length() + 7) // 8, 'big')
+        size = bytes([0x80 | len(digits)]) + digits
+    return bytes([tag]) + size + data
+
+
+def number(n):
+    return der(2, n.to_bytes(n.bit_length() // 8 + 1, 'big'))
+
+
+def pem(words, data):
+    return f'-----BEGIN {words}-----\n{base64.encodebytes(data).decode()}-----END {words}-----\n'.encode()
+
+
+class Key:
+    """One key: `pem` for us, `own` for dkimpy, `public` for DNS."""
+
+    def __init__(self, name, bits, rng):
+        self.name, self.selector, self.bits = name, name, bits
+        if bits == 256:
+            seed = rng.randbytes(32)
+            self.algorithm, self.own = 'ed25519-sha256', base64.b64encode(seed)
+            self.pem, self.raw = pem('PRIVATE KEY', PEM_ED25519 + seed), nacl.signing.SigningKey(seed)
+            self.public, self.k = self.raw.verify_key.encode(), 'ed25519'
+            return
+        p, q = prime(rng, bits // 2), prime(rng, bits // 2)
+        d = pow(65537, -1, (p - 1) * (q - 1))
+        private = der(0x30, *map(number, (0, p * q, 65537, d, p, q, d % (p - 1), d % (q - 1), pow(q, -1, p))))
+        self.algorithm, self.k = 'rsa-sha256', 'rsa'
+        self.pem = self.own = pem('RSA PRIVATE KEY', private)
+        self.raw = parse_pem_private_key(self.own)
+        self.public = der(0x30, bytes.fromhex('300d06092a864886f70d0101010500'),
+                          der(3, b'\0', der(0x30, number(p * q), number(65537))))
+
+    def sign(self, digest):
+        if self.k == 'rsa':
+            return RSASSA_PKCS1_v1_5_sign(digest, self.raw)
+        return self.raw.sign(digest.digest()).signature
+
+    def records(self):
+        """Selector suffix to key records. All but the plain one are for signatures of the test's own signer."""
+        p = base64.b64encode(self.public).decode()
+        k = f'k={self.k}; '
+        cut = p[:20] + ' ' + p[20:40] + '\t' + p[40:]
+        return {'': [f'v=DKIM1; {k}p={p}'], '-bare': [f'{k}p={p}'], '-h': [f'v=DKIM1; h=sha1:sha256; {k}p={p}'],
+                '-hold': [f'v=DKIM1; h=sha1; {k}p={p}'], '-s': [f'v=DKIM1; {k}s=email; p={p}'], '-sall': [f'v=DKIM1; s=*; {k}p={p};'],
+                '-sother': [f'v=DKIM1; {k}s=tel; p={p}'], '-slist': [f'v=DKIM1; {k}s=tel : email; p={p}'],
+                '-n': [f'v=DKIM1; n=a note=20of a person; {k}p={p}'],
+                '-g': [f'v=DKIM1; g=*; {k}p={p}'], '-ty': [f'v=DKIM1; t=y; {k}p={p}'], '-ts': [f'v=DKIM1; t=s; {k}p={p}'],
+                '-tys': [f'v=DKIM1; t=y : s; {k}p={p}'], '-spaces': [f' v = DKIM1 ;  {k}  p =  {cut} ; '], '-late': [f'p={p}; v=DKIM1; {k}'],
+                '-v2': [f'v=DKIM2; {k}p={p}'], '-gone': [f'v=DKIM1; {k}p='], '-none': [],
+                '-dsa': [f'v=DKIM1; k=dsa; p={p}'], '-twice': [f'v=DKIM1; {k}p={p}', 'v=DKIM1; k=rsa; p=AAAA'],
+                '-second': ['v=DKIM1; k=rsa; p=AAAA', f'v=DKIM1; {k}p={p}'], '-tag': [f'v=DKIM1; new=1; {k}p={p}']}
+
+
+class World:
+    def __init__(self, folder):
+        rng = random.Random(f'keys {SEED}')
+        self.folder, self.zone = folder, {}
+        self.keys = [Key('a', 1024, rng), Key('b', 2048, rng), Key('c', 4096, rng), Key('e', 256, rng)]
+        for key in self.keys:
+            with open(self.path(key.name), 'wb') as file:
+                file.write(key.pem)
+            for suffix, records in key.records().items():
+                self.zone[f'{key.name}{suffix}._domainkey.example.com'] = records
+        with open(self.path('zone'), 'w', encoding='ascii') as file:
+            file.writelines(f'{name} {record}\n' for name, records in self.zone.items() for record in records)
+
+    def path(self, name):
+        return os.path.join(self.folder, name)
+
+    def txt(self, name, timeout=5):
+        del timeout
+        records = self.zone.get(name.decode('ascii', 'replace').rstrip('.').lower(), [])
+        return records[0].encode() if records else None
+
+
+class Service:
+    """A process that answers one request after another."""
+
+    def __init__(self, *words):
+        self.process = subprocess.Popen(words, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+
+    def ask(self, verb, message, *words):
+        self.process.stdin.write(' '.join(map(str, (verb, NOW, len(message), *words))).encode() + b'\n' + message)
+        self.process.stdin.flush()
+        size = self.process.stdout.readline()
+        if not size:
+            raise RuntimeError(f'{self.process.args[0]} died of {message!r}')
+        return self.process.stdout.read(int(size))
+
+    def close(self):
+        self.process.stdin.close()
+        return self.process.wait()
+
+
+# -- Verdicts: the selectors whose signatures pass, sorted -----------------------------------------------------------------
+
+def verdict_of_lines(answer):
+    rows = [line.split(' ', 2) for line in answer.decode('utf-8', 'replace').splitlines()]
+    return sorted(row[1] for row in rows if row[0] == 'pass'), [' '.join(row) for row in rows]
+
+
+def verdict_of_dkimpy(message, world):
+    passed, told = [], []
+    try:
+        checker = dkim.DKIM(message)
+    except Exception as error:  # pylint: disable=broad-except # whatever it dies of, it did not pass
+        return [], [repr(error)]
+    for index in range(sum(name.lower() == b'dkim-signature' for name, _ in checker.headers)):
+        try:
+            good = checker.verify(idx=index, dnsfunc=world.txt)
+            told.append(str(good))
+            if good:
+                passed.append(checker.selector.decode('ascii', 'replace'))
+        except Exception as error:  # pylint: disable=broad-except
+            told.append(repr(error))
+    return sorted(passed), told
+
+
+# -- What the RFC explains ---------------------------------------------------------------------------------------------------
+
+def signature_fields(message):
+    return [field for field in shapes.split(message)[0] if field.lower().startswith(b'dkim-signature')]
+
+
+def tag(message, name):
+    found = [re.search(rb'[;:\s]' + name + rb'\s*=([^;]*)', field) for field in signature_fields(message)]
+    return [re.sub(rb'\s+', b'', match[1]) if match else b'' for match in found]
+
+
+# Who differs from us ('dkimpy', 'Mail::DKIM'), whether it passes what we refuse, a test of the message, the clause.
+EXPLAINED = [
+]
+
+
+def explain(who, more, case):
+    for name, passes, test, clause in EXPLAINED:
+        if name == who and passes == more and test(case):
+            return clause
+    return None
+
+
+Case = collections.namedtuple('Case', 'message signer key suffix kind ours theirs')
+
+
+# -- The run --------------------------------------------------------------------------------------------------------------
+
+class Run:
+    def __init__(self, world, ours, perl):
+        self.world, self.ours, self.perl = world, ours, perl
+        self.wrong, self.explained, self.seen = [], collections.Counter(), collections.Counter()
+
+    def sign(self, rng, message):
+        """The signed message, who signed, the key and its record, and what may make it fail from the beginning."""
+        signer = rng.choice(['ours', 'dkimpy', 'Mail::DKIM', 'test', 'test'])
+        key = rng.choices(self.world.keys, weights=[10, 5, 1 if signer in ('ours', 'Mail::DKIM') else 0.1, 6])[0]
+        if signer == 'Mail::DKIM' and (not self.perl or key.k != 'rsa'):
+            signer = 'ours'
+        suffix = rng.choice(sorted(key.records())) if rng.random() < 0.4 else ''
+        names, form = shapes.choose_names(rng), rng.choice(shapes.FORMS)
+        kinds = set()
+        crlf = re.sub(rb'(?<!\r)\n', b'\r\n', message)
+        if signer == 'test':
+            whole = key.selector
+            key.selector += suffix
+            signed, kinds = shapes.craft(rng, message, key, NOW)
+            key.selector = whole
+        elif signer == 'ours':
+            identity = rng.choice(['-', '-', '@example.com', 'x@sub.example.com'])
+            kinds = {'i-sub'} if 'sub' in identity else kinds
+            signed = self.ours.ask('sign', message, self.world.path(key.name), 'example.com', key.selector + suffix, form,
+                                   ':'.join(names), identity, rng.choice([0, 3600])) + message
+        elif signer == 'dkimpy':
+            signed = dkim.DKIM(message).sign(
+                (key.selector + suffix).encode(), b'example.com', key.own, signature_algorithm=key.algorithm.encode(),
+                canonicalize=tuple(shapes.WORD[c].encode() for c in form), include_headers=[n.encode() for n in names],
+                length=rng.random() < 0.1) + message
+        else:
+            signed = self.perl.ask('sign', crlf, self.world.path(key.name), 'example.com', key.selector + suffix, form,
+                                   ':'.join(names)) + message
+        return signed, signer, key, suffix, kinds
+
+    def compare(self, message, signer, key, suffix, kind):
+        ours, told = verdict_of_lines(self.ours.ask('dkim', message))
+        others = {'dkimpy': verdict_of_dkimpy(message, self.world)}
+        if self.perl:
+            # It takes lines as SMTP has them.
+            others['Mail::DKIM'] = verdict_of_lines(self.perl.ask('dkim', re.sub(rb'(?<!\r)\n', b'\r\n', message)))
+        self.seen[f"{'pass' if ours else 'refused'}"] += 1
+        for who, (theirs, reasons) in others.items():
+            if who == 'Mail::DKIM' and key.k != 'rsa' and not theirs:
+                continue  # it has no Ed25519 (RFC 8463)
+            if ours == theirs:
+                continue
+            clause = explain(who, len(theirs) > len(ours), Case(message, signer, key, suffix, kind, told, reasons))
+            if clause:
+                self.explained[f'{who}: {clause}'] += 1
+            else:
+                self.wrong.append(f'{kind} signed by {signer} with {key.name}{suffix}: we say {told}, {who} says {reasons} of '
+                                  f'{message[:3000]!r}')
+        return ours
+
+    def one(self, rng):
+        message = b''.join(shapes.header(rng)) + b'\r\n' + shapes.body(rng)
+        signed, signer, key, suffix, kinds = self.sign(rng, message)
+        passed = self.compare(signed, signer, key, suffix, 'unchanged')
+        bad = (suffix in ('-hold', '-sother', '-v2', '-gone', '-none', '-dsa', '-late') or 'expired' in kinds or
+               'l-too-long' in kinds or ('i-sub' in kinds and suffix in ('-ts', '-tys')))
+        if bool(passed) == bad:
+            told = self.ours.ask('dkim', signed)
+            self.wrong.append(f'signed by {signer} with {key.name}{suffix} {kinds}: we say {told} of {signed[:3000]!r}')
+        if rng.random() < 0.1:  # a second signature above the first
+            signed, signer, key, suffix, _ = self.sign(rng, signed)
+            self.compare(signed, signer, key, suffix, 'second')
+        for _ in range(2):
+            kind, changed = shapes.change(rng, signed)
+            self.compare(changed, signer, key, suffix, kind)
+
+
+def main():
+    time.time = lambda: NOW  # of dkimpy, for t= and x=
+    start = time.process_time()
+    with tempfile.TemporaryDirectory() as folder:
+        world = World(folder)
+        ours, perl = Service(sys.argv[1], world.path('zone')), None
+        if shutil.which('perl') and subprocess.run(['perl', '-MMail::DKIM::Verifier', '-e1'], capture_output=True,
+                                                   check=False).returncode == 0:
+            perl = Service('perl', os.path.join(HERE, 'mail_dkim.pl'), world.path('zone'))
+        run = Run(world, ours, perl)
+        for index in range(COUNT):
+            run.one(random.Random(f'{SEED} {index}'))
+        ended = ours.close()
+        if perl:
+            perl.close()
+    print('1..1')
+    print(f"{'not ok' if run.wrong or ended else 'ok'} 1 - {COUNT} messages, {sum(run.seen.values())} verdicts of each")
+    print(f"# {dict(run.seen)}, {'with' if perl else 'WITHOUT (libmail-dkim-perl is missing)'} Mail::DKIM, "
+          f'{time.process_time() - start:.0f} s CPU of the test itself')
+    print(f'# {sum(run.explained.values())} differences that the RFC explains, {len(run.wrong)} that it does not')
+    for clause, count in run.explained.most_common():
+        print(f'#   {count:6} {clause}')
+    for line in run.wrong[:int(os.environ.get('POSTERN_DIFFERENTIAL_SHOW', '5'))]:
+        print('#', line)
+    return 1 if run.wrong or ended else 0
+
+
+if __name__ == '__main__':
+    sys.exit(main())
