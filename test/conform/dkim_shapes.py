@@ -188,10 +188,11 @@ def craft(rng, message, key, now):
                 field += fws(rng)
         if number + 1 < len(tags):
             field += ';'
+    field = field.rstrip() if rng.random() < 0.8 else field
     field += rng.choice(['', '', ';'])
     digest = hash_header(form[0], fields, names, field.encode())
     signed = base64.b64encode(key.sign(digest)).decode()
-    signed = fws(rng) + odd_fold(rng, signed) + rng.choice(['', '', ' ', '\r\n\t'])
+    signed = fws(rng) + odd_fold(rng, signed) + rng.choice(['', '', '', '', '', '', ' ', '\r\n\t'])
     if mark == len(field):
         signed = signed.rstrip()
     return (field[:mark] + signed + field[mark:] + '\r\n').encode() + message, kinds
