@@ -224,6 +224,8 @@ EXPLAINED = [
     ('Mail::DKIM', None, lambda case: case.body_form == 's' and not case.body.endswith(b'\r\n'),
      '3.4.3: a CRLF is added where the body has none at its end'),
     ('Mail::DKIM', None, lambda case: b'l' in case.tags and int(case.tags[b'l']) == 0, '3.5: l=0 signs nothing of the body'),
+    ('Mail::DKIM', False, lambda case: case.tags.get(b'l', b'').lstrip(b'0') == b'1' and
+     shapes.canon_body(case.body_form, case.body) == b'\r\n', '3.4.5: l= cuts the canonical body, and so the CRLF added to it'),
     ('Mail::DKIM', False, lambda case: case.header_form == 'r' and re.match(rb'[!-9;-~]+[ \t]', case.field),
      '3.4.2: so they are in the signature field itself'),
     ('both', True, lambda case: case.over_length(), '3.5: l= must not be larger than the body'),
@@ -325,6 +327,93 @@ class Run:
             self.compare(changed, signer, key, suffix, kind)
 
 
+# -- ARC (RFC 8617), by ours and dkimpy -------------------------------------------------------------------------------------
+
+def in_order(fields):
+    """Whether the newest set stands first, as dkimpy takes for granted."""
+    found = collections.defaultdict(list)
+    for field in fields:
+        match = re.match(rb'(ARC-[A-Za-z-]+)[ \t]*:(?:.*;)?\s*i\s*=\s*(\d+)', field, re.S | re.I)
+        if match:
+            found[match[1].lower()].append(int(match[2]))
+    return all(row == sorted(row, reverse=True) for row in found.values())
+
+
+# Whether dkimpy passes what we refuse, a test of fields, body and its reason, the clause.
+ARC_EXPLAINED = [
+    (None, lambda fields, body, why: body.endswith((b' ', b'\t')) and any(b'/relaxed' in field for field in fields),
+     'RFC 6376 3.4.4: blanks at the end of the last line are ignored too'),
+    (False, lambda fields, body, why: any(re.match(rb'[!-9;-~]+[ \t]+:', field) for field in fields),
+     'RFC 6376 3.4.2: blanks before the colon are deleted, not an error'),
+    (False, lambda fields, body, why: sum(field.lower().startswith(b'from') for field in fields) > 1,
+     'RFC 6376 5.4.2, 8.15: a From that h= does not name is not signed; to refuse it is local policy'),
+    (False, lambda fields, body, why: not in_order(fields),
+     'RFC 8617 5.1.1: sets are hashed by instance, wherever their fields stand'),
+    (False, lambda fields, body, why: 'IndexError' in why and any(re.match(rb'(?i)arc-[a-z-]+:(\t|\s\s)', field)
+                                                                  for field in fields),
+     'RFC 6376 3.2: any blanks may stand before a tag'),
+    (True, lambda fields, body, why: any(re.search(rb'(?si)^arc-message-signature:.*c=simple/.*[ \t]\r\n$', field)
+                                         for field in fields),
+     'RFC 6376 3.4.1: blanks at the end of a simple field count'),
+]
+
+
+class Chains:
+    """A chain of one to four sets, each sealed by one of the two; both judge it, whole and changed."""
+
+    def __init__(self, world, ours):
+        self.world, self.ours = world, ours
+        self.wrong, self.explained, self.seen = [], collections.Counter(), collections.Counter()
+
+    def seal(self, rng, message, instance):
+        results = b'Authentication-Results: mx.example.com; arc=%s; spf=pass\r\n' % (b'none' if instance == 1 else b'pass')
+        key = rng.choice(self.world.keys[:2])
+        names = ['from', *rng.sample(['to', 'subject', 'date', 'x-odd', 'message-id', 'x-missing', 'subject'], 4)]
+        message = re.sub(rb'^Authentication-Results: [^\r]*\r\n', b'', message)
+        if rng.random() < 0.5:
+            return self.ours.ask('seal', results + message, self.world.path(key.name), 'example.com', key.selector,
+                                 rng.choice(shapes.FORMS), ':'.join(names), 'mx.example.com') + message
+        return b''.join(dkim.arc_sign(results + message, key.selector.encode(), b'example.com', key.own, b'mx.example.com',
+                                      include_headers=[name.encode() for name in names], timestamp=NOW)) + message
+
+    def compare(self, message, what):
+        ours = self.ours.ask('arc', message).decode('utf-8', 'replace')
+        try:
+            theirs = dkim.arc_verify(message, dnsfunc=self.world.txt)
+        except Exception as error:  # pylint: disable=broad-except # whatever it dies of, it did not pass
+            theirs = (None, [], repr(error))
+        passed = ours.startswith('pass')
+        self.seen['pass' if passed else 'refused'] += 1
+        if passed == (theirs[0] == b'pass'):
+            return
+        fields, body = shapes.split(message)
+        for more, test, clause in ARC_EXPLAINED:
+            if more in (not passed, None) and test(fields, body, str(theirs[2])):
+                self.explained[f"dkimpy {'refuses' if passed else 'passes'}. {clause}"] += 1
+                return
+        self.wrong.append(f'{what}: we say {ours}, dkimpy says {theirs[0]} {theirs[2]} of {message[:6000]!r}')
+
+    def one(self, index):
+        rng = random.Random(f'{SEED} chain {index}')
+        message = b''.join(shapes.header(rng)) + b'\r\n' + shapes.body(rng)
+        for instance in range(1, rng.randrange(2, 6)):
+            message = self.seal(rng, message, instance)
+            self.compare(message, f'chain {index}, instance {instance}')
+        for _ in range(3):
+            kind, changed = shapes.change(rng, message, b'arc-')
+            self.compare(changed, f'chain {index}, {kind}')
+
+
+def report(number, what, run):
+    print(f"{'not ok' if run.wrong else 'ok'} {number} - {what}, {sum(run.seen.values())} verdicts of each")
+    print(f'# {dict(run.seen)}; {sum(run.explained.values())} differences that the RFC explains, {len(run.wrong)} that it '
+          'does not')
+    for clause, count in run.explained.most_common():
+        print(f'#   {count:6} {clause}')
+    for line in run.wrong[:int(os.environ.get('POSTERN_DIFFERENTIAL_SHOW', '5'))]:
+        print('#', line)
+
+
 def main():
     time.time = lambda: NOW  # of dkimpy, for t= and x=
     start = time.process_time()
@@ -337,19 +426,19 @@ def main():
         run = Run(world, ours, perl)
         for run.index in range(COUNT):
             run.one(random.Random(f'{SEED} {run.index}'))
+        chains = Chains(world, ours)
+        for index in range(COUNT // 10):
+            chains.one(index)
         ended = ours.close()
         if perl:
             perl.close()
-    print('1..1')
-    print(f"{'not ok' if run.wrong or ended else 'ok'} 1 - {COUNT} messages, {sum(run.seen.values())} verdicts of each")
-    print(f"# {dict(run.seen)}, {'with' if perl else 'WITHOUT (libmail-dkim-perl is missing)'} Mail::DKIM, "
+    print('1..3')
+    print(f"# {'with' if perl else 'WITHOUT (libmail-dkim-perl is missing)'} Mail::DKIM, seed {SEED}, "
           f'{time.process_time() - start:.0f} s CPU of the test itself')
-    print(f'# {sum(run.explained.values())} differences that the RFC explains, {len(run.wrong)} that it does not')
-    for clause, count in run.explained.most_common():
-        print(f'#   {count:6} {clause}')
-    for line in run.wrong[:int(os.environ.get('POSTERN_DIFFERENTIAL_SHOW', '5'))]:
-        print('#', line)
-    return 1 if run.wrong or ended else 0
+    report(1, f'DKIM: {COUNT} messages', run)
+    report(2, f'ARC: {COUNT // 10} chains', chains)
+    print(f"{'not ok' if ended else 'ok'} 3 - our verifier ended well")
+    return 1 if run.wrong or chains.wrong or ended else 0
 
 
 if __name__ == '__main__':

@@ -200,8 +200,9 @@ def craft(rng, message, key, now):
 
 # -- Changes ------------------------------------------------------------------------------------------------------------
 
-def change(rng, message):
-    """A signed message and one change to it: what kind, and the outcome."""
+def change(rng, message, signature=b'dkim-signature'):
+    """A signed message and one change to it: what kind, and the outcome. `signature`: what the fields begin with that
+    sign."""
     head, _, text = message.partition(b'\r\n\r\n')
     fields = re.findall(rb'[^\r\n\t ](?:[^\r]|\r(?!\n)|\r\n(?=[ \t]))*\r\n', head + b'\r\n')
     at = rng.randrange(len(fields))
@@ -231,8 +232,7 @@ def change(rng, message):
         del fields[at]
     elif kind in ('letter', 'case-value', 'signature-letter', 'tag-value'):
         if kind in ('signature-letter', 'tag-value'):
-            signatures = [i for i, one in enumerate(fields) if one.lower().startswith(b'dkim-signature')]
-            at = signatures[0]
+            at = rng.choice([i for i, one in enumerate(fields) if one.lower().startswith(signature)])
         places = [m.start() for m in re.finditer(rb'[A-Za-z0-9]', fields[at]) if m.start() > fields[at].index(b':')]
         if places:
             place = rng.choice(places)
