@@ -2,9 +2,8 @@
 /*
  * signature_driver RECORD-FILE: signs and verifies, one request after another, as long as standard input lasts.
  *
- * A request is a line "VERB NOW LENGTH WORD..." and LENGTH bytes of message; the answer a line with a length and as many
- * bytes:
- *   dkim                                             one line for each signature, "RESULT SELECTOR REASON"
+ * A request is a line "VERB NOW LENGTH WORD..." and LENGTH bytes of message; the answer a line with a length and as
+ * many bytes: dkim                                             one line for each signature, "RESULT SELECTOR REASON"
  *   arc                                              "RESULT REASON"
  *   sign KEY-FILE DOMAIN SELECTOR FORM NAMES IDENTITY EXPIRE    the new field; IDENTITY "-": none
  *   seal KEY-FILE DOMAIN SELECTOR FORM NAMES AUTHSERV-ID        the new fields
