@@ -35,7 +35,7 @@ SEED = int(sys.argv[2]) if len(sys.argv) > 2 else 6376
 PEM_ED25519 = bytes.fromhex('302e020100300506032b657004220420')
 
 
-# -- Keys and what DNS says of them -------------------------------------------------------------------------------------
+# -- Keys and what DNS says of them ----
 
 def prime(rng, bits):
     small = [n for n in range(3, 4000, 2) if all(n % d for d in range(3, int(n ** 0.5) + 1, 2))]
@@ -144,7 +144,7 @@ class Service:
         return self.process.wait()
 
 
-# -- Verdicts: the selectors whose signatures pass, sorted -----------------------------------------------------------------
+# -- Verdicts: the selectors whose signatures pass, sorted ----
 
 def verdict_of_lines(answer):
     rows = [line.split(' ', 2) for line in answer.decode('utf-8', 'replace').splitlines()]
@@ -168,7 +168,7 @@ def verdict_of_dkimpy(message, world):
     return sorted(passed), told
 
 
-# -- What the RFC explains ---------------------------------------------------------------------------------------------------
+# -- What the RFC explains ----
 
 class Case:
     """One signature over which two differ: each test below looks at it and at nothing else."""
@@ -246,7 +246,7 @@ def explain(who, more, cases):
     return None
 
 
-# -- The run --------------------------------------------------------------------------------------------------------------
+# -- The run ----
 
 class Run:
     def __init__(self, world, ours, perl):
@@ -331,7 +331,7 @@ class Run:
             self.compare(changed, signer, key, suffix, kind)
 
 
-# -- ARC (RFC 8617), by ours and dkimpy -------------------------------------------------------------------------------------
+# -- ARC (RFC 8617), by ours and dkimpy ----
 
 def in_order(fields):
     """Whether the newest set stands first, as dkimpy takes for granted."""

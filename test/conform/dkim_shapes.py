@@ -81,7 +81,7 @@ def choose_names(rng):
     return [rng.choice([name, name.lower()]) for name in names]
 
 
-# -- A signer -----------------------------------------------------------------------------------------------------------
+# -- A signer ----
 
 def split(message):
     """The fields, each with its line end, and the body."""
@@ -198,7 +198,7 @@ def craft(rng, message, key, now):
     return (field[:mark] + signed + field[mark:] + '\r\n').encode() + message, kinds
 
 
-# -- Changes ------------------------------------------------------------------------------------------------------------
+# -- Changes ----
 
 def change(rng, message, signature=b'dkim-signature'):
     """A signed message and one change to it: what kind, and the outcome. `signature`: what the fields begin with that
