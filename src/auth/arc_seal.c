@@ -47,6 +47,27 @@ static bool foldable(struct bytes text)
 	return true;
 }
 
+/* Whether comments and quoted strings end in it: else the field is left out, since they would swallow what follows. */
+static bool closes(struct bytes text)
+{
+	bool quoted = false;
+	size_t depth = 0;
+	for (size_t i = 0; i < text.len; i++) {
+		uint8_t c = text.ptr[i];
+		if (c == '\\') {
+			if (++i == text.len)
+				return false;
+		} else if (c == '"' && depth == 0) {
+			quoted = !quoted;
+		} else if (c == '(' && !quoted) {
+			depth++;
+		} else if (c == ')' && depth > 0) {
+			depth--;
+		}
+	}
+	return depth == 0 && !quoted;
+}
+
 static void write_words(struct fold *fold, struct bytes text)
 {
 	for (size_t at = 0; at < text.len;) {
@@ -68,7 +89,7 @@ static bool our_results(struct arena *arena, struct bytes value, struct bytes id
 	bool ours = authres_parse(arena, value, &authres) == ERR_OK && bytes_eq_nocase(authres.id, id);
 	arena_rewind(arena, mark);
 	*ret = arc_text_results(value);
-	return ours && ret->len > 0 && !bytes_eq_nocase(*ret, BYTES_LIT("none")) && foldable(*ret);
+	return ours && ret->len > 0 && !bytes_eq_nocase(*ret, BYTES_LIT("none")) && foldable(*ret) && closes(*ret);
 }
 
 static enum err write_results(struct arc_seal_work *work)

@@ -41,12 +41,24 @@ static size_t name_length(struct bytes line, size_t *ret_colon)
 	return len;
 }
 
+/* Whether it is a field that relays and signers put on top of a message, as they find it: an mbox's first line too. */
+static bool is_put_on_top(struct bytes name)
+{
+	static const struct bytes names[] = {BYTES_INIT("dkim-signature"), BYTES_INIT("authentication-results"),
+					     BYTES_INIT("received"), BYTES_INIT("received-spf"),
+					     BYTES_INIT("return-path")};
+	for (size_t i = 0; i < ARRAY_LEN(names); i++)
+		if (bytes_eq_nocase(name, names[i]))
+			return true;
+	return bytes_starts_nocase(name, BYTES_LIT("arc-"));
+}
+
 /* What continues a field that is none is left out with it. */
 static enum err split(struct canon_message *message)
 {
 	struct bytes raw = message->raw;
 	size_t capacity = 0, at = 0, colon = 0;
-	bool in_field = false;
+	bool in_field = false, only_put_on_top = true;
 	message->body = bytes_from(raw, raw.len);
 	while (at < raw.len) {
 		struct line line = line_at(raw, at);
@@ -56,6 +68,7 @@ static enum err split(struct canon_message *message)
 		}
 		if (line.next > CANON_HEADER_MAX || message->n_fields == CANON_FIELDS_MAX) {
 			message->too_large = true;
+			message->left_at = at;
 			break;
 		}
 		size_t name_len;
@@ -80,9 +93,11 @@ static enum err split(struct canon_message *message)
 				.at = at,
 			};
 			in_field = true;
+			only_put_on_top = only_put_on_top && is_put_on_top(fields[message->n_fields - 1].name);
 		} else {
 			in_field = false;
-			message->junk = message->junk || at > 0 || !bytes_starts(line.text, BYTES_LIT("From "));
+			message->junk =
+				message->junk || !only_put_on_top || !bytes_starts(line.text, BYTES_LIT("From "));
 		}
 		at = line.next;
 	}
@@ -163,6 +178,20 @@ const struct canon_name *canon_message_name(const struct canon_message *message,
 	if (message->n_names == 0)
 		return NULL;
 	return bsearch(&name, message->names, message->n_names, sizeof(message->names[0]), compare_name);
+}
+
+size_t canon_message_beyond(const struct canon_message *message, struct bytes name)
+{
+	size_t n = 0, colon;
+	for (size_t at = message->left_at; message->too_large && at < message->raw.len;) {
+		struct line line = line_at(message->raw, at);
+		if (line.text.len == 0)
+			break;
+		size_t len = ascii_is_blank(line.text.ptr[0]) ? 0 : name_length(line.text, &colon);
+		n += len > 0 && bytes_eq_nocase(bytes_sub(line.text, 0, len), name);
+		at = line.next;
+	}
+	return n;
 }
 
 /* -- A buffer before the hash, which takes large pieces faster than many small ones ---- */

@@ -14,8 +14,8 @@
 
 struct arena;
 
-#define CANON_HEADER_MAX ((size_t)1 << 20)
-#define CANON_FIELDS_MAX 10000
+#define CANON_HEADER_MAX ((size_t)8 << 20)
+#define CANON_FIELDS_MAX 20000
 
 enum canon { CANON_SIMPLE, CANON_RELAXED };
 
@@ -44,16 +44,19 @@ struct canon_message {
 	struct canon_name *names; /* sorted, for canon_message_name() */
 	size_t n_names;
 	bool too_large;
+	size_t left_at; /* when too_large: where the reading stopped */
 	bool junk; /* a line of the header is no field and continues none; some readers take it for the body's first */
 	bool crlf; /* its first line ends in CRLF, as new fields shall */
 	struct canon_body_hash *bodies; /* those known already */
 };
 
-/* Lines before the empty one that are no field and continue none are left out, and marked; an mbox's first line is not.
- */
+/* Lines before the empty one that are no field and continue none are left out, and marked; an mbox's "From " line is
+ * not, above which relays and signers may have put theirs. */
 NODISCARD enum err canon_message_read(struct arena *arena, struct bytes raw, struct canon_message **ret_message);
 /* The fields of that name, in any case; NULL when there is none. */
 const struct canon_name *canon_message_name(const struct canon_message *message, struct bytes name);
+/* How many fields of that name stand in what was not read of a header that is too large. */
+size_t canon_message_beyond(const struct canon_message *message, struct bytes name);
 
 /* One field, line end included. */
 void canon_field_hash(struct crypto_hash *hash, enum canon canon, struct bytes raw);

@@ -136,6 +136,7 @@ enum err dkim_begin(struct canon_message *message, const struct dkim_options *op
 {
 	const struct canon_name *name = canon_message_name(message, BYTES_LIT("dkim-signature"));
 	size_t there = name ? name->count : 0, n = MIN(there, (size_t)DKIM_SIGNATURES_MAX);
+	size_t left_out = there - n + canon_message_beyond(message, BYTES_LIT("dkim-signature"));
 	struct dkim *dkim = arena_new(message->arena, struct dkim, 1);
 	if (!dkim)
 		return ERR_NOMEM;
@@ -147,8 +148,9 @@ enum err dkim_begin(struct canon_message *message, const struct dkim_options *op
 	for (size_t i = 0; i < n; i++) /* names have the lowest field first */
 		TRY(read_one(dkim, name->fields[there - 1 - i]));
 	TRY(hash_bodies(dkim));
-	if (there > n) {
-		struct bytes reason = arena_printf(message->arena, "%zu more signatures were left out", there - n);
+	if (left_out > 0) {
+		struct bytes reason = arena_printf(message->arena, "%zu more signature%s left out", left_out,
+						   left_out == 1 ? " was" : "s were");
 		if (!reason.ptr)
 			return ERR_NOMEM;
 		dkim->signatures[dkim->count++] = (struct dkim_signature){

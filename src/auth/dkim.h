@@ -47,7 +47,7 @@ struct dkim_signature {
 	/* As far as they could be read; empty otherwise. */
 	struct bytes domain;              /* d=, lower case */
 	struct bytes selector;            /* s= */
-	struct bytes identity;            /* i=, or "@" and d= */
+	struct bytes identity;            /* i=, decoded, or "@" and d= */
 	struct bytes algorithm;           /* a=, lower case */
 	const struct bytes *signed_names; /* h=, lower case, in order */
 	size_t n_signed;

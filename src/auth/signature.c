@@ -73,9 +73,10 @@ static bool read_names(struct reader *reader)
 	bool domain_good = domain && normalise(reader, &sig->domain);
 	if (sig->kind != SIGNATURE_DKIM)
 		sig->instance = identity ? signature_instance(identity->value) : 0;
-	else if (identity)
-		sig->identity = identity->value;
-	else if (domain)
+	else if (identity) {
+		enum err err = tag_quoted_printable(reader->arena, identity->value, &sig->identity);
+		reader->no_memory = reader->no_memory || err != ERR_OK;
+	} else if (domain)
 		sig->identity = arena_printf(reader->arena, "@%.*s", BYTES_FMT(sig->domain));
 	if (sig->kind == SIGNATURE_DKIM && !identity && domain && !sig->identity.ptr)
 		reader->no_memory = true;

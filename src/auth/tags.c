@@ -115,6 +115,32 @@ bool tag_has_piece(struct bytes value, struct bytes word)
 	return false;
 }
 
+static unsigned hex_value(uint8_t c)
+{
+	return ascii_is_digit(c) ? (unsigned)(c - '0') : (unsigned)(ascii_lower(c) - 'a' + 10);
+}
+
+enum err tag_quoted_printable(struct arena *arena, struct bytes value, struct bytes *ret_text)
+{
+	uint8_t *out = arena_alloc_raw(arena, value.len + 1);
+	size_t len = 0;
+	if (!out)
+		return ERR_NOMEM;
+	for (size_t i = 0; i < value.len; i++) {
+		uint8_t c = value.ptr[i];
+		if (tag_is_blank(c))
+			continue;
+		if (c == '=' && i + 2 < value.len && ascii_is_xdigit(value.ptr[i + 1]) &&
+		    ascii_is_xdigit(value.ptr[i + 2])) {
+			c = (uint8_t)(hex_value(value.ptr[i + 1]) << 4 | hex_value(value.ptr[i + 2]));
+			i += 2;
+		}
+		out[len++] = c;
+	}
+	*ret_text = bytes_make(out, len);
+	return ERR_OK;
+}
+
 #define NO_DIGIT 64
 
 static const uint8_t base64_values[256] = {

@@ -48,4 +48,7 @@ bool tag_has_piece(struct bytes value, struct bytes word);
 /* Base64 that may be folded anywhere (RFC 6376 2.10). ERR_SYNTAX: other characters, wrong padding, or empty. *ret_at
  * (may be NULL) is the byte that is wrong. */
 NODISCARD enum err tag_base64(struct arena *arena, struct bytes value, struct bytes *ret_data, size_t *ret_at);
+/* dkim-quoted-printable (RFC 6376 2.11): what blanks and folds stand in it means nothing; "=" before anything but two
+ * hexadecimal digits stays. ERR_NOMEM. */
+NODISCARD enum err tag_quoted_printable(struct arena *arena, struct bytes value, struct bytes *ret_text);
 bool tag_is_blank(uint8_t c); /* of folds too: space, HT, CR, LF */

@@ -60,7 +60,7 @@ static bool read_canon(const char *text, enum canon *ret_header, enum canon *ret
 	return false;
 }
 
-/* "a:b:c". NULL for an option that was not given; a name that is none is found by who signs. */
+/* "a:b:c", "" for none. NULL for an option that was not given; a name that is none is found by who signs. */
 static bool read_names(struct arena *arena, const char *text, struct bytes **ret_names, size_t *ret_n)
 {
 	struct bytes rest = bytes_from_cstr(text), piece;
@@ -69,7 +69,7 @@ static bool read_names(struct arena *arena, const char *text, struct bytes **ret
 	if (!text)
 		return true;
 	*ret_names = arena_new(arena, struct bytes, NAMES_MAX);
-	while (*ret_names && bytes_split(&rest, ':', &piece)) {
+	while (*ret_names && *text && bytes_split(&rest, ':', &piece)) {
 		if (*ret_n == NAMES_MAX)
 			return false;
 		(*ret_names)[(*ret_n)++] = bytes_trim(piece);

@@ -51,7 +51,15 @@ static const struct option options_of_all[] = {
 };
 
 /* Names that libunbound answers itself unless told otherwise; with servers of one's own they are names like others. */
-static const char *const own_zones[] = {"test.", "invalid.", "localhost.", "onion.", "home.arpa."};
+static const char *const own_zones[] = {
+	"test.",
+	"invalid.",
+	"localhost.",
+	"onion.",
+	"home.arpa.",
+	"127.in-addr.arpa.",
+	"1.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.ip6.arpa.",
+};
 
 static enum err set(struct ub_ctx *ctx, const char *name, const char *value, struct error *reterr)
 {

@@ -154,6 +154,9 @@ static const struct {
 	{"a fold first", " x\r\nA: b\r\n\r\nx", 1, "x", true, true},
 	{"a bare CR ends no line", "A: b\rC: d\r\r\nE: f\r\n\r\nx", 2, "x", true, false},
 	{"a CR alone is no empty line", "A: b\r\n\r\r\n\r\nx", 1, "x", true, true},
+	{"an mbox's line below what was put on top", "Received: b\nARC-Seal: c\nFrom a@b Tue\nA: b\n\nx", 3, "x", false,
+	 false},
+	{"an mbox's line in the midst", "Received: b\nA: b\nFrom a@b Tue\nC: d\n\nx", 3, "x", false, true},
 	{"an mbox's line first", "From a@b Tue Nov 14 22:13:20 2023\nA: b\n\nx", 1, "x", false, false},
 	{"one further down", "A: b\n>From a\n\nx", 1, "x", false, true},
 };
@@ -210,7 +213,7 @@ static void a_signature_is_hashed_without_its_value(void **state)
 static void large_headers_are_marked(void **state)
 {
 	(void)state;
-	CLEANUP(buf_done) struct buf many = BUF_INIT(1 << 20), large = BUF_INIT(4 << 20);
+	CLEANUP(buf_done) struct buf many = BUF_INIT(1 << 20), large = BUF_INIT(CANON_HEADER_MAX + 1024);
 	struct canon_message *message;
 	for (size_t i = 0; i < CANON_FIELDS_MAX; i++)
 		buf_add_cstr(&many, "A: b\r\n");
@@ -223,9 +226,11 @@ static void large_headers_are_marked(void **state)
 	buf_add_cstr(&large, "A: ");
 	for (size_t i = 0; i < CANON_HEADER_MAX; i++)
 		buf_add_byte(&large, 'x');
-	buf_add_cstr(&large, "\r\n\r\n");
+	assert_int_equal(canon_message_beyond(message, BYTES_LIT("a")), 1);
+	buf_add_cstr(&large, "\r\nS: 1\r\n s: folded\r\ns : 2\r\nT: 1\r\n\r\nS: body\r\n");
 	assert_ok(canon_message_read(arena, buf_bytes(&large), &message));
 	assert_true(message->too_large);
+	assert_int_equal(canon_message_beyond(message, BYTES_LIT("s")), 2);
 }
 
 static int setup(void **state)

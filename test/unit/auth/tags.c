@@ -155,6 +155,29 @@ static void base64_may_be_folded_and_unpadded(void **state)
 	}
 }
 
+static void quoted_printable_is_decoded(void **state)
+{
+	(void)state;
+	static const struct {
+		const char *text, *decoded;
+	} cases[] = {
+		{"joe@example.com", "joe@example.com"},
+		{"", ""},
+		{" j o\r\n\te ", "joe"},
+		{"a=20b=3Bc=3dd", "a b;c=d"},
+		{"=4", "=4"},
+		{"a=", "a="},
+		{"=4g=zz==41", "=4g=zz=A"},
+		{"=3D41", "=41"},
+		{"=E2=82=AC", "\xe2\x82\xac"},
+	};
+	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+		struct bytes text;
+		assert_ok(tag_quoted_printable(arena, bytes_from_cstr(cases[i].text), &text));
+		assert_bytes_str(text, cases[i].decoded);
+	}
+}
+
 static void key_records_are_read(void **state)
 {
 	(void)state;
@@ -213,6 +236,7 @@ static const struct CMUnitTest tests[] = {
 	cmocka_unit_test_setup_teardown(there_are_64_tags_at_most, setup, teardown),
 	cmocka_unit_test_setup_teardown(pieces_stand_between_colons, setup, teardown),
 	cmocka_unit_test_setup_teardown(base64_may_be_folded_and_unpadded, setup, teardown),
+	cmocka_unit_test_setup_teardown(quoted_printable_is_decoded, setup, teardown),
 	cmocka_unit_test_setup_teardown(key_records_are_read, setup, teardown),
 };
 UNIT_MAIN(tests)
