@@ -291,6 +291,26 @@ NORETURN static void run_child(void *ctx)
 	_exit(1);
 }
 
+/*
+ * A gate gives messages to a scanner as soon as it knows it, and blames the message when the scanner ends. So it learns
+ * of one that is ready, not of one that still begins.
+ */
+static bool meet_later(const struct entry *a, const struct entry *b)
+{
+	const struct entry *scanner = a->role == ROLE_SCANNER ? a : b, *gate = scanner == a ? b : a;
+	return scanner->role == ROLE_SCANNER && gate->role == ROLE_GATE && scanner->state == CHILD_STARTING;
+}
+
+static void meet_gates(struct entry *scanner)
+{
+	struct supervisor *supervisor = scanner->supervisor;
+	for (size_t i = 0; i < CHILDREN_MAX; i++) {
+		struct entry *gate = &supervisor->children[i];
+		if (gate->state != CHILD_NONE && gate->role == ROLE_GATE && gate->generation == scanner->generation)
+			introduce(gate, scanner);
+	}
+}
+
 static bool spawn(struct supervisor *supervisor, struct generation *generation, enum wire_role role, uint32_t index)
 {
 	struct entry *entry = NULL;
@@ -333,7 +353,7 @@ static bool spawn(struct supervisor *supervisor, struct generation *generation, 
 	}
 	for (size_t i = 0; i < CHILDREN_MAX; i++) {
 		struct entry *other = &supervisor->children[i];
-		if (other == entry)
+		if (other == entry || meet_later(entry, other))
 			continue;
 		if (are_peers(entry, other) ||
 		    (are_peers(other, entry) && other->state != CHILD_NONE && other->state != CHILD_DRAINING))
@@ -502,8 +522,11 @@ static void on_control(void *ctx, struct bytes payload, int fd)
 		return;
 	}
 	if (any.type == WIRE_READY) {
-		if (entry->state == CHILD_STARTING)
+		if (entry->state == CHILD_STARTING) {
 			entry->state = CHILD_READY;
+			if (entry->role == ROLE_SCANNER)
+				meet_gates(entry);
+		}
 		if (all_ready(supervisor))
 			on_all_ready(supervisor);
 	} else if (any.type == WIRE_ZONE) {
