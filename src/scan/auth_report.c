@@ -156,6 +156,45 @@ static void add_dmarc(struct writer *writer, const struct scan_auth *auth, char 
 	property(row, "header", "from", dmarc->domain);
 }
 
+static bool is_dkim(const struct authres_result *row)
+{
+	return bytes_eq(row->method, BYTES_LIT("dkim"));
+}
+
+/* What the row takes, as the only one of a field. */
+static size_t room_of(struct authres_result *row, struct bytes authserv_id)
+{
+	CLEANUP(buf_done) struct buf buf = BUF_INIT(2 * AUTHRES_FIELD_MAX);
+	struct authres field = {.id = authserv_id, .results = row, .n_results = 1};
+	(void)authres_write(&buf, &field);
+	return buf.len;
+}
+
+/*
+ * A sender may sign as often and as long as it likes: that must not push out what is said of SPF, ARC and DMARC, nor
+ * signatures that are good. Other signatures go where there is no room for them.
+ */
+static void make_room(struct writer *writer, struct bytes authserv_id)
+{
+	bool kept[RESULTS_MAX] = {0};
+	size_t used = 0, n = 0;
+	for (unsigned turn = 0; turn < 3; turn++) {
+		for (size_t i = 0; i < writer->count; i++) {
+			struct authres_result *row = &writer->results[i];
+			bool good = bytes_eq(row->result, BYTES_LIT("pass"));
+			if (turn != (!is_dkim(row) ? 0U : good ? 1U : 2U))
+				continue;
+			size_t room = room_of(row, authserv_id);
+			kept[i] = used + room <= AUTHRES_FIELD_MAX;
+			used += kept[i] ? room : 0;
+		}
+	}
+	for (size_t i = 0; i < writer->count; i++)
+		if (kept[i])
+			writer->results[n++] = writer->results[i];
+	writer->count = n;
+}
+
 void scan_auth_field(struct buf *buf, const struct scan_auth *auth, struct bytes authserv_id)
 {
 	struct writer *writer = mem_new(struct writer, 1);
@@ -175,6 +214,13 @@ void scan_auth_field(struct buf *buf, const struct scan_auth *auth, struct bytes
 		add_dmarc(writer, auth, dmarc_comment, sizeof(dmarc_comment));
 	}
 	struct authres field = {.id = authserv_id, .results = writer->results, .n_results = writer->count};
-	(void)authres_write(buf, &field);
+	size_t begin = buf->len;
+	if (authres_write(buf, &field) < writer->count || buf_err(buf) != ERR_OK) {
+		make_room(writer, authserv_id);
+		field.n_results = writer->count;
+		buf->len = begin;
+		buf->err = ERR_OK;
+		(void)authres_write(buf, &field);
+	}
 	mem_free(writer);
 }

@@ -204,6 +204,10 @@ def check_long_results(tap, world):
     data = world.delivered('long tags')
     ours = [value for value in fields(data, 'Authentication-Results') if value.startswith('mx.example.org;')]
     tap.ok(len(ours) == 1 and '\\"' * 400 in ours[0] and 'spf=softfail' in ours[0], 'long tags are told whole', ours)
+    world.from_other(message(subject='many tags', sender='x@soft.example', extra=extra * 90), 'x@soft.example')
+    ours = [value for value in fields(world.delivered('many tags'), 'Authentication-Results') if value.startswith('mx.example.org;')]
+    tap.ok(len(ours) == 1 and all(part in ours[0] for part in ('spf=softfail', 'arc=none', 'dmarc=')) and len(ours[0]) < 22000,
+           'many signatures do not push out the other results', ours)
     longest = max(len(line) for line in data.split(b'\r\n\r\n', 1)[0].split(b'\r\n') if b'DKIM-Signature' not in line and b'h=from' not in line)
     tap.ok(longest <= 998, 'in lines of at most 998 bytes', longest)
 
