@@ -73,7 +73,7 @@ def check_dead_dns(tap):
             killed |= pids
         thread.join()
         tap.ok(thread_result[0][0] == 'accept' and 'unscannable' not in thread_result[0][1],
-               'scanners that die while a message waits are not its fault', thread_result)
+               'scanners that die while a message waits are not its fault', (thread_result, world.postern.log()[-4000:]))
         tap.equal(world.postern.stop(), 0, 'the daemons end well')
         tap.equal(world.postern.reports(), [], 'no sanitizer speaks')
 
