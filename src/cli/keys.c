@@ -7,6 +7,7 @@
 #include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -55,15 +56,16 @@ static int lock_folder(struct job *job)
 	const char *folder =
 		(const char *)arena_printf(job->arena, "%.*s/keys", BYTES_FMT(job->settings.state_dir)).ptr;
 	const char *state = arena_cstr(job->arena, job->settings.state_dir);
+	struct stat st;
 	if (!folder || !state)
 		return opt_wrong(job->set, "not enough memory");
-	/* What root makes here belongs to the user of the daemons. */
 	if (file_make_folder(state, 0700) != ERR_OK)
 		return opt_wrong(job->set, "%s: %s", state, strerror(errno));
-	if (!load_become_owner(state))
-		return opt_wrong(job->set, "%s: cannot become its owner", state);
-	if (file_make_folder(folder, 0700) != ERR_OK)
+	if (file_make_folder(folder, 0700) != ERR_OK || lstat(folder, &st) != 0)
 		return opt_wrong(job->set, "%s: %s", folder, strerror(errno));
+	/* The state folder is the daemons'; who takes one of them over could have put something else here. */
+	if (!S_ISDIR(st.st_mode) || st.st_uid != geteuid())
+		return opt_wrong(job->set, "%s: this is not a folder of the user who runs this command", folder);
 	const char *lock = (const char *)arena_printf(job->arena, "%s/lock", folder).ptr;
 	job->lock = lock ? open(lock, O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0600) : -1;
 	if (job->lock < 0 || lockf(job->lock, F_LOCK, 0) != 0)

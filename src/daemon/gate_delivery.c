@@ -27,11 +27,12 @@ static bool speaks_for_us(void *transaction, struct bytes value)
 	return transaction_speaks_for_us(transaction, value);
 }
 
-/* Our fields on top, foreign ones of ours out, the subject tagged where it is to be. */
+/* Our fields on top, foreign ones of ours out, the subject tagged where it is to be and is not signed. */
 static void begin_output(struct session *session, bool tag)
 {
 	CLEANUP(buf_done) struct buf field = BUF_INIT(GATE_FIELDS_MAX);
 	struct output *output = &session->output;
+	tag = tag && session->transaction->verdict.signatures.len == 0;
 	transaction_fields(session->transaction, &field);
 	*output = (struct output){
 		.sending = true,

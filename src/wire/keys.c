@@ -30,20 +30,25 @@ const char *keys_secret_path(struct arena *arena, struct bytes state_dir, const 
 		.ptr;
 }
 
-enum err keys_read(struct arena *arena, struct bytes state_dir, struct keyring *ret_ring, struct error *reterr)
+enum err keys_read_index(struct arena *arena, struct bytes state_dir, struct bytes *ret_text, struct error *reterr)
 {
 	const char *path = keys_index_path(arena, state_dir);
-	struct bytes text = {0};
+	*ret_text = (struct bytes){0};
+	errno = 0;
+	enum err err = path ? file_read(arena, path, KEYRING_TEXT_MAX, ret_text) : ERR_NOMEM;
+	return err == ERR_OK || (err == ERR_IO && errno == ENOENT) ? ERR_OK : failed(reterr, err, path);
+}
+
+enum err keys_read(struct arena *arena, struct bytes state_dir, struct keyring *ret_ring, struct error *reterr)
+{
+	struct bytes text;
 	struct error why;
 	*ret_ring = (struct keyring){0};
-	errno = 0;
-	enum err err = path ? file_read(arena, path, KEYRING_TEXT_MAX, &text) : ERR_NOMEM;
-	if (err == ERR_IO && errno == ENOENT)
-		return ERR_OK;
-	if (err != ERR_OK)
-		return failed(reterr, err, path);
-	err = keyring_parse(arena, text, ret_ring, &why);
-	return err == ERR_OK ? ERR_OK : error_set(reterr, err, why.at, "%.80s: %.70s", path, why.text);
+	TRY(keys_read_index(arena, state_dir, &text, reterr));
+	enum err err = keyring_parse(arena, text, ret_ring, &why);
+	return err == ERR_OK ? ERR_OK
+			     : error_set(reterr, err, why.at, "%.*s/keys/index: %.70s",
+					 BYTES_FMT(bytes_sub(state_dir, 0, 60)), why.text);
 }
 
 enum err keys_write(struct arena *arena, struct bytes state_dir, const struct keyring *ring, struct error *reterr)

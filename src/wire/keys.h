@@ -10,7 +10,10 @@
  */
 #include "auth/keyring.h"
 
-/* Where there is no index the list is empty. */
+/* The text of the index; where there is none it is empty. */
+NODISCARD enum err keys_read_index(struct arena *arena, struct bytes state_dir, struct bytes *ret_text,
+				   struct error *reterr);
+/* The list that it is. */
 NODISCARD enum err keys_read(struct arena *arena, struct bytes state_dir, struct keyring *ret_ring,
 			     struct error *reterr);
 NODISCARD enum err keys_write(struct arena *arena, struct bytes state_dir, const struct keyring *ring,
