@@ -52,7 +52,9 @@ NODISCARD enum err arc_step(struct arc *arc, const struct dns_host *host, enum a
 
 struct arc_seal_options {
 	struct bytes domain, selector;
-	struct bytes authserv_id;  /* whose Authentication-Results are taken over */
+	struct bytes authserv_id; /* whose Authentication-Results are taken over */
+	/* The value of that field where the message does not have it yet; those in the message do not count then. */
+	struct bytes results;
 	enum canon header, body;   /* of the message signature */
 	const struct bytes *names; /* h= of the message signature; NULL: what arc_seal.c thinks good */
 	size_t n_names;

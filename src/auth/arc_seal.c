@@ -99,11 +99,13 @@ static enum err write_results(struct arc_seal_work *work)
 	const struct canon_message *message = work->arc->message;
 	const struct canon_name *name = canon_message_name(message, BYTES_LIT("authentication-results"));
 	struct bytes id = work->options.authserv_id, results;
+	const struct bytes *given = work->options.results.ptr ? &work->options.results : NULL;
 	bool any = false;
 	fold_printf(&fold, "i=%u;", work->instance);
 	fold_printf(&fold, "%.*s;", BYTES_FMT(id));
-	for (size_t i = name ? name->count : 0; i > 0; i--) { /* the top first */
-		if (!our_results(work->arena, message->fields[name->fields[i - 1]].value, id, &results))
+	for (size_t i = given ? 1 : name ? name->count : 0; i > 0; i--) { /* the top first */
+		struct bytes value = given ? *given : message->fields[name->fields[i - 1]].value;
+		if (!our_results(work->arena, value, id, &results))
 			continue;
 		if (any) {
 			buf_add_byte(&buf, ';');

@@ -278,6 +278,50 @@ enum err crypto_key_read_pem(struct bytes pem, struct crypto_key **ret_key, stru
 	return ERR_OK;
 }
 
+enum err crypto_key_new(enum crypto_type type, unsigned bits, struct crypto_key **ret_key)
+{
+	*ret_key = NULL;
+	if (type == CRYPTO_RSA && (bits < CRYPTO_RSA_MIN || bits > CRYPTO_RSA_MAX))
+		return ERR_UNSUPPORTED;
+	struct crypto_key *key = mem_new(struct crypto_key, 1);
+	if (!key)
+		return ERR_NOMEM;
+	*key = (struct crypto_key){.type = type, .bits = type == CRYPTO_RSA ? bits : 8 * ED25519_LEN, .private = true};
+	key->pkey = type == CRYPTO_RSA ? EVP_PKEY_Q_keygen(NULL, NULL, "RSA", (size_t)bits)
+				       : EVP_PKEY_Q_keygen(NULL, NULL, "ED25519");
+	ERR_clear_error();
+	if (!key->pkey) {
+		crypto_key_free(&key);
+		return ERR_INTERNAL;
+	}
+	*ret_key = key;
+	return ERR_OK;
+}
+
+enum err crypto_key_write_pem(const struct crypto_key *key, uint8_t *text, size_t size, size_t *ret_len)
+{
+	char *pem = NULL;
+	*ret_len = 0;
+	if (!key->private)
+		return ERR_UNSUPPORTED;
+	BIO *bio = BIO_new(BIO_s_secmem());
+	bool written = bio && PEM_write_bio_PKCS8PrivateKey(bio, key->pkey, NULL, NULL, 0, NULL, NULL) == 1;
+	long len = written ? BIO_get_mem_data(bio, &pem) : 0;
+	bool fits = len > 0 && (size_t)len <= size;
+	if (fits) {
+		memcpy(text, pem, (size_t)len);
+		*ret_len = (size_t)len;
+	}
+	BIO_free(bio); /* wipes what it held */
+	ERR_clear_error();
+	return fits ? ERR_OK : written ? ERR_LIMIT : ERR_NOMEM;
+}
+
+void crypto_wipe(void *secret, size_t len)
+{
+	OPENSSL_cleanse(secret, len);
+}
+
 void crypto_key_free(struct crypto_key **key)
 {
 	if (!*key)

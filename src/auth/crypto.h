@@ -64,7 +64,16 @@ NODISCARD enum err crypto_key_read(enum crypto_type type, struct bytes data, enu
 /* A private key: PEM, PKCS#8 or PKCS#1, not encrypted. ERR_SYNTAX, ERR_UNSUPPORTED (neither RSA of the sizes above nor
  * Ed25519, or encrypted) with a text. */
 NODISCARD enum err crypto_key_read_pem(struct bytes pem, struct crypto_key **ret_key, struct error *reterr);
+/* A new private key: RSA of `bits` (CRYPTO_RSA_MIN to CRYPTO_RSA_MAX), or Ed25519, whose size is always the same.
+ * ERR_UNSUPPORTED for another size, ERR_INTERNAL when the library makes none. */
+NODISCARD enum err crypto_key_new(enum crypto_type type, unsigned bits, struct crypto_key **ret_key);
+/* A private key as PEM (PKCS#8, not encrypted) into `text` of `size` bytes, which the caller wipes. ERR_LIMIT when it
+ * has no room, ERR_UNSUPPORTED for a public key. */
+#define CRYPTO_PEM_MAX 8192
+NODISCARD enum err crypto_key_write_pem(const struct crypto_key *key, uint8_t *text, size_t size, size_t *ret_len);
 void crypto_key_free(struct crypto_key **key);
+/* Overwrites a secret, whatever the compiler thinks of it. */
+void crypto_wipe(void *secret, size_t len);
 
 enum crypto_type crypto_key_type(const struct crypto_key *key);
 unsigned crypto_key_bits(const struct crypto_key *key);

@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "auth/dkim_key.h"
 
+#include "auth/fold.h"
 #include "auth/tags.h"
+#include "base/arena.h"
 
 #include "base/banned.h"
 
@@ -44,4 +46,31 @@ enum err dkim_key_read(struct arena *arena, struct bytes record, struct dkim_key
 	if (err == ERR_SYNTAX)
 		return error_set(reterr, err, key->value_at + wrong, "p= is not base64");
 	return err;
+}
+
+#define STRING_MAX 255 /* of a TXT record (RFC 1035 3.3) */
+
+enum err dkim_key_write(struct arena *arena, const struct crypto_key *key, struct bytes *ret_record)
+{
+	CLEANUP(buf_done) struct buf buf = BUF_INIT(8192);
+	struct fold fold = {.buf = &buf};
+	struct bytes data;
+	TRY(crypto_key_public(key, arena, &data));
+	buf_printf(&buf, "v=DKIM1; k=%s; p=", crypto_key_type(key) == CRYPTO_RSA ? "rsa" : "ed25519");
+	while (data.len > 0) { /* pieces of whole groups, so that no padding comes between them */
+		struct bytes piece = bytes_sub(data, 0, 300);
+		fold_base64(&fold, piece, true);
+		data = bytes_from(data, piece.len);
+	}
+	TRY(buf_err(&buf));
+	*ret_record = arena_copy(arena, buf_bytes(&buf));
+	return ret_record->ptr ? ERR_OK : ERR_NOMEM;
+}
+
+void dkim_key_zone_line(struct buf *buf, struct bytes name, struct bytes record)
+{
+	buf_printf(buf, "%.*s. %d IN TXT (", BYTES_FMT(name), DKIM_KEY_TTL);
+	for (; record.len > 0; record = bytes_from(record, STRING_MAX))
+		buf_printf(buf, " \"%.*s\"", BYTES_FMT(bytes_sub(record, 0, STRING_MAX)));
+	buf_add_cstr(buf, " )");
 }

@@ -6,6 +6,7 @@
 #include "auth/crypto.h"
 
 struct arena;
+struct buf;
 
 struct dkim_key {
 	enum crypto_type type;
@@ -20,3 +21,12 @@ struct dkim_key {
  */
 NODISCARD enum err dkim_key_read(struct arena *arena, struct bytes record, struct dkim_key *ret_key,
 				 struct error *reterr);
+
+/*
+ * The record to publish for that key: "v=DKIM1; k=rsa; p=...", one text, which DNS carries in strings of 255 bytes.
+ * ERR_NOMEM.
+ */
+NODISCARD enum err dkim_key_write(struct arena *arena, const struct crypto_key *key, struct bytes *ret_record);
+/* The record as a line of a zone file (RFC 1035 5.1), `name` without a dot at its end: strings of 255 bytes at most. */
+#define DKIM_KEY_TTL 3600 /* seconds */
+void dkim_key_zone_line(struct buf *buf, struct bytes name, struct bytes record);

@@ -12,6 +12,7 @@
 	X(auth, "auth", "who really sent a message: SPF, DKIM, ARC, DMARC")                                            \
 	X(spf, "spf", "whether a host may send mail for a domain")                                                     \
 	X(sign, "sign", "sign a message by DKIM, or seal it by ARC")                                                   \
+	X(keys, "keys", "the keys that sign outgoing mail: make, list, rotate, their DNS records")                     \
 	X(checks, "checks", "list the checks, or explain one")                                                         \
 	X(fit, "fit", "fit the weights of the checks to known mail")                                                   \
 	X(trace, "trace", "what happened to a message: who, to whom, when, and why")                                   \

@@ -28,6 +28,7 @@ static const char *const actions_or_inherit[] = {"deliver", "tag",      "quarant
 						 "discard", "tempfail", "inherit",    NULL};
 
 static const char *const dmarc_modes[] = {"rfc9989", "rfc7489", NULL};
+static const char *const signing_failures[] = {"tempfail", "deliver", NULL};
 static const char *const dnssec_choices[] = {"auto", "on", "off", NULL};
 
 #define F(field, ctype) .offset = CONF_FIELD(struct settings, field, ctype)
@@ -622,6 +623,37 @@ static const struct conf_key keys[] = {
 	 .fallback = "false",
 	 .manual = "Start even where the kernel cannot lock the daemons up. Only for tests on old kernels: hostile "
 		   "mail is read by them."},
+	{.key = "signing.authenticated",
+	 .type = CONF_BOOL,
+	 F(signing_authenticated, bool),
+	 .fallback = "true",
+	 .manual = "Whether mail of authenticated users is signed by DKIM: when postern keys has an active key for the "
+		   "domain of its author, or for a domain above it."},
+	{.key = "signing.networks",
+	 .type = CONF_STRINGS,
+	 F(signing_networks, struct conf_strings),
+	 .fallback = "",
+	 .manual = "Clients (address or address/bits) whose mail is signed likewise, without authentication: your own "
+		   "senders, and no server that also passes on mail from outside."},
+	{.key = "signing.failure",
+	 .type = CONF_CHOICE,
+	 F(signing_failure, int),
+	 .fallback = "tempfail",
+	 .choices = signing_failures,
+	 .manual = "What becomes of mail that should be signed by DKIM while the signer cannot: the sender is told to "
+		   "come again, or it goes on unsigned, and others may refuse it. A missing ARC seal never holds "
+		   "mail up."},
+	{.key = "signing.arc_domain",
+	 .type = CONF_STRING,
+	 F(signing_arc_domain, struct bytes),
+	 .fallback = "",
+	 .manual = "The domain in whose name mail of others is sealed by ARC as it goes on, with its active key of "
+		   "postern keys. Empty: nothing is sealed."},
+	{.key = "signing.arc_for",
+	 .type = CONF_STRINGS,
+	 F(signing_arc_for, struct conf_strings),
+	 .fallback = "*",
+	 .manual = "Recipients whose mail is sealed, since it is forwarded from here: as in recipients.match."},
 };
 _Static_assert(ARRAY_LEN(keys) <= SETTINGS_KEYS_MAX, "SETTINGS_KEYS_MAX is too small");
 const struct conf_group settings_keys = {keys, ARRAY_LEN(keys), sizeof(struct settings)};

@@ -34,6 +34,9 @@ enum settings_place { SET_PLACE_VAULT, SET_PLACE_QUEUE, SET_PLACE_MAILBOX };
 
 enum settings_dnssec { SET_DNSSEC_AUTO, SET_DNSSEC_ON, SET_DNSSEC_OFF };
 
+/* What becomes of mail that should be signed and cannot be now. */
+enum settings_signing_failure { SET_UNSIGNED_TEMPFAIL, SET_UNSIGNED_DELIVER };
+
 /* A zone that a server of its own answers for. */
 struct settings_dns_zone {
 	struct bytes name, server;
@@ -104,9 +107,15 @@ struct settings {
 	bool report_dmarc;
 	struct bytes report_from, report_org, report_contact, report_next_hop;
 	int64_t report_spread;
+
+	bool signing_authenticated;
+	struct conf_strings signing_networks;
+	int signing_failure; /* enum settings_signing_failure */
+	struct bytes signing_arc_domain;
+	struct conf_strings signing_arc_for;
 };
 
-#define SETTINGS_KEYS_MAX 96
+#define SETTINGS_KEYS_MAX 128
 struct settings_origin {
 	struct bytes file;
 	size_t lines[SETTINGS_KEYS_MAX]; /* of each key; 0: the default */

@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <unistd.h>
 
+#include "auth/keyring.h"
 #include "base/mem.h"
 #include "sys/ipc.h"
 #include "sys/log.h"
@@ -55,6 +56,15 @@ static const struct ipc_ops control_ops = {on_control, on_control_closed};
 const struct heritage *child_heritage(const struct child *child)
 {
 	return child->heritage;
+}
+
+void child_keyring(const struct child *child, struct arena *arena, struct keyring *ret_ring)
+{
+	struct error error;
+	if (keyring_parse(arena, child->heritage->keyring, ret_ring, &error) == ERR_OK)
+		return;
+	log_event(LOG_ERROR, "keys.broken", log_cstr("why", error.text));
+	*ret_ring = (struct keyring){0};
 }
 
 struct loop *child_loop(struct child *child)

@@ -23,6 +23,7 @@ struct heritage {
 	const struct settings *settings;
 	const char *hostname;
 	struct process_user user;
+	struct bytes keyring; /* text of the index of signing keys, the same for all of a generation */
 	int control;
 	int listeners[FRONTENDS]; /* gates only; -1: off */
 };
@@ -47,6 +48,10 @@ struct child_ops {
 NORETURN void child_run(const struct heritage *heritage, const struct child_ops *ops);
 
 const struct heritage *child_heritage(const struct child *child);
+/* The list of signing keys that it inherited; one that makes no sense is said, and empty. */
+struct keyring;
+struct arena;
+void child_keyring(const struct child *child, struct arena *arena, struct keyring *ret_ring);
 struct loop *child_loop(struct child *child);
 /* To the supervisor. */
 void child_say(struct child *child, const struct wire_any *any);
@@ -56,6 +61,7 @@ NORETURN void child_drained(struct child *child);
 NORETURN void gate_main(const struct heritage *heritage);
 NORETURN void scanner_main(const struct heritage *heritage);
 NORETURN void resolver_main(const struct heritage *heritage);
+NORETURN void signer_main(const struct heritage *heritage);
 NORETURN void ledger_main(const struct heritage *heritage);
 NORETURN void vault_main(const struct heritage *heritage);
 NORETURN void courier_main(const struct heritage *heritage);

@@ -163,6 +163,10 @@ static enum err prepare(struct child *child, void **ret_state, const char **ret_
 	gate->authserv_id = gate->settings->authserv_id.len > 0 ? gate->settings->authserv_id : gate->hostname;
 	gate->traces_last = &gate->traces_first;
 	policy_init(&gate->policy, gate->settings);
+	struct arena *arena = arena_create(SIZE_MAX); /* for the life of the process */
+	if (!arena || networks_parse(arena, &gate->settings->signing_networks, &gate->signing_networks,
+				     &gate->n_signing_networks) != ERR_OK)
+		return error_set(reterr, ERR_NOMEM, 0, "no memory");
 	if (gate->settings->smtp_next_hop.len > 0)
 		TRY(net_parse(gate->settings->smtp_next_hop, &gate->next_hop, reterr));
 	buf_init(&gate->lessons, IPC_MAX + 1024);
@@ -192,6 +196,8 @@ static void peer(void *state, enum wire_role role, uint32_t index, uint32_t seri
 		gate_vault_peer(gate, socket);
 	else if (role == ROLE_RESOLVER)
 		gate_resolver_peer(gate, socket);
+	else if (role == ROLE_SIGNER)
+		gate_sign_peer(gate, socket);
 	else if (role == ROLE_LEDGER)
 		gate_ledger_peer(gate, socket);
 	else

@@ -46,6 +46,9 @@ struct gate {
 	struct ipc *ledger;   /* NULL: away, or off */
 	struct buf lessons;   /* for it, sent together: each with its length in front */
 	struct loop_timer *lessons_due;
+	struct ipc *signer;                    /* NULL: away, or there are no keys */
+	struct scan_network *signing_networks; /* whose mail is signed */
+	size_t n_signing_networks;
 	struct ipc *vault;
 	bool vault_ok;
 	struct loop_timer *vault_away; /* runs while there is none, but the next is expected at once */
@@ -82,12 +85,12 @@ bool gate_can_take_mail(const struct gate *gate);
 /*
  * Has a message judged, envelope first: from `whole`, or where that is empty from the memory file; both stay the
  * caller's until the end. Neither: nothing can be judged. done() is called later with the verdict, or with NULL when
- * nobody could judge it in time. The job is gone then. A scanner that dies over it is replaced once; after the second
- * death the verdict is "unscannable".
+ * nobody could judge it in time. `right`: as what it may be signed. The job is gone then. A scanner that dies over it
+ * is replaced once; after the second death the verdict is "unscannable".
  */
 NODISCARD enum err gate_scan(struct gate *gate, struct bytes whole, int memfd, size_t envelope_len, size_t size,
-			     void (*done)(void *ctx, const struct wire_verdict *verdict), void *ctx,
-			     struct scan_job **ret_job);
+			     enum sign_right right, void (*done)(void *ctx, const struct wire_verdict *verdict),
+			     void *ctx, struct scan_job **ret_job);
 void gate_scan_cancel(struct scan_job **job);
 void gate_scan_peer(struct gate *gate, uint32_t index, uint32_t serial, int socket);
 /* The vault's answer to what a scanner asked. */
@@ -99,6 +102,20 @@ void gate_scan_ask_again(struct gate *gate);
 void gate_resolver_peer(struct gate *gate, int socket);
 /* The sender is known: what will be asked about it can be on its way while the message comes. */
 void gate_prefetch(struct gate *gate, const struct scan_envelope *envelope);
+
+/* The signer's answer to what a scanner wanted signed; and a signer that knows nothing of what the last one was asked.
+ */
+void gate_scan_signature(struct gate *gate, const struct wire_signature *signature);
+void gate_scan_sign_again(struct gate *gate);
+
+/* -- gate_sign.c ---- */
+void gate_sign_peer(struct gate *gate, int socket);
+/* As what that message may be signed, by configuration and envelope. */
+enum sign_right gate_sign_right(const struct gate *gate, const struct scan_envelope *envelope);
+/* Whether a message with that right may have that signed. */
+bool gate_may_sign(const struct gate *gate, enum sign_right right, const struct wire_sign *sign);
+/* An encoded SIGN; when the signer is away the next one is asked by gate_scan_sign_again(). */
+void gate_sign_ask(struct gate *gate, struct bytes question);
 
 /* -- gate_vault.c ---- */
 void gate_vault_peer(struct gate *gate, int socket);

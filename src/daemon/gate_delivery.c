@@ -22,11 +22,12 @@ static void next_group(struct session *session);
 
 /* -- The message as it goes on ---- */
 
-/* Our fields on top, foreign ones of ours out, the subject tagged where it is to be. */
+/* Our fields on top, foreign ones of ours out, the subject tagged where it is to be and is not signed. */
 static void begin_output(struct session *session, bool tag)
 {
 	CLEANUP(buf_done) struct buf field = BUF_INIT(GATE_FIELDS_MAX);
 	struct output *output = &session->output;
+	tag = tag && session->transaction->verdict.signatures.len == 0;
 	transaction_fields(session->transaction, &field);
 	*output = (struct output){
 		.sending = true,

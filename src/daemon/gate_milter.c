@@ -175,9 +175,33 @@ static void insert_field(struct session *session, struct bytes name, struct byte
 		milter_insert_header(&session->out, 0, name, buf_bytes(&plain));
 }
 
+/* One of ours, whole. */
+static void insert_whole(struct session *session, struct bytes field)
+{
+	size_t colon = bytes_find_byte(field, ':');
+	struct bytes value = bytes_chomp(bytes_from(field, colon == BYTES_NONE ? field.len : colon + 1));
+	if (value.len > 0 && value.ptr[0] == ' ')
+		value = bytes_from(value, 1);
+	insert_field(session, bytes_sub(field, 0, colon), value);
+}
+
+/* Each goes on top, so the lowest comes first. */
+static void add_signatures(struct session *session)
+{
+	struct bytes fields = session->transaction->verdict.signatures;
+	for (size_t i = fields.len, end = fields.len; i > 0; i--) {
+		bool begins = i == 1 || fields.ptr[i - 2] == '\n';
+		if (!begins || fields.ptr[i - 1] == ' ' || fields.ptr[i - 1] == '\t')
+			continue;
+		insert_whole(session, bytes_sub(fields, i - 1, end - (i - 1)));
+		end = i - 1;
+	}
+}
+
 static void add_own_fields(struct session *session)
 {
 	CLEANUP(buf_done) struct buf ours = BUF_INIT(GATE_FIELDS_MAX), auth = BUF_INIT(GATE_FIELDS_MAX);
+	add_signatures(session);
 	transaction_auth_field(session->transaction, &auth);
 	if (auth.len > 0)
 		insert_field(session, BYTES_LIT("Authentication-Results"), buf_bytes(&auth));
@@ -290,8 +314,10 @@ static void answer_delivered(struct session *session)
 	}
 	remove_foreign_fields(session);
 	add_own_fields(session);
-	/* One message for all who get it: the subject changes only when none of them wanted it as it was. */
-	if (tagged > 0 && transaction_count(transaction, ACTION_DELIVER) == 0)
+	/* One message for all who get it: the subject changes only when none of them wanted it as it was, and never
+	 * when it is signed. */
+	if (tagged > 0 && transaction_count(transaction, ACTION_DELIVER) == 0 &&
+	    transaction->verdict.signatures.len == 0)
 		tag_subject(session);
 	milter_accept(&session->out);
 	bool for_some = tagged + transaction_count(transaction, ACTION_DELIVER) > 0;

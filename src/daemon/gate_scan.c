@@ -23,6 +23,8 @@
 #define ATTEMPTS            2
 #define WAIT_FOR_SCANNER_MS 20000
 #define VAULT_ANSWER_MS     5000 /* then the scanner goes on without the fact */
+#define SIGNER_ANSWER_MS    5000 /* time enough to restart; then the message is unsigned */
+#define SIGNINGS_MAX        4    /* of one message: who takes a scanner over has not much signed */
 
 struct scan_job {
 	struct scan_job *next, **link; /* in gate->jobs */
@@ -37,6 +39,9 @@ struct scan_job {
 	unsigned failures;            /* scanners that ended over it */
 	bool waits_for_facts;         /* the scanner says so */
 	struct buf question;          /* what the vault was asked for it (an ASK), while there is no answer */
+	enum sign_right right;        /* as what the message may be signed */
+	struct buf signing;           /* what the signer was asked for it (a SIGN), while there is no answer */
+	unsigned signings;
 	struct loop_timer *timer;
 	void (*done)(void *ctx, const struct wire_verdict *verdict);
 	void *ctx;
@@ -60,6 +65,7 @@ static void unlink_job(struct scan_job *job)
 {
 	set_waiting(job, false);
 	buf_done(&job->question);
+	buf_done(&job->signing);
 	*job->link = job->next;
 	if (job->next)
 		job->next->link = job->link;
@@ -125,7 +131,8 @@ static void dispatch(struct scan_job *job)
 					     .scan = {.id = job->id,
 						      .envelope_len = job->envelope_len,
 						      .size = job->size,
-						      .whole = job->whole}});
+						      .whole = job->whole,
+						      .sign = (uint8_t)job->right}});
 	if (buf_err(&buf) != ERR_OK ||
 	    ipc_send(scanner->ipc, buf_bytes(&buf), job->whole.len > 0 ? -1 : job->memfd) != ERR_OK) {
 		wait_for_scanner(job); /* its end is being noticed and another will come, or it has too much to do */
@@ -154,6 +161,8 @@ static void try_again(struct scan_job *job, bool to_blame)
 	job->scanner = NULL;
 	job->waits_for_facts = false;
 	buf_done(&job->question);
+	buf_done(&job->signing);
+	job->signings = 0;
 	metrics_add(METRIC_SCANS_RUNNING, -1);
 	job->failures += to_blame;
 	if (job->failures >= ATTEMPTS) {
@@ -195,6 +204,39 @@ static void on_vault_silent(struct scan_job *job)
 		answer_failed(job, &any.ask);
 }
 
+/* -- Signatures ---- */
+
+/* To the scanner that wants it. */
+static void send_signature(struct scan_job *job, bool ok, struct bytes signature)
+{
+	CLEANUP(buf_done) struct buf buf = BUF_INIT(IPC_MAX);
+	wire_encode(&buf, &(struct wire_any){.type = WIRE_SIGNATURE,
+					     .signature = {.id = job->id, .ok = ok, .signature = signature}});
+	buf_done(&job->signing);
+	job->sent = ++job->gate->next_id;
+	loop_timer_set(job->timer, job->gate->settings->scan_timeout);
+	if (buf_err(&buf) != ERR_OK || ipc_send(job->scanner->ipc, buf_bytes(&buf), -1) != ERR_OK)
+		log_event(LOG_WARNING, "scanner.unreachable", log_int("scanner", job->scanner->index));
+}
+
+static void on_sign(struct scan_job *job, const struct wire_sign *sign)
+{
+	buf_done(&job->signing);
+	if (!gate_may_sign(job->gate, job->right, sign) || job->signings++ >= SIGNINGS_MAX) {
+		log_event(LOG_ERROR, "sign.refused", log_str("domain", sign->domain));
+		send_signature(job, false, (struct bytes){0});
+		return;
+	}
+	buf_init(&job->signing, IPC_MAX);
+	wire_encode(&job->signing, &(struct wire_any){.type = WIRE_SIGN, .sign = *sign});
+	if (buf_err(&job->signing) != ERR_OK) {
+		send_signature(job, false, (struct bytes){0});
+		return;
+	}
+	loop_timer_set(job->timer, SIGNER_ANSWER_MS);
+	gate_sign_ask(job->gate, buf_bytes(&job->signing));
+}
+
 /*
  * A scanner that said nothing for long is stuck: it is killed, and every job that it had is tried again when its end is
  * noticed.
@@ -208,6 +250,11 @@ static void on_timer(void *ctx)
 	}
 	if (job->question.len > 0) {
 		on_vault_silent(job);
+		return;
+	}
+	if (job->signing.len > 0) {
+		log_event(LOG_ERROR, "signer.silent");
+		send_signature(job, false, (struct bytes){0});
 		return;
 	}
 	/* Who waits for facts is waited for as long as a scanner waits for them. */
@@ -226,7 +273,8 @@ static void on_timer(void *ctx)
 }
 
 enum err gate_scan(struct gate *gate, struct bytes whole, int memfd, size_t envelope_len, size_t size,
-		   void (*done)(void *ctx, const struct wire_verdict *verdict), void *ctx, struct scan_job **ret_job)
+		   enum sign_right right, void (*done)(void *ctx, const struct wire_verdict *verdict), void *ctx,
+		   struct scan_job **ret_job)
 {
 	struct scan_job *job = mem_new(struct scan_job, 1);
 	if (!job)
@@ -239,6 +287,7 @@ enum err gate_scan(struct gate *gate, struct bytes whole, int memfd, size_t enve
 				 .memfd = memfd,
 				 .envelope_len = envelope_len,
 				 .size = size,
+				 .right = right,
 				 .done = done,
 				 .ctx = ctx};
 	if (loop_timer_new(gate->loop, on_timer, job, &job->timer) != ERR_OK) {
@@ -280,7 +329,7 @@ static struct scan_job *to_blame(struct scanner_link *link)
 {
 	struct scan_job *oldest = NULL;
 	for (struct scan_job *job = link->gate->jobs; job; job = job->next)
-		if (job->scanner == link && job->question.len == 0 && !job->waits_for_facts &&
+		if (job->scanner == link && job->question.len == 0 && job->signing.len == 0 && !job->waits_for_facts &&
 		    (!oldest || job->sent < oldest->sent))
 			oldest = job;
 	return oldest;
@@ -332,6 +381,12 @@ static void on_message(void *ctx, struct bytes payload, int fd)
 		struct scan_job *job = find_job(gate, any.ask.id);
 		if (job && job->scanner == link)
 			on_ask(job, &any.ask);
+		return;
+	}
+	if (any.type == WIRE_SIGN) {
+		struct scan_job *job = find_job(gate, any.sign.id);
+		if (job && job->scanner == link)
+			on_sign(job, &any.sign);
 		return;
 	}
 	if (any.type == WIRE_WAITS) {
@@ -391,4 +446,18 @@ void gate_scan_ask_again(struct gate *gate)
 	for (struct scan_job *job = gate->jobs; job; job = job->next)
 		if (job->question.len > 0)
 			gate_vault_ask(gate, buf_bytes(&job->question));
+}
+
+void gate_scan_signature(struct gate *gate, const struct wire_signature *signature)
+{
+	struct scan_job *job = find_job(gate, signature->id);
+	if (job && job->scanner && job->signing.len > 0)
+		send_signature(job, signature->ok != 0, signature->signature);
+}
+
+void gate_scan_sign_again(struct gate *gate)
+{
+	for (struct scan_job *job = gate->jobs; job; job = job->next)
+		if (job->signing.len > 0)
+			gate_sign_ask(gate, buf_bytes(&job->signing));
 }

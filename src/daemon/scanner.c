@@ -14,6 +14,7 @@
 #include "daemon/child.h"
 #include "daemon/peer.h"
 #include "daemon/policy.h"
+#include "daemon/scanner_sign.h"
 #include "mail/charset.h"
 #include "mail/digest.h"
 #include "mail/received.h"
@@ -73,12 +74,17 @@ struct task {
 	uint64_t parse_usec, total_usec;
 	size_t questions; /* of the scan's facts, how many were sent on */
 	struct loop_timer *timer;
-	int64_t wait_end; /* when its patience is over; 0: it has not waited yet */
-	bool burst;       /* answers have come, and the rest of them is waited for a moment */
-	int64_t asked_ms; /* when it began to wait for what it waits for now */
-	bool told_wait;   /* the gate knows that it waits */
-	bool waited_long; /* ... or was told so before: then it is told of each wait at once */
-	bool told_sender; /* the resolver knows whose SPF is judged */
+	int64_t wait_end;        /* when its patience is over; 0: it has not waited yet */
+	bool burst;              /* answers have come, and the rest of them is waited for a moment */
+	int64_t asked_ms;        /* when it began to wait for what it waits for now */
+	bool told_wait;          /* the gate knows that it waits */
+	bool waited_long;        /* ... or was told so before: then it is told of each wait at once */
+	enum sign_right right;   /* as what it may be signed */
+	int64_t now;             /* of the case */
+	struct signing *signing; /* the signatures that it waits for; NULL: none */
+	bool judged;             /* the scan is done: facts that come now are late */
+	bool unsigned_mail;      /* the signer failed */
+	bool told_sender;        /* the resolver knows whose SPF is judged */
 };
 
 /* Who answers questions. */
@@ -99,7 +105,8 @@ struct scanner {
 	struct bytes *list_texts;
 	size_t wrong_lines;
 	struct local_lists lists;
-	struct peers peers; /* gates, and who answers questions */
+	struct keyring ring; /* which keys sign; no secrets */
+	struct peers peers;  /* gates, and who answers questions */
 	struct source resolver, ledger;
 	struct task *tasks;
 	uint64_t next_serial;
@@ -141,7 +148,10 @@ static void answer(struct task *task)
 {
 	const struct verdict *verdict = scan_verdict(task->scan);
 	const struct message *message = scan_message(task->scan);
-	CLEANUP(buf_done) struct buf evidence = BUF_INIT((size_t)64 << 10);
+	struct bytes signatures =
+		task->signing && !task->unsigned_mail ? signing_fields(task->signing) : (struct bytes){0};
+	/* Of what is told evidence is the most, and the first to be cut. */
+	CLEANUP(buf_done) struct buf evidence = BUF_INIT(((size_t)64 << 10) - signatures.len);
 	CLEANUP(buf_done) struct buf ids = BUF_INIT((size_t)4 << 10);
 	CLEANUP(buf_done) struct buf symbols = BUF_INIT((size_t)32 << 10);
 	evidence_json(&evidence, verdict);
@@ -186,6 +196,8 @@ static void answer(struct task *task)
 				.evidence = buf_bytes(&evidence),
 				.symbols = buf_bytes(&symbols),
 				.released = released,
+				.signatures = signatures,
+				.unsigned_mail = task->unsigned_mail,
 				.auth_results =
 					buf_err(&auth_results) == ERR_OK ? buf_bytes(&auth_results) : (struct bytes){0},
 				.relations = relations.len <= RELATIONS_TOLD_MAX ? relations : (struct bytes){0},
@@ -455,6 +467,56 @@ static void tell_wait(struct task *task, bool waits)
 	peer_say(task->from, &(struct wire_any){.type = WIRE_WAITS, .waits = {.id = task->id, .waits = waits}});
 }
 
+/* -- Signatures ---- */
+
+static void begin_signing(struct scanner *scanner, struct task *task)
+{
+	const struct address_list *from = &scan_message(task->scan)->from;
+	const struct signing_input input = {.right = task->right,
+					    .ring = &scanner->ring,
+					    .scan = task->scan,
+					    .scan_case = &task->scan_case,
+					    .author = from->count > 0 ? from->items[0].domain : (struct bytes){0},
+					    .arc_domain = child_heritage(scanner->child)->settings->signing_arc_domain,
+					    .authserv_id = scanner->settings.authserv_id,
+					    .now = task->now};
+	uint64_t begin = clock_cpu_usec();
+	if (signing_begin(task->arena, &input, &task->signing) != ERR_OK)
+		task->unsigned_mail = task->right == SIGN_AS_AUTHOR;
+	task->total_usec += clock_cpu_usec() - begin;
+}
+
+/* Wants the next signature, or answers and ends the task. */
+static void go_on_signing(struct task *task)
+{
+	struct wire_any any = {.type = WIRE_SIGN};
+	if (task->signing && !task->unsigned_mail && signing_want(task->signing, &any.sign)) {
+		any.sign.id = task->id;
+		peer_say(task->from, &any);
+		return;
+	}
+	answer(task);
+	take_report(task);
+	task_free(task->scanner, task);
+}
+
+/* A gate that says nothing more is gone, and its tasks with it. */
+static void on_signature(struct peer_link *from, const struct wire_signature *signature)
+{
+	const struct scanner *scanner = from->peers->owner;
+	struct task *task = scanner->tasks;
+	while (task && (task->from != from || task->id != signature->id))
+		task = task->next;
+	if (!task || !task->signing)
+		return;
+	if (!signature->ok || signing_add(task->signing, signature->signature) != ERR_OK) {
+		task->unsigned_mail = task->right == SIGN_AS_AUTHOR;
+		if (!task->unsigned_mail)
+			task->signing = NULL; /* it goes on without a seal */
+	}
+	go_on_signing(task);
+}
+
 /* Judges on; asks what is missing, or answers and ends the task. */
 static void go_on(struct scanner *scanner, struct task *task)
 {
@@ -474,9 +536,10 @@ static void go_on(struct scanner *scanner, struct task *task)
 		loop_timer_set(task->timer, LONG_WAIT_MS);
 		return;
 	}
-	answer(task);
-	take_report(task);
-	task_free(scanner, task);
+	loop_timer_stop(task->timer);
+	task->judged = true;
+	begin_signing(scanner, task);
+	go_on_signing(task);
 }
 
 static void on_timer(void *ctx)
@@ -503,7 +566,7 @@ static void lose_facts(struct scanner *scanner, enum fact_kind kind)
 		size_t i = 0;
 		bool answered = false;
 		next = task->next;
-		for (const struct fact *fact; (fact = scan_question(task->scan, &i)) != NULL;)
+		for (const struct fact *fact; !task->judged && (fact = scan_question(task->scan, &i)) != NULL;)
 			answered |= fact->kind == kind && scan_answer(task->scan, fact->kind, fact->key, FACT_FAILED,
 								      (struct bytes){0}) == ERR_OK;
 		if (answered)
@@ -567,6 +630,7 @@ static enum err begin_task(struct scanner *scanner, struct task *task, const str
 	TRY(envelope_decode(task->arena, bytes_sub(whole, 0, (size_t)scan->envelope_len), &task->scan_case.envelope,
 			    &now));
 	TRY(set_time(task, now));
+	task->now = now;
 	TRY(set_facts(task, scan->facts));
 	TRY(loop_timer_new(child_loop(scanner->child), on_timer, task, &task->timer));
 	TRY(scan_new(task->arena, scanner->plan, &task->scan_case, &task->scan));
@@ -585,6 +649,7 @@ static void on_scan(struct peer_link *from, const struct wire_scan *scan, int me
 			      .scanner = scanner,
 			      .from = from,
 			      .id = scan->id,
+			      .right = scan->sign <= SIGN_AS_FORWARDER ? (enum sign_right)scan->sign : SIGN_NOTHING,
 			      .serial = ++scanner->next_serial};
 	scanner->tasks = task;
 	enum err err = begin_task(scanner, task, scan, memfd);
@@ -620,7 +685,7 @@ static void on_answer(struct peer_link *from, const struct wire_answer *answer_)
 			task = task->next;
 	if (from->role == ROLE_RESOLVER || from->role == ROLE_LEDGER)
 		on_heard(from->role == ROLE_RESOLVER ? &scanner->resolver : &scanner->ledger);
-	if (!task)
+	if (!task || task->judged)
 		return;
 	struct cursor cur = cursor_make(answer_->facts);
 	struct fact fact;
@@ -642,6 +707,10 @@ static bool on_message(struct peer_link *link, const struct wire_any *any, int *
 {
 	if (any->type == WIRE_ANSWER) {
 		on_answer(link, &any->answer);
+		return true;
+	}
+	if (any->type == WIRE_SIGNATURE) {
+		on_signature(link, &any->signature);
 		return true;
 	}
 	if (any->type != WIRE_SCAN || (*fd < 0 && any->scan.whole.len == 0) || any->scan.envelope_len > any->scan.size)
@@ -719,6 +788,7 @@ static enum err prepare(struct child *child, void **ret_state, const char **ret_
 		return error_set(reterr, ERR_NOMEM, 0, "no memory");
 	scanner->resolver.patience = child_heritage(child)->settings->dns_timeout + PATIENCE_MS;
 	scanner->ledger.patience = PATIENCE_MS;
+	child_keyring(child, scanner->static_arena, &scanner->ring);
 	*ret_state = scanner;
 	*ret_folder = NULL;
 	return ERR_OK;

@@ -24,6 +24,7 @@
 #include "sys/loop.h"
 #include "sys/metrics.h"
 #include "sys/net.h"
+#include "wire/keys.h"
 
 #include "base/banned.h"
 
@@ -38,7 +39,8 @@ struct generation {
 	struct settings settings;
 	struct process_user user;
 	int listeners[FRONTENDS]; /* -1: off, or handed on to the next generation */
-	unsigned gates, scanners, resolvers, ledgers, couriers;
+	struct bytes keyring;     /* the index of signing keys, as it was when this generation began */
+	unsigned gates, scanners, resolvers, signers, ledgers, couriers;
 	struct lists_status *lists;
 	bool retiring;
 };
@@ -101,6 +103,10 @@ static struct generation *read_generation(const char *file)
 	generation->resolvers = generation->settings.dns_enabled ? 1 : 0;
 	generation->ledgers = generation->settings.relations_enabled ? 1 : 0;
 	generation->couriers = generation->settings.report_dmarc ? 1 : 0;
+	struct error error;
+	if (keys_read_index(arena, generation->settings.state_dir, &generation->keyring, &error) != ERR_OK)
+		log_event(LOG_ERROR, "keys.unreadable", log_cstr("why", error.text));
+	generation->signers = generation->keyring.len > 0 ? 1 : 0;
 	int cores = get_nprocs();
 	generation->scanners = generation->settings.scanners > 0 ? (unsigned)generation->settings.scanners
 								 : (unsigned)(cores < 2    ? 2
@@ -241,15 +247,18 @@ static bool is_keeper(enum wire_role role)
 }
 
 /*
- * Who talks with whom: gates with the scanners and the resolver of their own generation, and with vault and ledger;
- * scanners with that resolver, and with the ledger; the courier with that resolver, and with the vault.
+ * Who talks with whom: gates with the scanners, the resolver and the signer of their own generation, and with vault and
+ * ledger; scanners with that resolver, and with the ledger; the courier with that resolver, and with the
+ * vault.
  */
 static bool are_peers(const struct entry *a, const struct entry *b)
 {
 	if (b->state == CHILD_NONE || b->state == CHILD_DRAINING)
 		return false;
 	if ((a->role == ROLE_GATE && b->role == ROLE_SCANNER) ||
-	    ((a->role == ROLE_GATE || a->role == ROLE_SCANNER || a->role == ROLE_COURIER) && b->role == ROLE_RESOLVER))
+	    ((a->role == ROLE_GATE || a->role == ROLE_SCANNER || a->role == ROLE_COURIER) &&
+	     b->role == ROLE_RESOLVER) ||
+	    (a->role == ROLE_GATE && b->role == ROLE_SIGNER))
 		return a->generation == b->generation;
 	return (a->role == ROLE_GATE && is_keeper(b->role)) || (a->role == ROLE_SCANNER && b->role == ROLE_LEDGER) ||
 	       (a->role == ROLE_COURIER && b->role == ROLE_VAULT);
@@ -284,6 +293,8 @@ NORETURN static void run_child(void *ctx)
 		ledger_main(heritage);
 	case ROLE_COURIER:
 		courier_main(heritage);
+	case ROLE_SIGNER:
+		signer_main(heritage);
 	case ROLE_SUPERVISOR:
 	case ROLE_COUNT:
 		break;
@@ -328,6 +339,7 @@ static bool spawn(struct supervisor *supervisor, struct generation *generation, 
 				    .settings = &generation->settings,
 				    .hostname = supervisor->hostname,
 				    .user = generation->user,
+				    .keyring = generation->keyring,
 				    .control = ends[1]};
 	int keep[FRONTENDS + 1] = {ends[1]};
 	size_t n_keep = 1;
@@ -359,7 +371,8 @@ static bool spawn(struct supervisor *supervisor, struct generation *generation, 
 		    (are_peers(other, entry) && other->state != CHILD_NONE && other->state != CHILD_DRAINING))
 			introduce(entry, other);
 		else if (other->state == CHILD_DRAINING && other->role == ROLE_GATE &&
-			 (((role == ROLE_SCANNER || role == ROLE_RESOLVER) && other->generation == generation) ||
+			 (((role == ROLE_SCANNER || role == ROLE_RESOLVER || role == ROLE_SIGNER) &&
+			   other->generation == generation) ||
 			  is_keeper(role)))
 			introduce(other, entry); /* a gate that drains still has messages */
 	}
@@ -429,6 +442,8 @@ static bool spawn_generation(struct supervisor *supervisor, struct generation *g
 {
 	if (generation->resolvers > 0 && !spawn(supervisor, generation, ROLE_RESOLVER, 0))
 		return false;
+	if (generation->signers > 0 && !spawn(supervisor, generation, ROLE_SIGNER, 0))
+		return false;
 	for (uint32_t i = 0; i < generation->scanners; i++)
 		if (!spawn(supervisor, generation, ROLE_SCANNER, i))
 			return false;
@@ -490,7 +505,8 @@ static bool all_ready(const struct supervisor *supervisor)
 			ready++;
 	}
 	const struct generation *current = supervisor->current;
-	return ready >= (size_t)current->gates + current->scanners + current->resolvers + current->ledgers + 1;
+	return ready >= (size_t)current->gates + current->scanners + current->resolvers + current->signers +
+				current->ledgers + 1;
 }
 
 static void on_all_ready(struct supervisor *supervisor)
@@ -567,12 +583,14 @@ static void stop_step(struct supervisor *supervisor)
 		return;
 	kill_role(supervisor, NULL, ROLE_SCANNER);
 	kill_role(supervisor, NULL, ROLE_RESOLVER);
+	kill_role(supervisor, NULL, ROLE_SIGNER);
 	if (count_children(supervisor, NULL, ROLE_COURIER) > 0)
 		return; /* it has a word with the vault before it ends */
 	drain_role(supervisor, NULL, ROLE_VAULT);
 	drain_role(supervisor, NULL, ROLE_LEDGER);
 	if (count_children(supervisor, NULL, ROLE_VAULT) == 0 && count_children(supervisor, NULL, ROLE_LEDGER) == 0 &&
-	    count_children(supervisor, NULL, ROLE_SCANNER) == 0 && count_children(supervisor, NULL, ROLE_RESOLVER) == 0)
+	    count_children(supervisor, NULL, ROLE_SCANNER) == 0 &&
+	    count_children(supervisor, NULL, ROLE_RESOLVER) == 0 && count_children(supervisor, NULL, ROLE_SIGNER) == 0)
 		loop_stop(supervisor->loop);
 }
 
@@ -619,6 +637,7 @@ static void on_death(struct supervisor *supervisor, struct entry *entry, int sta
 		generation->retiring = true;
 		kill_role(supervisor, generation, ROLE_SCANNER);
 		kill_role(supervisor, generation, ROLE_RESOLVER);
+		kill_role(supervisor, generation, ROLE_SIGNER);
 		generation_free(supervisor, generation);
 	}
 }
@@ -687,8 +706,8 @@ static void on_reload(void *ctx)
 		fresh->user = old->user;
 	const char *why = "the configuration has errors; the old one stays in force";
 	/* Each reload leaves processes behind as long as their sessions last. */
-	bool room = fresh &&
-		    count_free(supervisor) >= fresh->gates + fresh->scanners + fresh->resolvers + fresh->couriers + 2;
+	bool room = fresh && count_free(supervisor) >= fresh->gates + fresh->scanners + fresh->resolvers +
+							       fresh->signers + fresh->couriers + 2;
 	if (fresh && !room)
 		why = "too many processes of earlier configurations still have sessions";
 	if (!room || !make_folders(fresh) || !open_listeners(fresh, old)) {

@@ -168,13 +168,31 @@ void transaction_write(struct transaction *transaction, struct bytes data)
 		flush(transaction);
 }
 
+/* Whom it would reach unsigned, gets it later. */
+static void hold_unsigned(struct transaction *transaction)
+{
+	metrics_add(METRIC_UNSIGNED, 1);
+	log_event(LOG_ERROR, "message.unsigned", log_cstr("id", transaction->id));
+	if (transaction->gate->settings->signing_failure == SET_UNSIGNED_DELIVER)
+		return;
+	bool any = false;
+	for (size_t i = 0; i < transaction->envelope.n_recipients; i++)
+		any = any || transaction->fates[i] == ACTION_DELIVER || transaction->fates[i] == ACTION_TAG;
+	for (size_t i = 0; any && i < transaction->envelope.n_recipients; i++)
+		transaction->fates[i] = ACTION_TEMPFAIL;
+	if (any) {
+		transaction->verdict.reason_en = BYTES_LIT("The message could not be signed, so it was not accepted.");
+		transaction->verdict.reason_ja = BYTES_LIT("署名できなかったため、メールを受け付けませんでした。");
+	}
+}
+
 static bool take_verdict(struct transaction *transaction, const struct wire_verdict *verdict)
 {
 	struct wire_verdict *kept = &transaction->verdict;
 	struct bytes *const spans[] = {&kept->subject, &kept->from_address, &kept->from_name,    &kept->message_id,
 				       &kept->ids,     &kept->reason_en,    &kept->reason_ja,    &kept->evidence,
 				       &kept->symbols, &kept->released,     &kept->auth_results, &kept->relations,
-				       &kept->tally};
+				       &kept->tally,   &kept->signatures};
 	*kept = *verdict;
 	for (size_t i = 0; i < ARRAY_LEN(spans); i++)
 		*spans[i] = transaction_keep(transaction, *spans[i]);
@@ -194,6 +212,8 @@ static bool take_verdict(struct transaction *transaction, const struct wire_verd
 	for (size_t i = 0; i < n; i++)
 		transaction->fates[i] = policy_fate(&transaction->gate->policy, own_class, (int)verdict->log_odds,
 						    sender_policy, transaction->envelope.recipients[i]);
+	if (verdict->unsigned_mail)
+		hold_unsigned(transaction);
 	return true;
 }
 
@@ -234,8 +254,11 @@ void transaction_judge(struct transaction *transaction, void (*judged)(void *ctx
 	if (transaction->failed)
 		whole = (struct bytes){0};
 	int memfd = transaction->failed ? -1 : transaction->memfd;
+	/* What is not here whole cannot be signed. */
+	enum sign_right right =
+		transaction->too_large ? SIGN_NOTHING : gate_sign_right(transaction->gate, &transaction->envelope);
 	if (gate_scan(transaction->gate, whole, memfd, transaction->envelope_len,
-		      transaction->envelope_len + transaction->size, on_verdict, transaction,
+		      transaction->envelope_len + transaction->size, right, on_verdict, transaction,
 		      &transaction->job) != ERR_OK)
 		transaction->failed =
 			true; /* the job said so by itself, or there is no memory even for that: the client waits */
@@ -327,6 +350,7 @@ void transaction_fields(const struct transaction *transaction, struct buf *buf)
 		transaction_auth_field(transaction, buf);
 		buf_add_cstr(buf, "\r\n");
 	}
+	buf_add(buf, transaction->verdict.signatures);
 }
 
 bool transaction_speaks_for_us(void *transaction_, struct bytes value)

@@ -72,7 +72,7 @@ size_t transaction_count(const struct transaction *transaction, enum verdict_act
 void transaction_field(const struct transaction *transaction, struct buf *buf);
 /* The value of our Authentication-Results field likewise; nothing when nobody asked the DNS. */
 void transaction_auth_field(const struct transaction *transaction, struct buf *buf);
-/* Both fields, whole lines, as they stand on top of a message that goes on. */
+/* Both fields and those that sign, whole lines, as they stand on top of a message that goes on. */
 void transaction_fields(const struct transaction *transaction, struct buf *buf);
 /* Whether a field Authentication-Results with that value speaks in our name. */
 bool transaction_speaks_for_us(void *transaction, struct bytes value);

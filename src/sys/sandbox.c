@@ -108,11 +108,21 @@ static void allow_exact(struct filter *filter, int call, unsigned n, uint64_t va
 	allow_masked(filter, call, n, UINT64_MAX, value);
 }
 
-static void common(struct filter *filter)
+/* Memory, of files only where the process reads messages; none that can be executed. */
+static void allow_mmap(struct filter *filter, bool files)
+{
+	const uint64_t anonymous = files ? 0 : MAP_ANONYMOUS;
+	if (filter->failed == 0)
+		filter->failed = seccomp_rule_add(filter->ctx, SCMP_ACT_ALLOW, CALL(mmap), 2,
+						  SCMP_A2_64(SCMP_CMP_MASKED_EQ, PROT_EXEC, 0),
+						  SCMP_A3_64(SCMP_CMP_MASKED_EQ, anonymous, anonymous));
+}
+
+static void common(struct filter *filter, enum sandbox_profile profile)
 {
 	allow_all(filter, calls_of_all, ARRAY_LEN(calls_of_all));
 	/* No memory that can be executed. */
-	allow_masked(filter, CALL(mmap), 2, PROT_EXEC, 0);
+	allow_mmap(filter, profile != SANDBOX_SIGNER || SANITIZED);
 	allow_masked(filter, CALL(mprotect), 2, PROT_EXEC, 0);
 	/* fstat(3) of newer C libraries is newfstatat with an empty path. */
 	allow_masked(filter, CALL(newfstatat), 3, AT_EMPTY_PATH, AT_EMPTY_PATH);
@@ -188,7 +198,7 @@ static enum err enter_seccomp(enum sandbox_profile profile, struct error *reterr
 	(void)seccomp_attr_set(filter.ctx, SCMP_FLTATR_ACT_BADARCH, SCMP_ACT_KILL_PROCESS);
 	/* A binary tree: calls late in the table cost no more than early ones. */
 	(void)seccomp_attr_set(filter.ctx, SCMP_FLTATR_CTL_OPTIMIZE, 2);
-	common(&filter);
+	common(&filter, profile);
 	if (profile != SANDBOX_PARSER)
 		allow_all(&filter, calls_of_daemons, ARRAY_LEN(calls_of_daemons));
 	switch (profile) {
@@ -205,6 +215,7 @@ static enum err enter_seccomp(enum sandbox_profile profile, struct error *reterr
 		courier(&filter);
 		break;
 	case SANDBOX_SCANNER:
+	case SANDBOX_SIGNER:
 	case SANDBOX_PARSER:
 		break;
 	}

@@ -8,6 +8,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "auth/sign_names.h"
 #include "base/buf.h"
 #include "base/escape.h"
 #include "scan/verdict.h"
@@ -107,7 +108,8 @@ bool load_check_values(const struct settings *settings, const struct settings_or
 		const char *key;
 		const struct conf_strings *list;
 	} lists[] = {{"trusted_networks", &settings->trusted_networks},
-		     {"smtp.xforward_from", &settings->smtp_xforward_from}};
+		     {"smtp.xforward_from", &settings->smtp_xforward_from},
+		     {"signing.networks", &settings->signing_networks}};
 	const size_t before = errors->count;
 	for (size_t i = 0; i < ARRAY_LEN(addresses); i++) {
 		struct net_address address;
@@ -158,6 +160,8 @@ bool load_check_values(const struct settings *settings, const struct settings_or
 			complain(errors, origin, lists[i].key, text);
 		}
 	}
+	if (settings->signing_arc_domain.len > 0 && !sign_domain_valid(settings->signing_arc_domain))
+		complain(errors, origin, "signing.arc_domain", "this is no domain name");
 	return lists_check_values(settings, origin, errors) && errors->count == before;
 }
 

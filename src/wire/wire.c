@@ -5,7 +5,8 @@
 
 #include "base/banned.h"
 
-static const char *const role_names[ROLE_COUNT] = {"supervisor", "gate", "scanner", "vault", "resolver", "ledger", "courier"};
+static const char *const role_names[ROLE_COUNT] = {"supervisor", "gate",   "scanner", "vault",
+						   "resolver",   "ledger", "courier", "signer"};
 
 const char *wire_role_name(enum wire_role role)
 {
@@ -149,6 +150,13 @@ bool wire_permitted(enum wire_role sender, enum wire_role receiver, enum wire_ty
 		{ROLE_VAULT, ROLE_COURIER, WIRE_OWED},
 		{ROLE_VAULT, ROLE_COURIER, WIRE_OWED_PIECE},
 		{ROLE_VAULT, ROLE_COURIER, WIRE_HEALTH},
+		{ROLE_SUPERVISOR, ROLE_SIGNER, WIRE_PEER},
+		{ROLE_SUPERVISOR, ROLE_SIGNER, WIRE_DRAIN},
+		{ROLE_SIGNER, ROLE_SUPERVISOR, WIRE_READY},
+		{ROLE_SCANNER, ROLE_GATE, WIRE_SIGN},
+		{ROLE_GATE, ROLE_SIGNER, WIRE_SIGN},
+		{ROLE_SIGNER, ROLE_GATE, WIRE_SIGNATURE},
+		{ROLE_GATE, ROLE_SCANNER, WIRE_SIGNATURE},
 	};
 	for (size_t i = 0; i < ARRAY_LEN(table); i++)
 		if (table[i].sender == sender && table[i].receiver == receiver && table[i].type == type)

@@ -11,11 +11,23 @@
 #include "base/bytes.h"
 #include "base/err.h"
 
-enum wire_role { ROLE_SUPERVISOR, ROLE_GATE, ROLE_SCANNER, ROLE_VAULT, ROLE_RESOLVER, ROLE_LEDGER, ROLE_COURIER, ROLE_COUNT };
+enum wire_role {
+	ROLE_SUPERVISOR,
+	ROLE_GATE,
+	ROLE_SCANNER,
+	ROLE_VAULT,
+	ROLE_RESOLVER,
+	ROLE_LEDGER,
+	ROLE_COURIER,
+	ROLE_SIGNER,
+	ROLE_COUNT
+};
 const char *wire_role_name(enum wire_role role);
 
 /* How a reputation list is. */
 enum zone_state { ZONE_UNKNOWN, ZONE_ON, ZONE_OFF };
+/* As what a message may be signed; the gate decides. */
+enum sign_right { SIGN_NOTHING, SIGN_AS_AUTHOR, SIGN_AS_FORWARDER };
 
 enum wire_type {
 #define WIRE_MESSAGE(NAME, name, fields) WIRE_##NAME,

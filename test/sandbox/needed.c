@@ -15,6 +15,7 @@
 #include <unistd.h>
 #include <zstd.h>
 
+#include "auth/crypto.h"
 #include "base/arena.h"
 #include "base/buf.h"
 #include "base/mem.h"
@@ -440,6 +441,49 @@ static int tend_the_folder(struct before *before)
 	return 0;
 }
 
+/* -- The signer: keys that were read before, a digest in, a signature out, over a conversation without descriptors */
+struct keys {
+	struct loop *loop;
+	struct ipc *ends[2];
+	struct crypto_key *rsa, *ed25519;
+	unsigned signatures;
+};
+
+static void on_digest(void *ctx, struct bytes payload, int fd)
+{
+	struct keys *keys = ctx;
+	uint8_t signature[CRYPTO_SIGNATURE_MAX];
+	size_t len;
+	if (payload.len == CRYPTO_SHA256_LEN && fd < 0 &&
+	    crypto_sign(keys->rsa, payload.ptr, signature, &len) == ERR_OK && len == 256 &&
+	    crypto_sign(keys->ed25519, payload.ptr, signature, &len) == ERR_OK && len == 64)
+		keys->signatures++;
+	loop_stop(keys->loop);
+}
+
+static bool prepare_keys(struct before *before)
+{
+	static const struct ipc_ops ops = {on_digest, on_closed};
+	struct keys *keys = mem_new(struct keys, 1);
+	before->state = keys;
+	return keys && crypto_init() == ERR_OK && crypto_key_new(CRYPTO_RSA, 2048, &keys->rsa) == ERR_OK &&
+	       crypto_key_new(CRYPTO_ED25519, 256, &keys->ed25519) == ERR_OK && loop_new(&keys->loop) == ERR_OK &&
+	       ipc_new(keys->loop, before->pair[0], &ops, keys, &keys->ends[0]) == ERR_OK &&
+	       ipc_new(keys->loop, before->pair[1], &ops, keys, &keys->ends[1]) == ERR_OK;
+}
+
+static int sign_digests(struct before *before)
+{
+	struct keys *keys = before->state;
+	const uint8_t digest[CRYPTO_SHA256_LEN] = {1};
+	for (unsigned i = 1; i <= 20; i++) {
+		NEED(ipc_send(keys->ends[0], bytes_make(digest, sizeof(digest)), -1) == ERR_OK);
+		loop_run(keys->loop);
+		NEED(keys->signatures == i);
+	}
+	return 0;
+}
+
 /* -- The parser of the configuration */
 static int parse_a_configuration(struct before *before)
 {
@@ -466,15 +510,16 @@ const struct attempt needed[] = {
 	{"logging", ALL, WORKS, log_an_event, NULL, false},
 	{"a failed assertion", ALL, ABORTS, fail_an_assertion, NULL, false},
 	{"an end at once", ALL, WORKS, exit_at_once, NULL, false},
-	{"a conversation on the loop", DAEMONS, WORKS, talk_on_the_loop, prepare_talk, false},
+	{"a conversation on the loop", DAEMONS & ~SIGNER, WORKS, talk_on_the_loop, prepare_talk, false},
 	{"a queue that waits", GATE | VAULT, WORKS, let_many_wait, prepare_talk, false},
-	{"a new peer", DAEMONS, WORKS, take_a_peer, prepare_peer, false},
+	{"a new peer", DAEMONS & ~SIGNER, WORKS, take_a_peer, prepare_peer, false},
 	{"a session with a client and an upstream", GATE, WORKS, serve, prepare_session, false},
 	{"questions by UDP", RESOLVER, WORKS, ask_by_udp, NULL, false},
 	{"connections by TCP", GATE | RESOLVER | COURIER, WORKS, connect_by_tcp, NULL, false},
 	{"a message in memory", GATE, WORKS, keep_a_message, NULL, false},
 	{"reading mail in many charsets", SCANNER, WORKS, read_mail, prepare_charsets, false},
 	{"reading a configuration", PARSER, WORKS, parse_a_configuration, NULL, false},
+	{"signing", SIGNER, WORKS, sign_digests, prepare_keys, false},
 	{"a database that is open", VAULT, WORKS, use_the_database, prepare_database, false},
 	{"a database that is opened anew", VAULT, WORKS, open_it_again, prepare_database, false},
 	{"bodies on disk", VAULT, WORKS, keep_a_body, NULL, false},

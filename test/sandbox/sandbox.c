@@ -157,7 +157,7 @@ static bool kernel_can(void)
 
 int main(int argc, char **argv)
 {
-	static const char *const names[] = {"gate", "scanner", "resolver", "vault", "parser", "courier"};
+	static const char *const names[] = {"gate", "scanner", "resolver", "vault", "signer", "parser", "courier"};
 	struct process_user user;
 	bool fallback;
 	for (size_t i = 0; argc == 2 && i < ARRAY_LEN(names); i++) {
@@ -167,7 +167,7 @@ int main(int argc, char **argv)
 		}
 	}
 	if (!profile_name || process_find_user("nobody", &user, &fallback) != ERR_OK || !make_folders(&user)) {
-		(void)fprintf(stderr, "usage: test_sandbox gate|scanner|resolver|vault|parser|courier\n");
+		(void)fprintf(stderr, "usage: test_sandbox gate|scanner|resolver|vault|signer|parser|courier\n");
 		return 2;
 	}
 	(void)signal(SIGPIPE, SIG_IGN);

@@ -23,9 +23,10 @@
 #define SCANNER  (1u << SANDBOX_SCANNER)
 #define VAULT    (1u << SANDBOX_VAULT)
 #define RESOLVER (1u << SANDBOX_RESOLVER)
+#define SIGNER   (1u << SANDBOX_SIGNER)
 #define PARSER   (1u << SANDBOX_PARSER)
 #define COURIER  (1u << SANDBOX_COURIER)
-#define DAEMONS  (GATE | SCANNER | VAULT | RESOLVER | COURIER)
+#define DAEMONS  (GATE | SCANNER | VAULT | RESOLVER | SIGNER | COURIER)
 #define ALL      (DAEMONS | PARSER)
 
 /* What was opened before the sandbox, as a daemon would. */
