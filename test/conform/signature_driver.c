@@ -149,7 +149,7 @@ static void serve(struct arena *arena, struct zone *zone, char *line)
 {
 	CLEANUP(buf_done) struct buf answer = BUF_INIT(1 << 24);
 	char *words[WORDS_MAX + 1] = {0}, *save = NULL;
-	struct canon_message *message;
+	struct canon_message *message = NULL;
 	struct dns_host host = {.ask = ask, .data = zone};
 	size_t n = 0;
 	for (char *word = strtok_r(line, " \n", &save); word && n < WORDS_MAX; word = strtok_r(NULL, " \n", &save))
