@@ -188,13 +188,18 @@ static void be_well(struct resolver *resolver)
 	resolver->figures.away = false;
 }
 
+/* Somebody resolved it; an error may be made up here, for want of anybody. */
+static bool is_answer(int code, struct bytes packet)
+{
+	return packet.len > 0 && (code == 0 || code == 3);
+}
+
 static void on_probe(void *ctx, int code, struct bytes packet, enum upstream_trust trust)
 {
 	struct resolver *resolver = ctx;
-	(void)code;
 	(void)trust;
 	resolver->probing = false;
-	if (packet.len > 0) {
+	if (is_answer(code, packet)) {
 		be_well(resolver);
 		loop_timer_stop(resolver->probe);
 	} else {
@@ -287,7 +292,7 @@ static void on_answer(void *ctx, int code, struct bytes packet, enum upstream_tr
 	struct dns_answer answer;
 	uint32_t ttl;
 	read_answer(entry, code, packet, trust, &answer, &ttl);
-	if (packet.len > 0)
+	if (is_answer(code, packet))
 		be_well(resolver);
 	dns_answer_pack(&buf, &answer);
 	if (buf_err(&buf) != ERR_OK) {
