@@ -220,7 +220,7 @@ static void begin_probe(struct resolver *resolver)
 	for (size_t i = 0; i < sizeof(name); i++)
 		name[i] = (uint8_t)('a' + (name[i] & 15));
 	resolver->probing = true;
-	loop_timer_set(resolver->probe, RESOLVER_PROBE_PATIENCE_MS);
+	loop_timer_set(resolver->probe, resolver->deadline_ms + RESOLVER_PROBE_MS);
 	if (upstream_ask(resolver->upstream, DNS_A, bytes_make(name, sizeof(name)), on_probe, resolver) != ERR_OK)
 		on_probe(resolver, 2, (struct bytes){0}, UPSTREAM_INSECURE);
 }

@@ -19,9 +19,8 @@
 #define RESOLVER_TTL_MAX_MS     INT64_C(86400000)
 #define RESOLVER_FAILURE_TTL_MS INT64_C(5000) /* RFC 2308 7.1 allows 5 minutes; a mail server tries again sooner */
 
-#define RESOLVER_AWAY_AFTER        10
-#define RESOLVER_PROBE_MS          1000
-#define RESOLVER_PROBE_PATIENCE_MS 2000
+#define RESOLVER_AWAY_AFTER 10
+#define RESOLVER_PROBE_MS   1000
 
 struct resolver;
 

