@@ -67,13 +67,18 @@ static enum err add_node(struct builder *builder, struct yaml_node node, struct 
 	return ERR_OK;
 }
 
-/* They have no business in a configuration: a NUL would end a path early, a line break would begin a new header field.
+/* They have no business in a configuration: a NUL would end a path early, a line break (Unicode's own among them) would
+ * begin a new header field. With the two noncharacters this is all that YAML 1.1, section 4.1, lets a file hold in an
+ * escape only: what is accepted here can be written out as it is.
  */
 static bool has_control(struct bytes text)
 {
-	for (size_t i = 0; i < text.len; i++)
-		if (text.ptr[i] < 0x20 || text.ptr[i] == 0x7f)
+	while (text.len > 0) {
+		uint32_t code = utf8_next(&text, NULL);
+		if (code < 0x20 || (code >= 0x7f && code < 0xa0) || code == 0x2028 || code == 0x2029 ||
+		    code == 0xfffe || code == 0xffff)
 			return true;
+	}
 	return false;
 }
 

@@ -18,7 +18,7 @@ enum sandbox_profile {
 	SANDBOX_VAULT,    /* files below one folder, the sockets it is given */
 	SANDBOX_SIGNER,   /* the sockets it is given, memory, time, chance; maps nothing that came from elsewhere */
 	SANDBOX_PARSER,   /* memory, and writing the result to what is open: it reads nothing and lives for a moment */
-	SANDBOX_COURIER, /* connections by TCP that it opens itself, the sockets it is given */
+	SANDBOX_COURIER,  /* connections by TCP that it opens itself, the sockets it is given */
 };
 
 NODISCARD enum err sandbox_enter(enum sandbox_profile profile, const char *folder, struct error *reterr);

@@ -150,8 +150,7 @@ static void new_keys_sign_and_come_back_from_their_pem(void **state)
 	const uint8_t digest[CRYPTO_SHA256_LEN] = {1, 2, 3};
 	for (size_t i = 0; i < ARRAY_LEN(kinds); i++) {
 		CLEANUP(crypto_key_free)
-		struct crypto_key *key = NULL,
-				  *again = NULL, *public_half = NULL, *other = NULL;
+		struct crypto_key *key = NULL, *again = NULL, *public_half = NULL, *other = NULL;
 		uint8_t pem[CRYPTO_PEM_MAX], signature[CRYPTO_SIGNATURE_MAX];
 		size_t len, signature_len;
 		unsigned bits;
