@@ -319,6 +319,7 @@ static enum err release_item(struct arena *arena, struct store *store, const str
 static int release(int argc, char **argv)
 {
 	const char *config = NULL, *to = NULL;
+	bool again = false;
 	const struct opt options[] = {
 		{.name = "config",
 		 .value_name = "FILE",
@@ -328,9 +329,10 @@ static int release(int argc, char **argv)
 		 .value_name = "ADDRESS",
 		 .help = "to this recipient instead of those it was for",
 		 .value = &to},
+		{.name = "again", .help = "also what was released before", .given = &again},
 	};
 	const struct opt_set set = {"quarantine release",
-				    "[--to ADDRESS] ID...",
+				    "[--to ADDRESS] [--again] ID...",
 				    "Gives held messages back to quarantine.release_to by SMTP; the evidence they were "
 				    "held for does not count\n"
 				    "again. Exit status 2: at least one could not be delivered, and stays held.",
@@ -351,6 +353,8 @@ static int release(int argc, char **argv)
 	for (int i = 0; rc == 0 && i < n; i++) {
 		struct copy copy = {.arena = arena};
 		int one = find_item(&set, store, argv[i], &copy);
+		if (one == 0 && !again && bytes_eq(copy.item.state, BYTES_LIT("released")))
+			one = opt_wrong(&set, "%s was released before; --again delivers it once more", argv[i]);
 		if (one == 0 && release_item(arena, store, &copy.item, &settings, to, &error) != ERR_OK)
 			one = opt_wrong(&set, "%s: %s", argv[i], error.text);
 		if (one == 0)
