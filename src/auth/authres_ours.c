@@ -151,15 +151,25 @@ static bool occurs(struct bytes text, struct bytes id)
 	return false;
 }
 
-/* Without what some readers do not see: controls, quotes, backslashes, bytes beyond ASCII. */
-static struct bytes squeeze(struct arena *arena, struct bytes text)
+/* Without what some readers do not see: controls, backslashes, bytes beyond ASCII, and quotes unless they shall stay.
+ */
+static struct bytes squeeze(struct arena *arena, struct bytes text, bool keep_quotes)
 {
 	uint8_t *out = arena_alloc_raw(arena, text.len + 1);
 	size_t n = 0;
-	for (size_t i = 0; out && i < text.len; i++)
-		if (text.ptr[i] == '\t' || (ascii_is_print(text.ptr[i]) && text.ptr[i] != '"' && text.ptr[i] != '\\'))
-			out[n++] = text.ptr[i];
+	for (size_t i = 0; out && i < text.len; i++) {
+		uint8_t c = text.ptr[i];
+		if (c == '\t' || (ascii_is_print(c) && c != '\\' && (c != '"' || keep_quotes)))
+			out[n++] = c;
+	}
 	return bytes_make(out, n);
+}
+
+/* A quote ends a name for some and is not there for others. */
+static bool occurs_squeezed(struct arena *arena, struct bytes text, struct bytes id, bool keep_quotes)
+{
+	struct bytes squeezed = squeeze(arena, text, keep_quotes);
+	return !squeezed.ptr || occurs(squeezed, id);
 }
 
 static bool claims(struct arena *arena, struct bytes value, struct bytes id)
@@ -172,8 +182,8 @@ static bool claims(struct arena *arena, struct bytes value, struct bytes id)
 		return true;
 	if (head.plain && is_plain_name(name) && is_version(rest))
 		return false;
-	struct bytes squeezed = squeeze(arena, head.raw);
-	return !squeezed.ptr || occurs(head.raw, id) || occurs(squeezed, id);
+	return occurs(head.raw, id) || occurs_squeezed(arena, head.raw, id, false) ||
+	       occurs_squeezed(arena, head.raw, id, true);
 }
 
 bool authres_is_ours(struct arena *arena, struct bytes value, struct bytes id)

@@ -359,6 +359,8 @@ static const struct {
 	{"\"mx\".\"example.org\"; spf=pass", true},
 	{"\"mx\\.example.org\"; spf=pass", true},
 	{"mx.example.org\"; spf=pass", true},
+	{"\"mx.exam\nple.org\"x; spf=pass", true},
+	{"\"mx.exam\\ple.org\"x; spf=pass", true},
 	{"(mx.example.org; spf=pass", true},
 	{"(a mx.example.org; spf=pass", true},
 	{"a) mx.example.org; spf=pass", true},
