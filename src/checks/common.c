@@ -4,6 +4,8 @@
 #include "base/ascii.h"
 #include "base/num.h"
 #include "base/utf8.h"
+#include "scan/auth.h"
+#include "scan/relation.h"
 
 #include "base/banned.h"
 
@@ -220,6 +222,23 @@ bool find_client(struct scan *scan, struct client *ret_client)
 		.helo = hop->helo, .rdns = hop->rdns, .has_ip = hop->has_ip, .where = where_field(hop->field)};
 	memcpy(ret_client->ip, hop->ip, sizeof(ret_client->ip));
 	return true;
+}
+
+enum check_step tell_policy(struct scan *scan, enum dmarc_policy policy)
+{
+	const struct scan_auth *auth = scan_auth(scan);
+	if (!auth)
+		return CHECK_WAIT;
+	if (!auth->dkim || auth->dmarc.code != DMARC_FAIL || auth->disposition != policy)
+		return CHECK_DONE;
+	struct forwarder_figures figures;
+	struct bytes forwarder;
+	if (!scan_known_forwarder(scan, &forwarder, &figures))
+		return CHECK_WAIT;
+	if (forwarder.len == 0)
+		scan_evidence(scan, where_field(header_find(scan_message(scan)->header, HEADER_FROM, 0)),
+			      auth->dmarc.domain, auth->dmarc.policy_domain);
+	return CHECK_DONE;
 }
 
 /* -- Parts and files ---- */

@@ -6,6 +6,7 @@
  * Owns:   nothing; all spans are slices of what was given.
  * Bounds: texts are looked at up to SHAPE_MAX bytes, so that a long message costs a check no more than a short one.
  */
+#include "auth/dmarc.h"
 #include "scan/check.h"
 
 #define SHAPE_MAX 32768
@@ -81,6 +82,12 @@ struct where where_source(const struct mime_part *part, size_t at, size_t len);
 /* The tag of an HTML part in which `needle` stands first, whatever its case. */
 struct where where_tag(const struct mime_part *part, const char *needle);
 bool is_web_url(const struct url *url);
+
+/*
+ * Evidence where the author domain asks for `policy` because DMARC failed, unless a forwarder that is known explains
+ * the failure (scan_known_forwarder()): {1} is the domain, {2} the one that publishes the policy.
+ */
+enum check_step tell_policy(struct scan *scan, enum dmarc_policy policy);
 
 /* Evidence for each defect that `wanted` accepts; {1} is the defect's sentence. */
 void tell_defects(struct scan *scan, bool (*wanted)(enum defect_id id));

@@ -1,25 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "scan/auth.h"
-#include "scan/check.h"
-#include "scan/relation.h"
+#include "checks/common.h"
 
 #include "base/banned.h"
 
 static enum check_step run(struct scan *scan)
 {
-	const struct scan_auth *auth = scan_auth(scan);
-	if (!auth)
-		return CHECK_WAIT;
-	if (!auth->dkim || auth->dmarc.code != DMARC_FAIL || auth->disposition != DMARC_POLICY_QUARANTINE)
-		return CHECK_DONE;
-	struct forwarder_figures figures;
-	struct bytes forwarder;
-	if (!scan_known_forwarder(scan, &forwarder, &figures))
-		return CHECK_WAIT;
-	if (forwarder.len == 0)
-		scan_evidence(scan, where_field(header_find(scan_message(scan)->header, HEADER_FROM, 0)),
-			      auth->dmarc.domain, auth->dmarc.policy_domain);
-	return CHECK_DONE;
+	return tell_policy(scan, DMARC_POLICY_QUARANTINE);
 }
 
 CHECK_REGISTER(dmarc_quarantine){

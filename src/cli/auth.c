@@ -2,20 +2,17 @@
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "base/arena.h"
 #include "base/json.h"
-#include "base/num.h"
 #include "cli/command.h"
 #include "cli/dns.h"
+#include "cli/given.h"
 #include "cli/judge.h"
 #include "cli/opt.h"
 #include "cli/sources.h"
-#include "mail/received.h"
 #include "scan/auth.h"
-#include "wire/load.h"
 
 #include "base/banned.h"
 
@@ -23,7 +20,7 @@
 
 struct options {
 	bool json;
-	const char *config, *dns, *ip, *helo, *from, *now;
+	struct given given;
 };
 
 struct command {
@@ -35,41 +32,17 @@ struct command {
 	char hostname[256];
 };
 
-static int take_settings(struct command *command)
+static int take(struct command *command)
 {
-	struct conf_errors errors = {0};
-	struct scan_settings *out = &command->scan_case.settings;
-	if (!load_checked(command->arena, command->options->config, &command->settings, &errors)) {
-		load_say_errors(command->options->config, &errors);
-		return 2;
-	}
-	if (load_scan_settings(command->arena, &command->settings, out) != ERR_OK)
-		return opt_wrong(command->set, "not enough memory");
-	out->dns = true;
-	if (out->authserv_id.len == 0 && gethostname(command->hostname, sizeof(command->hostname) - 1) == 0)
-		out->authserv_id = bytes_from_cstr(command->hostname);
-	return 0;
-}
-
-static int take_envelope(struct command *command)
-{
-	const struct options *options = command->options;
-	struct scan_envelope *envelope = &command->scan_case.envelope;
-	uint64_t now = (uint64_t)time(NULL);
-	*envelope = (struct scan_envelope){.frontend = BYTES_LIT("command"),
-					   .helo = bytes_from_cstr(options->helo),
-					   .has_from = options->from != NULL,
-					   .from = bytes_from_cstr(options->from),
-					   .hostname = command->scan_case.settings.authserv_id};
-	if (options->ip &&
-	    !(envelope->has_client = received_parse_ip(bytes_from_cstr(options->ip), envelope->client_ip)))
-		return opt_wrong(command->set, "--ip: \"%s\" is no address", options->ip);
-	if (options->now && num_parse(bytes_from_cstr(options->now), 10, UINT32_MAX * UINT64_C(8), &now) != ERR_OK)
-		return opt_wrong(command->set, "--now: seconds since 1970 are expected, not \"%s\"", options->now);
-	struct bytes text = arena_printf(command->arena, "%llu", (unsigned long long)now);
-	if (!text.ptr || fact_set(command->arena, &command->scan_case.facts, FACT_TIME, (struct bytes){0}, FACT_KNOWN,
-				  text) != ERR_OK)
-		return opt_wrong(command->set, "not enough memory");
+	struct scan_case *scan_case = &command->scan_case;
+	int rc = given_case(command->set, &command->options->given, command->arena, &command->settings, scan_case);
+	if (rc != 0)
+		return rc;
+	scan_case->settings.dns = true;
+	if (scan_case->settings.authserv_id.len == 0 &&
+	    gethostname(command->hostname, sizeof(command->hostname) - 1) == 0)
+		scan_case->settings.authserv_id = bytes_from_cstr(command->hostname);
+	scan_case->envelope.hostname = scan_case->settings.authserv_id;
 	return 0;
 }
 
@@ -104,7 +77,7 @@ static int find_out(struct command *command, struct bytes message)
 	const struct scan_auth *auth;
 	command->scan_case.message = message;
 	if (judge_new(&judge, &error) != ERR_OK ||
-	    cli_dns_open(&command->settings, command->options->dns, &dns, &error) != ERR_OK)
+	    cli_dns_open(&command->settings, command->options->given.dns, &dns, &error) != ERR_OK)
 		return opt_wrong(command->set, "%s", error.text);
 	if (scan_new(command->arena, judge_plan(judge), &command->scan_case, &scan) != ERR_OK ||
 	    scan_parse(scan) != ERR_OK)
@@ -119,9 +92,7 @@ static int run(struct command *command, const char *path)
 {
 	struct source source = {path, bytes_from_cstr(path)};
 	struct source_file file;
-	int rc = take_settings(command);
-	if (rc == 0)
-		rc = take_envelope(command);
+	int rc = take(command);
 	if (rc != 0)
 		return rc;
 	errno = 0;
@@ -138,21 +109,10 @@ int cmd_auth(int argc, char **argv)
 	static struct options options;
 	const struct opt table[] = {
 		{.name = "json", .help = "one JSON object", .given = &options.json},
-		{.name = "dns",
-		 .value_name = "ADDR@PORT",
-		 .help = "the DNS server to ask (default: as the configuration says)",
-		 .value = &options.dns},
-		{.name = "ip", .value_name = "ADDRESS", .help = "the client that brought it", .value = &options.ip},
-		{.name = "helo", .value_name = "NAME", .help = "what the client called itself", .value = &options.helo},
-		{.name = "from",
-		 .value_name = "ADDRESS",
-		 .help = "the envelope's sender; \"\" is the null sender",
-		 .value = &options.from},
-		{.name = "now",
-		 .value_name = "SECONDS",
-		 .help = "judge as if at this time (since 1970)",
-		 .value = &options.now},
-		{.name = "config", .value_name = "FILE", .help = "the configuration", .value = &options.config},
+		GIVEN_DNS(options.given),
+		GIVEN_ENVELOPE(options.given),
+		GIVEN_NOW(options.given),
+		GIVEN_CONFIG(options.given),
 	};
 	const struct opt_set set = {
 		"auth",

@@ -19,6 +19,7 @@
 #include "base/num.h"
 #include "cli/command.h"
 #include "cli/dns.h"
+#include "cli/given.h"
 #include "cli/opt.h"
 #include "sys/clock.h"
 #include "sys/file.h"
@@ -432,10 +433,7 @@ static int show_records(struct job *job)
 
 /* -- The commands ---- */
 
-#define OPT_CONFIG                                                                                                     \
-	{                                                                                                              \
-		.name = "config", .value_name = "FILE", .help = "the configuration", .value = &job.options.config      \
-	}
+#define OPT_CONFIG GIVEN_CONFIG(job.options)
 #define OPT_DOMAIN                                                                                                     \
 	{                                                                                                              \
 		.name = "domain", .value_name = "NAME", .help = "who signs (d=)", .value = &job.options.domain         \
@@ -527,10 +525,7 @@ static int keys_rotate(int argc, char **argv)
 		{.name = "activate",
 		 .help = "have the waiting keys sign without a look at DNS",
 		 .given = &job.options.activate},
-		{.name = "dns",
-		 .value_name = "ADDR@PORT",
-		 .help = "the DNS server to ask (default: as the configuration says)",
-		 .value = &job.options.dns},
+		GIVEN_DNS(job.options),
 		OPT_JSON,
 	};
 	const struct opt_set set = {

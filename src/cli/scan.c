@@ -16,13 +16,12 @@
 #include "base/num.h"
 #include "cli/command.h"
 #include "cli/dns.h"
+#include "cli/given.h"
 #include "cli/judge.h"
 #include "cli/opt.h"
 #include "cli/sources.h"
-#include "mail/received.h"
 #include "scan/report.h"
 #include "sys/file.h"
-#include "wire/load.h"
 
 #include "base/banned.h"
 
@@ -31,7 +30,8 @@
 
 struct options {
 	bool json, no_dns;
-	const char *config, *dns, *ip, *helo, *from, *now, *record, *jobs;
+	struct given given;
+	const char *record, *jobs;
 	const char *rcpts[OPT_REPEAT_MAX];
 	size_t n_rcpts;
 };
@@ -69,7 +69,7 @@ static bool open_dns(struct scanner *scanner)
 	struct error error;
 	if (scanner->dns || !scanner->scan_case.settings.dns)
 		return true;
-	if (cli_dns_open(&scanner->settings, scanner->options->dns, &scanner->dns, &error) != ERR_OK) {
+	if (cli_dns_open(&scanner->settings, scanner->options->given.dns, &scanner->dns, &error) != ERR_OK) {
 		(void)opt_wrong(scanner->set, "%s", error.text);
 		return false;
 	}
@@ -260,53 +260,20 @@ static void scan_jobs(struct scanner *scanner, const struct source_list *list, s
 
 /* -- Options ---- */
 
-static int take_envelope(struct scanner *scanner)
+static int take(struct scanner *scanner, struct arena *arena)
 {
 	const struct options *options = scanner->options;
-	struct scan_envelope *envelope = &scanner->scan_case.envelope;
-	envelope->frontend = BYTES_LIT("command");
-	if (options->ip) {
-		envelope->has_client = received_parse_ip(bytes_from_cstr(options->ip), envelope->client_ip);
-		if (!envelope->has_client)
-			return opt_wrong(scanner->set, "--ip: \"%s\" is no address", options->ip);
-	}
-	envelope->helo = bytes_from_cstr(options->helo);
-	envelope->has_from = options->from != NULL;
-	envelope->from = bytes_from_cstr(options->from);
+	struct scan_case *scan_case = &scanner->scan_case;
+	int rc = given_case(scanner->set, &options->given, arena, &scanner->settings, scan_case);
+	if (rc != 0)
+		return rc;
 	for (size_t i = 0; i < options->n_rcpts; i++)
 		scanner->recipients[i] = bytes_from_cstr(options->rcpts[i]);
-	envelope->recipients = scanner->recipients;
-	envelope->n_recipients = options->n_rcpts;
-	return 0;
-}
-
-static int take_time(struct scanner *scanner, struct arena *arena)
-{
-	uint64_t now = (uint64_t)time(NULL);
-	if (scanner->options->now &&
-	    num_parse(bytes_from_cstr(scanner->options->now), 10, UINT32_MAX * UINT64_C(8), &now) != ERR_OK)
-		return opt_wrong(scanner->set, "--now: seconds since 1970 are expected, not \"%s\"",
-				 scanner->options->now);
-	struct bytes text = arena_printf(arena, "%llu", (unsigned long long)now);
-	if (!text.ptr ||
-	    fact_set(arena, &scanner->scan_case.facts, FACT_TIME, (struct bytes){0}, FACT_KNOWN, text) != ERR_OK)
-		return opt_wrong(scanner->set, "not enough memory");
-	return 0;
-}
-
-static int take_settings(struct scanner *scanner, struct arena *arena)
-{
-	struct scan_settings *out = &scanner->scan_case.settings;
-	struct conf_errors errors = {0};
-	if (!load_checked(arena, scanner->options->config, &scanner->settings, &errors)) {
-		load_say_errors(scanner->options->config, &errors);
-		return 2;
-	}
-	if (load_scan_settings(arena, &scanner->settings, out) != ERR_OK)
-		return opt_wrong(scanner->set, "not enough memory");
+	scan_case->envelope.recipients = scanner->recipients;
+	scan_case->envelope.n_recipients = options->n_rcpts;
 	/* A command asks the network when told to: by --dns, or by a configuration that does. */
-	out->dns = scanner->options->dns || (scanner->options->config && scanner->settings.dns_enabled);
-	out->dns &= !scanner->options->no_dns;
+	scan_case->settings.dns = options->given.dns || (options->given.config && scanner->settings.dns_enabled);
+	scan_case->settings.dns &= !options->no_dns;
 	return 0;
 }
 
@@ -322,11 +289,7 @@ static int run(struct scanner *scanner, char **paths, size_t n)
 	if (scanner->options->jobs &&
 	    (num_parse(bytes_from_cstr(scanner->options->jobs), 10, JOBS_MAX, &jobs) != ERR_OK || jobs == 0))
 		return opt_wrong(scanner->set, "--jobs: a number from 1 to %d is expected", JOBS_MAX);
-	int rc = take_settings(scanner, arena);
-	if (rc == 0)
-		rc = take_envelope(scanner);
-	if (rc == 0)
-		rc = take_time(scanner, arena);
+	int rc = take(scanner, arena);
 	if (rc != 0)
 		return rc;
 	if (judge_new(&judge, &error) != ERR_OK)
@@ -356,22 +319,14 @@ int cmd_scan(int argc, char **argv)
 		{.name = "config",
 		 .value_name = "FILE",
 		 .help = "thresholds and limits of this configuration",
-		 .value = &options.config},
-		{.name = "ip", .value_name = "ADDRESS", .help = "the client that brought it", .value = &options.ip},
-		{.name = "helo", .value_name = "NAME", .help = "what the client called itself", .value = &options.helo},
-		{.name = "from",
-		 .value_name = "ADDRESS",
-		 .help = "the envelope's sender; \"\" is the null sender",
-		 .value = &options.from},
+		 .value = &options.given.config},
+		GIVEN_ENVELOPE(options.given),
 		{.name = "rcpt",
 		 .value_name = "ADDRESS",
 		 .help = "a recipient of the envelope; may be repeated",
 		 .values = options.rcpts,
 		 .n_values = &options.n_rcpts},
-		{.name = "now",
-		 .value_name = "SECONDS",
-		 .help = "judge as if at this time (since 1970)",
-		 .value = &options.now},
+		GIVEN_NOW(options.given),
 		{.name = "record",
 		 .value_name = "FILE",
 		 .help = "write the whole case, for postern replay",
@@ -380,7 +335,7 @@ int cmd_scan(int argc, char **argv)
 		{.name = "dns",
 		 .value_name = "ADDR@PORT",
 		 .help = "ask this DNS server who really sent the message",
-		 .value = &options.dns},
+		 .value = &options.given.dns},
 		{.name = "no-dns",
 		 .help = "ask no DNS server, whatever the configuration says",
 		 .given = &options.no_dns},

@@ -10,6 +10,7 @@
 #include "base/num.h"
 #include "cli/command.h"
 #include "cli/dns.h"
+#include "cli/given.h"
 #include "cli/opt.h"
 #include "cli/sources.h"
 #include "sys/clock.h"
@@ -320,7 +321,7 @@ static int cmd_arc(int argc, char **argv)
 		 .value_name = "ADDR@PORT",
 		 .help = "the DNS server to ask for the keys of the chain (default: as the configuration says)",
 		 .value = &options.dns},
-		{.name = "config", .value_name = "FILE", .help = "the configuration", .value = &options.config},
+		GIVEN_CONFIG(options),
 	};
 	const struct opt_set set = {
 		"sign arc",

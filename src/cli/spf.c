@@ -6,30 +6,25 @@
 #include "base/json.h"
 #include "cli/command.h"
 #include "cli/dns.h"
-#include "cli/opt.h"
-#include "mail/received.h"
+#include "cli/given.h"
 #include "sys/clock.h"
-#include "wire/load.h"
 
 #include "base/banned.h"
 
-struct options {
-	const char *config, *dns, *ip, *helo, *from;
-};
-
-static int check(const struct opt_set *set, const struct options *options, const struct settings *settings,
+static int check(const struct opt_set *set, const struct given *given, const struct settings *settings,
 		 struct arena *arena)
 {
 	CLEANUP(cli_dns_free) struct cli_dns *dns = NULL;
 	CLEANUP(buf_done) struct buf out = BUF_INIT((size_t)1 << 20);
 	struct error error;
-	struct spf_query query = {.helo = bytes_from_cstr(options->helo),
-				  .from = bytes_from_cstr(options->from),
+	struct spf_query query = {.helo = bytes_from_cstr(given->helo),
+				  .from = bytes_from_cstr(given->from),
 				  .receiver = settings->hostname,
 				  .now = clock_wall_ms() / 1000};
-	if (!received_parse_ip(bytes_from_cstr(options->ip), query.ip))
-		return opt_wrong(set, "--ip: \"%s\" is no address", options->ip);
-	if (cli_dns_open(settings, options->dns, &dns, &error) != ERR_OK)
+	int rc = given_client(set, given, query.ip);
+	if (rc != 0)
+		return rc;
+	if (cli_dns_open(settings, given->dns, &dns, &error) != ERR_OK)
 		return opt_wrong(set, "%s", error.text);
 	struct dns_host host = cli_dns_host(dns);
 	struct spf_result result;
@@ -56,19 +51,16 @@ static int check(const struct opt_set *set, const struct options *options, const
 
 int cmd_spf(int argc, char **argv)
 {
-	static struct options options;
+	static struct given given;
 	const struct opt table[] = {
-		{.name = "ip", .value_name = "ADDRESS", .help = "the client", .value = &options.ip},
-		{.name = "helo", .value_name = "NAME", .help = "what it called itself", .value = &options.helo},
+		{.name = "ip", .value_name = "ADDRESS", .help = "the client", .value = &given.ip},
+		{.name = "helo", .value_name = "NAME", .help = "what it called itself", .value = &given.helo},
 		{.name = "from",
 		 .value_name = "ADDRESS",
 		 .help = "the envelope's sender; \"\" checks the HELO name",
-		 .value = &options.from},
-		{.name = "dns",
-		 .value_name = "ADDR@PORT",
-		 .help = "the DNS server to ask (default: as the configuration says)",
-		 .value = &options.dns},
-		{.name = "config", .value_name = "FILE", .help = "the configuration", .value = &options.config},
+		 .value = &given.from},
+		GIVEN_DNS(given),
+		GIVEN_CONFIG(given),
 	};
 	const struct opt_set set = {
 		"spf",
@@ -79,20 +71,16 @@ int cmd_spf(int argc, char **argv)
 		table,
 		ARRAY_LEN(table)};
 	CLEANUP(arena_free) struct arena *arena = arena_create(SIZE_MAX);
-	struct conf_errors errors = {0};
 	struct settings settings;
 	int n;
-	options = (struct options){0};
+	given = (struct given){0};
 	int rc = opt_parse(&set, argc, argv, &n);
 	if (rc != 0)
 		return rc < 0 ? 0 : rc;
-	if (n > 0 || !options.ip || !options.helo || !options.from)
+	if (n > 0 || !given.ip || !given.helo || !given.from)
 		return opt_wrong(&set, "--ip, --helo and --from are needed, and nothing else");
 	if (!arena)
 		return opt_wrong(&set, "not enough memory");
-	if (!load_checked(arena, options.config, &settings, &errors)) {
-		load_say_errors(options.config, &errors);
-		return 2;
-	}
-	return check(&set, &options, &settings, arena);
+	rc = given_settings(&given, arena, &settings);
+	return rc != 0 ? rc : check(&set, &given, &settings, arena);
 }

@@ -4,13 +4,11 @@
 #include <stdio.h>
 
 #include "auth/arc_text.h"
-#include "base/arena.h"
 #include "base/buf.h"
 #include "dns_table.h"
+#include "fixture.h"
 #include "keys.h"
-#include "unit.h"
 
-static struct arena *arena;
 static struct crypto_key *ed25519, *rsa;
 
 #define NOW 1600000000
@@ -360,10 +358,8 @@ static void instances_are_read_behind_comments(void **state)
 
 static int setup(void **state)
 {
-	(void)state;
 	struct error error;
-	arena = arena_create(SIZE_MAX);
-	if (crypto_init() != ERR_OK || crypto_key_read_pem(BYTES_LIT(KEY_ED25519), &ed25519, &error) != ERR_OK ||
+	if (crypto_begin(state) != 0 || crypto_key_read_pem(BYTES_LIT(KEY_ED25519), &ed25519, &error) != ERR_OK ||
 	    crypto_key_read_pem(BYTES_LIT(KEY_RSA_2048), &rsa, &error) != ERR_OK)
 		return -1;
 	return 0;
@@ -371,11 +367,9 @@ static int setup(void **state)
 
 static int teardown(void **state)
 {
-	(void)state;
 	crypto_key_free(&ed25519);
 	crypto_key_free(&rsa);
-	arena_free(&arena);
-	return 0;
+	return unit_arena_end(state);
 }
 
 static const struct CMUnitTest tests[] = {

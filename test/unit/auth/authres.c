@@ -1,11 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "auth/authres.h"
 
-#include "base/arena.h"
 #include "base/buf.h"
-#include "unit.h"
-
-static struct arena *arena;
+#include "unit_arena.h"
 
 /* -- Reading ---- */
 
@@ -417,29 +414,15 @@ static void without_memory_a_field_is_not_trusted(void **state)
 	assert_int_equal(authres_parse(small, BYTES_LIT("a; spf=pass"), &authres), ERR_NOMEM);
 }
 
-static int setup(void **state)
-{
-	(void)state;
-	arena = arena_create(SIZE_MAX);
-	return 0;
-}
-
-static int teardown(void **state)
-{
-	(void)state;
-	arena_free(&arena);
-	return 0;
-}
-
 static const struct CMUnitTest tests[] = {
-	cmocka_unit_test_setup_teardown(values_are_read, setup, teardown),
-	cmocka_unit_test_setup_teardown(properties_are_found, setup, teardown),
-	cmocka_unit_test_setup_teardown(reading_is_bounded, setup, teardown),
-	cmocka_unit_test_setup_teardown(what_the_gate_says_is_written, setup, teardown),
-	cmocka_unit_test_setup_teardown(values_are_quoted_where_they_need_it, setup, teardown),
-	cmocka_unit_test_setup_teardown(other_parts_are_written, setup, teardown),
-	cmocka_unit_test_setup_teardown(writing_is_bounded, setup, teardown),
-	cmocka_unit_test_setup_teardown(forged_fields_are_known, setup, teardown),
-	cmocka_unit_test_setup_teardown(without_memory_a_field_is_not_trusted, setup, teardown),
+	TEST(values_are_read),
+	TEST(properties_are_found),
+	TEST(reading_is_bounded),
+	TEST(what_the_gate_says_is_written),
+	TEST(values_are_quoted_where_they_need_it),
+	TEST(other_parts_are_written),
+	TEST(writing_is_bounded),
+	TEST(forged_fields_are_known),
+	TEST(without_memory_a_field_is_not_trusted),
 };
 UNIT_MAIN(tests)

@@ -1,11 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "auth/canon.h"
 
-#include "base/arena.h"
 #include "base/buf.h"
-#include "unit.h"
-
-static struct arena *arena;
+#include "fixture.h"
 
 /* Whether the hash is that of this text: what was hashed cannot be seen otherwise. */
 static bool digest_is(const uint8_t digest[static CRYPTO_SHA256_LEN], struct bytes text)
@@ -233,28 +230,14 @@ static void large_headers_are_marked(void **state)
 	assert_int_equal(canon_message_beyond(message, BYTES_LIT("s")), 2);
 }
 
-static int setup(void **state)
-{
-	(void)state;
-	arena = arena_create(SIZE_MAX);
-	return crypto_init() == ERR_OK ? 0 : -1;
-}
-
-static int teardown(void **state)
-{
-	(void)state;
-	arena_free(&arena);
-	return 0;
-}
-
 static const struct CMUnitTest tests[] = {
-	cmocka_unit_test_setup_teardown(fields_have_two_forms, setup, teardown),
-	cmocka_unit_test_setup_teardown(bodies_have_two_forms, setup, teardown),
-	cmocka_unit_test_setup_teardown(the_empty_body_has_the_known_hashes, setup, teardown),
-	cmocka_unit_test_setup_teardown(any_number_of_lengths_is_taken_from_one_pass, setup, teardown),
-	cmocka_unit_test_setup_teardown(messages_are_split_by_lines, setup, teardown),
-	cmocka_unit_test_setup_teardown(fields_are_chosen_from_the_bottom, setup, teardown),
-	cmocka_unit_test_setup_teardown(a_signature_is_hashed_without_its_value, setup, teardown),
-	cmocka_unit_test_setup_teardown(large_headers_are_marked, setup, teardown),
+	TEST_CRYPTO(fields_have_two_forms),
+	TEST_CRYPTO(bodies_have_two_forms),
+	TEST_CRYPTO(the_empty_body_has_the_known_hashes),
+	TEST_CRYPTO(any_number_of_lengths_is_taken_from_one_pass),
+	TEST_CRYPTO(messages_are_split_by_lines),
+	TEST_CRYPTO(fields_are_chosen_from_the_bottom),
+	TEST_CRYPTO(a_signature_is_hashed_without_its_value),
+	TEST_CRYPTO(large_headers_are_marked),
 };
 UNIT_MAIN(tests)

@@ -2,13 +2,10 @@
 #include "auth/crypto.h"
 
 #include "auth/dkim_key.h"
-#include "base/arena.h"
 #include "base/buf.h"
 #include "base/mem.h"
+#include "fixture.h"
 #include "keys.h"
-#include "unit.h"
-
-static struct arena *arena;
 
 static struct bytes decoded(const char *record)
 {
@@ -229,27 +226,13 @@ static void no_memory_is_an_error(void **state)
 	}
 }
 
-static int setup(void **state)
-{
-	(void)state;
-	arena = arena_create(SIZE_MAX);
-	return crypto_init() == ERR_OK ? 0 : -1;
-}
-
-static int teardown(void **state)
-{
-	(void)state;
-	arena_free(&arena);
-	return 0;
-}
-
 static const struct CMUnitTest tests[] = {
-	cmocka_unit_test_setup_teardown(hashing_in_pieces_is_hashing, setup, teardown),
-	cmocka_unit_test_setup_teardown(private_keys_are_read, setup, teardown),
-	cmocka_unit_test_setup_teardown(public_keys_are_read_in_both_forms, setup, teardown),
-	cmocka_unit_test_setup_teardown(keys_are_measured_before_they_are_used, setup, teardown),
-	cmocka_unit_test_setup_teardown(keys_that_are_cut_or_changed_are_broken_or_others, setup, teardown),
-	cmocka_unit_test_setup_teardown(kept_keys_are_the_same, setup, teardown),
-	cmocka_unit_test_setup_teardown(no_memory_is_an_error, setup, teardown),
+	TEST_CRYPTO(hashing_in_pieces_is_hashing),
+	TEST_CRYPTO(private_keys_are_read),
+	TEST_CRYPTO(public_keys_are_read_in_both_forms),
+	TEST_CRYPTO(keys_are_measured_before_they_are_used),
+	TEST_CRYPTO(keys_that_are_cut_or_changed_are_broken_or_others),
+	TEST_CRYPTO(kept_keys_are_the_same),
+	TEST_CRYPTO(no_memory_is_an_error),
 };
 UNIT_MAIN(tests)

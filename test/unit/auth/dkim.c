@@ -4,13 +4,10 @@
 #include <stdio.h>
 
 #include "auth/fold.h"
-#include "base/arena.h"
 #include "base/buf.h"
 #include "dns_table.h"
+#include "fixture.h"
 #include "keys.h"
-#include "unit.h"
-
-static struct arena *arena;
 
 #define NOW 1528637950
 
@@ -644,37 +641,23 @@ static void signing_in_two_steps_is_the_same(void **state)
 	assert_bytes(field, once);
 }
 
-static int setup(void **state)
-{
-	(void)state;
-	arena = arena_create(SIZE_MAX);
-	return crypto_init() == ERR_OK ? 0 : -1;
-}
-
-static int teardown(void **state)
-{
-	(void)state;
-	arena_free(&arena);
-	return 0;
-}
-
 static const struct CMUnitTest tests[] = {
-	cmocka_unit_test_setup_teardown(the_example_of_rfc_6376_is_good, setup, teardown),
-	cmocka_unit_test_setup_teardown(the_examples_of_rfc_8463_are_good, setup, teardown),
-	cmocka_unit_test_setup_teardown(line_ends_of_a_file_do_not_matter, setup, teardown),
-	cmocka_unit_test_setup_teardown(all_keys_are_asked_for_before_waiting, setup, teardown),
-	cmocka_unit_test_setup_teardown(a_change_anywhere_is_a_fail, setup, teardown),
-	cmocka_unit_test_setup_teardown(tags_and_key_records_decide, setup, teardown),
-	cmocka_unit_test_setup_teardown(the_length_limits_what_is_covered, setup, teardown),
-	cmocka_unit_test_setup_teardown(weak_sets_of_fields_are_marked, setup, teardown),
-	cmocka_unit_test_setup_teardown(a_header_with_junk_is_refused, setup, teardown),
-	cmocka_unit_test_setup_teardown(rsa_keys_in_both_forms, setup, teardown),
-	cmocka_unit_test_setup_teardown(what_is_over_the_cap_is_told, setup, teardown),
-	cmocka_unit_test_setup_teardown(a_message_without_signatures_asks_nothing, setup, teardown),
-	cmocka_unit_test_setup_teardown(what_we_sign_is_good, setup, teardown),
-	cmocka_unit_test_setup_teardown(the_fields_asked_for_are_signed_in_order, setup, teardown),
-	cmocka_unit_test_setup_teardown(long_lists_are_folded, setup, teardown),
-	cmocka_unit_test_setup_teardown(what_cannot_be_signed_is_said, setup, teardown),
-	cmocka_unit_test_setup_teardown(signing_in_two_steps_is_the_same, setup, teardown),
+	TEST_CRYPTO(the_example_of_rfc_6376_is_good),
+	TEST_CRYPTO(the_examples_of_rfc_8463_are_good),
+	TEST_CRYPTO(line_ends_of_a_file_do_not_matter),
+	TEST_CRYPTO(all_keys_are_asked_for_before_waiting),
+	TEST_CRYPTO(a_change_anywhere_is_a_fail),
+	TEST_CRYPTO(tags_and_key_records_decide),
+	TEST_CRYPTO(the_length_limits_what_is_covered),
+	TEST_CRYPTO(weak_sets_of_fields_are_marked),
+	TEST_CRYPTO(a_header_with_junk_is_refused),
+	TEST_CRYPTO(rsa_keys_in_both_forms),
+	TEST_CRYPTO(what_is_over_the_cap_is_told),
+	TEST_CRYPTO(a_message_without_signatures_asks_nothing),
+	TEST_CRYPTO(what_we_sign_is_good),
+	TEST_CRYPTO(the_fields_asked_for_are_signed_in_order),
+	TEST_CRYPTO(long_lists_are_folded),
+	TEST_CRYPTO(what_cannot_be_signed_is_said),
+	TEST_CRYPTO(signing_in_two_steps_is_the_same),
 };
 UNIT_MAIN(tests)

@@ -1,14 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "auth/dmarc.h"
 
-#include "base/arena.h"
 #include "base/buf.h"
 #include "dmarc_cases.h"
-#include "unit.h"
+#include "unit_arena.h"
 
 #include "dns_table.h"
-
-static struct arena *arena;
 
 /* -- Records ---- */
 
@@ -463,31 +460,17 @@ static void without_memory_it_is_a_temporary_error(void **state)
 	assert_true(passed);
 }
 
-static int setup(void **state)
-{
-	(void)state;
-	arena = arena_create(SIZE_MAX);
-	return 0;
-}
-
-static int teardown(void **state)
-{
-	(void)state;
-	arena_free(&arena);
-	return 0;
-}
-
 static const struct CMUnitTest tests[] = {
-	cmocka_unit_test_setup_teardown(records_are_read, setup, teardown),
-	cmocka_unit_test_setup_teardown(report_addresses_are_bounded, setup, teardown),
-	cmocka_unit_test_setup_teardown(a_walk_asks_the_names_of_the_rfc, setup, teardown),
-	cmocka_unit_test_setup_teardown(domains_are_brought_to_one_form, setup, teardown),
-	cmocka_unit_test_setup_teardown(messages_are_judged_by_rfc_9989, setup, teardown),
-	cmocka_unit_test_setup_teardown(messages_are_judged_by_rfc_7489, setup, teardown),
-	cmocka_unit_test_setup_teardown(the_longest_names_cost_eight_questions, setup, teardown),
-	cmocka_unit_test_setup_teardown(walks_of_identifiers_are_bounded, setup, teardown),
-	cmocka_unit_test_setup_teardown(a_stranger_with_the_same_top_level_costs_nothing, setup, teardown),
-	cmocka_unit_test_setup_teardown(questions_are_asked_in_parallel, setup, teardown),
-	cmocka_unit_test_setup_teardown(without_memory_it_is_a_temporary_error, setup, teardown),
+	TEST(records_are_read),
+	TEST(report_addresses_are_bounded),
+	TEST(a_walk_asks_the_names_of_the_rfc),
+	TEST(domains_are_brought_to_one_form),
+	TEST(messages_are_judged_by_rfc_9989),
+	TEST(messages_are_judged_by_rfc_7489),
+	TEST(the_longest_names_cost_eight_questions),
+	TEST(walks_of_identifiers_are_bounded),
+	TEST(a_stranger_with_the_same_top_level_costs_nothing),
+	TEST(questions_are_asked_in_parallel),
+	TEST(without_memory_it_is_a_temporary_error),
 };
 UNIT_MAIN(tests)

@@ -1,11 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "auth/dns.h"
 
-#include "base/arena.h"
 #include "base/buf.h"
-#include "unit.h"
-
-static struct arena *arena;
+#include "unit_arena.h"
 
 static void names_are_valid_by_the_lengths_of_rfc_1035(void **state)
 {
@@ -184,25 +181,11 @@ static void messages_are_read(void **state)
 	}
 }
 
-static int setup(void **state)
-{
-	(void)state;
-	arena = arena_create(SIZE_MAX);
-	return 0;
-}
-
-static int teardown(void **state)
-{
-	(void)state;
-	arena_free(&arena);
-	return 0;
-}
-
 static const struct CMUnitTest tests[] = {
-	cmocka_unit_test_setup_teardown(names_are_valid_by_the_lengths_of_rfc_1035, setup, teardown),
-	cmocka_unit_test_setup_teardown(a_question_is_one_key, setup, teardown),
-	cmocka_unit_test_setup_teardown(addresses_are_reversed, setup, teardown),
-	cmocka_unit_test_setup_teardown(an_answer_survives_packing, setup, teardown),
-	cmocka_unit_test_setup_teardown(messages_are_read, setup, teardown),
+	TEST(names_are_valid_by_the_lengths_of_rfc_1035),
+	TEST(a_question_is_one_key),
+	TEST(addresses_are_reversed),
+	TEST(an_answer_survives_packing),
+	TEST(messages_are_read),
 };
 UNIT_MAIN(tests)

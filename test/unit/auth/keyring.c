@@ -2,12 +2,9 @@
 #include "auth/keyring.h"
 
 #include "auth/dkim_key.h"
-#include "base/arena.h"
 #include "base/buf.h"
+#include "fixture.h"
 #include "keys.h"
-#include "unit.h"
-
-static struct arena *arena;
 
 static const char two_domains[] = "# a note\n"
 				  "example.com s1 rsa 2048 retired 100 300\n"
@@ -179,26 +176,12 @@ static void new_keys_sign_and_come_back_from_their_pem(void **state)
 	assert_int_equal(crypto_key_new(CRYPTO_RSA, 8192, &none), ERR_UNSUPPORTED);
 }
 
-static int set_up(void **state)
-{
-	(void)state;
-	arena = arena_create(SIZE_MAX);
-	return arena && crypto_init() == ERR_OK ? 0 : -1;
-}
-
-static int tear_down(void **state)
-{
-	(void)state;
-	arena_free(&arena);
-	return 0;
-}
-
 static const struct CMUnitTest tests[] = {
-	cmocka_unit_test_setup_teardown(a_list_comes_back_as_it_was_written, set_up, tear_down),
-	cmocka_unit_test_setup_teardown(what_describes_no_key_is_refused_with_its_line, set_up, tear_down),
-	cmocka_unit_test_setup_teardown(the_nearest_domain_with_active_keys_signs, set_up, tear_down),
-	cmocka_unit_test_setup_teardown(a_key_that_becomes_active_retires_the_one_before, set_up, tear_down),
-	cmocka_unit_test_setup_teardown(the_record_of_a_key_reads_back_as_its_public_half, set_up, tear_down),
-	cmocka_unit_test_setup_teardown(new_keys_sign_and_come_back_from_their_pem, set_up, tear_down),
+	TEST_CRYPTO(a_list_comes_back_as_it_was_written),
+	TEST_CRYPTO(what_describes_no_key_is_refused_with_its_line),
+	TEST_CRYPTO(the_nearest_domain_with_active_keys_signs),
+	TEST_CRYPTO(a_key_that_becomes_active_retires_the_one_before),
+	TEST_CRYPTO(the_record_of_a_key_reads_back_as_its_public_half),
+	TEST_CRYPTO(new_keys_sign_and_come_back_from_their_pem),
 };
 UNIT_MAIN(tests)

@@ -5,39 +5,10 @@
 #include <string.h>
 
 #include "auth/xml.h"
-#include "base/arena.h"
 #include "base/buf.h"
-#include "unit.h"
+#include "fixture.h"
 
 #include "base/banned.h"
-
-static struct arena *arena;
-
-static int setup(void **state)
-{
-	(void)state;
-	arena = arena_create((size_t)512 << 20);
-	return 0;
-}
-
-static int teardown(void **state)
-{
-	(void)state;
-	arena_free(&arena);
-	return 0;
-}
-
-static struct bytes sample(const char *name)
-{
-	char path[500];
-	static uint8_t content[20000];
-	(void)snprintf(path, sizeof(path), CORPUS "/report_dmarc/%s", name);
-	FILE *file = fopen(path, "rb");
-	assert_non_null(file);
-	size_t n = fread(content, 1, sizeof(content), file);
-	(void)fclose(file);
-	return arena_copy(arena, bytes_make(content, n));
-}
 
 static struct report_dmarc read_good(struct bytes xml)
 {
@@ -53,7 +24,7 @@ static struct report_dmarc read_good(struct bytes xml)
 static void a_report_of_rfc_9990_is_read_whole(void **state)
 {
 	(void)state;
-	struct report_dmarc report = read_good(sample("rfc9990.xml"));
+	struct report_dmarc report = read_good(sample("report_dmarc/rfc9990.xml"));
 	assert_bytes_str(report.xmlns, REPORT_NAMESPACE);
 	assert_bytes_str(report.org, "Receiver Ltd. & Sons");
 	assert_bytes_str(report.email, "dmarc@receiver.example");
@@ -97,7 +68,7 @@ static void a_report_of_rfc_9990_is_read_whole(void **state)
 static void order_case_and_old_words_do_not_matter(void **state)
 {
 	(void)state;
-	struct report_dmarc report = read_good(sample("shuffled.xml"));
+	struct report_dmarc report = read_good(sample("report_dmarc/shuffled.xml"));
 	const struct report_record *record = &report.records[0];
 	assert_bytes_str(report.org, "\303\204rzte-Post");
 	assert_int_equal(report.begin, 1790035200);
@@ -121,14 +92,14 @@ static void order_case_and_old_words_do_not_matter(void **state)
 static void other_namespaces_prefixes_and_charsets_are_read(void **state)
 {
 	(void)state;
-	struct report_dmarc report = read_good(sample("prefixed.xml"));
+	struct report_dmarc report = read_good(sample("report_dmarc/prefixed.xml"));
 	assert_bytes_str(report.xmlns, "http://dmarc.org/dmarc-xml/0.1");
 	assert_bytes_str(report.org, "Post & Co");
 	assert_bytes_str(report.policy.domain, "a.example");
 	assert_int_equal(report.n_records, 0);
-	report = read_good(sample("latin1.xml"));
+	report = read_good(sample("report_dmarc/latin1.xml"));
 	assert_bytes_str(report.org, "B\303\274ro");
-	report = read_good(sample("plain.xml"));
+	report = read_good(sample("report_dmarc/plain.xml"));
 	assert_int_equal(report.xmlns.len, 0);
 	assert_bytes_str(report.policy.pct, "100");
 	assert_int_equal(report.records[0].spf, REPORT_PASS);
@@ -198,9 +169,9 @@ static void entities_are_refused_where_they_are_declared(void **state)
 	(void)state;
 	struct report_dmarc report;
 	struct error error = {0};
-	assert_int_equal(report_dmarc_read(arena, sample("laughs.xml"), &report, &error), ERR_SYNTAX);
+	assert_int_equal(report_dmarc_read(arena, sample("report_dmarc/laughs.xml"), &report, &error), ERR_SYNTAX);
 	assert_string_equal(error.text, "line 2: a DOCTYPE is refused");
-	assert_true(arena_used(arena) < 2000 + sample("laughs.xml").len * 3);
+	assert_true(arena_used(arena) < 2000 + sample("report_dmarc/laughs.xml").len * 3);
 	assert_int_equal(report_dmarc_read(arena,
 					   BYTES_LIT("<!DOCTYPE feedback SYSTEM \"file:///etc/passwd\"><feedback/>"),
 					   &report, &error),
@@ -260,7 +231,7 @@ static void limits_hold(void **state)
 static void a_small_arena_ends_in_an_error(void **state)
 {
 	(void)state;
-	struct bytes xml = sample("rfc9990.xml");
+	struct bytes xml = sample("report_dmarc/rfc9990.xml");
 	for (size_t budget = 0; budget < 8000; budget += 97) {
 		CLEANUP(arena_free) struct arena *small = arena_create(budget);
 		struct report_dmarc report;
@@ -274,7 +245,7 @@ static void a_small_arena_ends_in_an_error(void **state)
 static void what_is_written_reads_back_the_same(void **state)
 {
 	(void)state;
-	struct report_dmarc report = read_good(sample("rfc9990.xml"));
+	struct report_dmarc report = read_good(sample("report_dmarc/rfc9990.xml"));
 	struct report_policy *policy = &report.policy;
 	CLEANUP(buf_done) struct buf one = BUF_INIT((size_t)1 << 20);
 	CLEANUP(buf_done) struct buf two = BUF_INIT((size_t)1 << 20);
@@ -347,7 +318,6 @@ static void nothing_is_written_that_the_schema_forbids(void **state)
 	}
 }
 
-#define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 static const struct CMUnitTest tests[] = {
 	TEST(a_report_of_rfc_9990_is_read_whole),
 	TEST(order_case_and_old_words_do_not_matter),

@@ -3,28 +3,11 @@
 
 #include <string.h>
 
-#include "base/arena.h"
 #include "base/buf.h"
 #include "mail/message.h"
-#include "unit.h"
+#include "unit_arena.h"
 
 #include "base/banned.h"
-
-static struct arena *arena;
-
-static int setup(void **state)
-{
-	(void)state;
-	arena = arena_create((size_t)64 << 20);
-	return 0;
-}
-
-static int teardown(void **state)
-{
-	(void)state;
-	arena_free(&arena);
-	return 0;
-}
 
 static void addresses_of_rua_are_those_that_can_be_written_to(void **state)
 {
@@ -184,7 +167,6 @@ static void the_message_is_what_rfc_9990_describes(void **state)
 	assert_int_equal(report_filename(arena, receiver, &report, &mail.filename), ERR_SYNTAX);
 }
 
-#define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 static const struct CMUnitTest tests[] = {
 	TEST(addresses_of_rua_are_those_that_can_be_written_to),
 	TEST(no_more_addresses_are_taken_than_there_is_room_for),

@@ -3,39 +3,10 @@
 
 #include <string.h>
 
-#include "base/arena.h"
 #include "base/buf.h"
-#include "unit.h"
+#include "fixture.h"
 
 #include "base/banned.h"
-
-static struct arena *arena;
-
-static int setup(void **state)
-{
-	(void)state;
-	arena = arena_create((size_t)256 << 20);
-	return 0;
-}
-
-static int teardown(void **state)
-{
-	(void)state;
-	arena_free(&arena);
-	return 0;
-}
-
-static struct bytes sample(const char *name)
-{
-	char path[500];
-	static uint8_t content[20000];
-	(void)snprintf(path, sizeof(path), CORPUS "/report_tls/%s", name);
-	FILE *file = fopen(path, "rb");
-	assert_non_null(file);
-	size_t n = fread(content, 1, sizeof(content), file);
-	(void)fclose(file);
-	return arena_copy(arena, bytes_make(content, n));
-}
 
 static struct report_tls read_good(struct bytes json)
 {
@@ -49,7 +20,7 @@ static struct report_tls read_good(struct bytes json)
 static void a_report_of_rfc_8460_is_read_whole(void **state)
 {
 	(void)state;
-	struct report_tls report = read_good(sample("full.json"));
+	struct report_tls report = read_good(sample("report_tls/full.json"));
 	assert_bytes_str(report.org, "Receiver Ltd.");
 	assert_bytes_str(report.contact, "smtp-tls@receiver.example");
 	assert_bytes_str(report.report_id, "2026-09-22T00:00:00Z_sender.example");
@@ -76,7 +47,7 @@ static void a_report_of_rfc_8460_is_read_whole(void **state)
 static void what_is_written_loosely_is_read(void **state)
 {
 	(void)state;
-	struct report_tls report = read_good(sample("loose.json"));
+	struct report_tls report = read_good(sample("report_tls/loose.json"));
 	assert_int_equal(report.begin, 1790035200);
 	assert_int_equal(report.end, 1790121600);
 	assert_null(report.org.ptr);
@@ -172,7 +143,7 @@ static void limits_are_counted_before_anything_is_built(void **state)
 static void a_small_arena_ends_in_an_error(void **state)
 {
 	(void)state;
-	struct bytes json = sample("full.json");
+	struct bytes json = sample("report_tls/full.json");
 	for (size_t budget = 0; budget < 4000; budget += 61) {
 		CLEANUP(arena_free) struct arena *small = arena_create(budget);
 		struct report_tls report;
@@ -181,7 +152,6 @@ static void a_small_arena_ends_in_an_error(void **state)
 	}
 }
 
-#define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 static const struct CMUnitTest tests[] = {
 	TEST(a_report_of_rfc_8460_is_read_whole),
 	TEST(what_is_written_loosely_is_read),

@@ -4,12 +4,9 @@
 #include <arpa/inet.h>
 
 #include "auth/spf_macro.h"
-#include "base/arena.h"
-#include "unit.h"
+#include "unit_arena.h"
 
 #include "dns_table.h"
-
-static struct arena *arena;
 
 static void ip_of(const char *text, uint8_t ip[16])
 {
@@ -695,34 +692,20 @@ static void results_have_the_words_of_rfc_8601(void **state)
 	assert_string_equal(spf_code_name(SPF_PERMERROR), "permerror");
 }
 
-static int setup(void **state)
-{
-	(void)state;
-	arena = arena_create(SIZE_MAX);
-	return 0;
-}
-
-static int teardown(void **state)
-{
-	(void)state;
-	arena_free(&arena);
-	return 0;
-}
-
 static const struct CMUnitTest tests[] = {
 	cmocka_unit_test(a_record_of_spf_begins_with_its_version),
-	cmocka_unit_test_setup_teardown(errors_are_at_their_byte, setup, teardown),
+	TEST(errors_are_at_their_byte),
 	cmocka_unit_test(good_records_are_read_whole),
 	cmocka_unit_test(a_term_keeps_what_was_written),
 	cmocka_unit_test(a_term_has_at_most_128_macros),
-	cmocka_unit_test_setup_teardown(names_expand_as_rfc_7208_7_4_shows, setup, teardown),
-	cmocka_unit_test_setup_teardown(a_long_name_loses_labels_at_its_left, setup, teardown),
-	cmocka_unit_test_setup_teardown(explanations_are_printable_ascii_or_nothing, setup, teardown),
-	cmocka_unit_test_setup_teardown(checks_decide, setup, teardown),
-	cmocka_unit_test_setup_teardown(the_domain_that_was_checked_is_told, setup, teardown),
-	cmocka_unit_test_setup_teardown(what_can_be_asked_at_once_is, setup, teardown),
-	cmocka_unit_test_setup_teardown(without_memory_the_result_is_temperror, setup, teardown),
-	cmocka_unit_test_setup_teardown(large_records_are_bounded_work, setup, teardown),
+	TEST(names_expand_as_rfc_7208_7_4_shows),
+	TEST(a_long_name_loses_labels_at_its_left),
+	TEST(explanations_are_printable_ascii_or_nothing),
+	TEST(checks_decide),
+	TEST(the_domain_that_was_checked_is_told),
+	TEST(what_can_be_asked_at_once_is),
+	TEST(without_memory_the_result_is_temperror),
+	TEST(large_records_are_bounded_work),
 	cmocka_unit_test(results_have_the_words_of_rfc_8601),
 };
 UNIT_MAIN(tests)

@@ -2,12 +2,9 @@
 #include "auth/tags.h"
 
 #include "auth/dkim_key.h"
-#include "base/arena.h"
 #include "base/buf.h"
 #include "keys.h"
-#include "unit.h"
-
-static struct arena *arena;
+#include "unit_arena.h"
 
 static const struct {
 	const char *rule, *text, *names, *values; /* joined by | */
@@ -216,27 +213,13 @@ static void key_records_are_read(void **state)
 	}
 }
 
-static int setup(void **state)
-{
-	(void)state;
-	arena = arena_create(SIZE_MAX);
-	return 0;
-}
-
-static int teardown(void **state)
-{
-	(void)state;
-	arena_free(&arena);
-	return 0;
-}
-
 static const struct CMUnitTest tests[] = {
-	cmocka_unit_test_setup_teardown(lists_are_read, setup, teardown),
-	cmocka_unit_test_setup_teardown(what_is_wrong_has_a_place, setup, teardown),
-	cmocka_unit_test_setup_teardown(there_are_64_tags_at_most, setup, teardown),
-	cmocka_unit_test_setup_teardown(pieces_stand_between_colons, setup, teardown),
-	cmocka_unit_test_setup_teardown(base64_may_be_folded_and_unpadded, setup, teardown),
-	cmocka_unit_test_setup_teardown(quoted_printable_is_decoded, setup, teardown),
-	cmocka_unit_test_setup_teardown(key_records_are_read, setup, teardown),
+	TEST(lists_are_read),
+	TEST(what_is_wrong_has_a_place),
+	TEST(there_are_64_tags_at_most),
+	TEST(pieces_stand_between_colons),
+	TEST(base64_may_be_folded_and_unpadded),
+	TEST(quoted_printable_is_decoded),
+	TEST(key_records_are_read),
 };
 UNIT_MAIN(tests)

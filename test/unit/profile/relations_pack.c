@@ -1,24 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "base/arena.h"
 #include "base/buf.h"
 #include "profile/relations.h"
-#include "unit.h"
-
-static struct arena *arena;
-
-static int begin(void **state)
-{
-	(void)state;
-	arena = arena_create((size_t)1 << 20);
-	return arena ? 0 : -1;
-}
-
-static int end(void **state)
-{
-	(void)state;
-	arena_free(&arena);
-	return 0;
-}
+#include "unit_arena.h"
 
 static void a_question_is_one_line(void **state)
 {
@@ -200,8 +183,6 @@ static void an_answer_that_packing_does_not_give_is_refused(void **state)
 		assert_int_equal(relations_answer_unpack(arena, bytes_from_cstr(wrong[i]), &answer), ERR_SYNTAX);
 	}
 }
-
-#define TEST(name) cmocka_unit_test_setup_teardown(name, begin, end)
 
 static const struct CMUnitTest tests[] = {
 	TEST(a_question_is_one_line),

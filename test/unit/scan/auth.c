@@ -1,12 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "unit.h"
+#include "unit_arena.h"
 
-#include "base/arena.h"
 #include "scan/auth.h"
 #include "scan/check.h"
 #include "scan/scan.h"
-
-static struct arena *arena;
 
 static enum check_step run(struct scan *scan)
 {
@@ -103,21 +100,7 @@ static void who_saw_the_client_is_believed_about_spf(void **state)
 	}
 }
 
-static int setup(void **state)
-{
-	(void)state;
-	arena = arena_create(SIZE_MAX);
-	return 0;
-}
-
-static int teardown(void **state)
-{
-	(void)state;
-	arena_free(&arena);
-	return 0;
-}
-
 static const struct CMUnitTest tests[] = {
-	cmocka_unit_test_setup_teardown(who_saw_the_client_is_believed_about_spf, setup, teardown),
+	TEST(who_saw_the_client_is_believed_about_spf),
 };
 UNIT_MAIN(tests)

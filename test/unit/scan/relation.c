@@ -2,13 +2,10 @@
 #include "scan/relation.h"
 
 #include "auth/dns.h"
-#include "base/arena.h"
 #include "base/buf.h"
 #include "scan/check.h"
 #include "scan/scan.h"
-#include "unit.h"
-
-static struct arena *arena;
+#include "unit_arena.h"
 
 static enum check_step run(struct scan *scan)
 {
@@ -27,20 +24,6 @@ CHECK_REGISTER(asks){
 	.text_ja = "質問。",
 	.manual = "Asks.",
 };
-
-static int begin(void **state)
-{
-	(void)state;
-	arena = arena_create(SIZE_MAX);
-	return arena ? 0 : -1;
-}
-
-static int end(void **state)
-{
-	(void)state;
-	arena_free(&arena);
-	return 0;
-}
 
 /* A scan of that header, from a client at 45.0.0.9. */
 static struct scan *make_with(bool dns, const char *header, const char *from, const char *user,
@@ -255,8 +238,6 @@ static void an_answer_that_is_none_knows_nothing(void **state)
 	assert_non_null(scan_relations(scan));
 	assert_int_equal(scan_relations(scan)->org.days, 0);
 }
-
-#define TEST(name) cmocka_unit_test_setup_teardown(name, begin, end)
 
 static const struct CMUnitTest tests[] = {
 	TEST(a_question_holds_what_the_message_says),

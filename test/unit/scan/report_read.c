@@ -4,31 +4,14 @@
 #include <string.h>
 
 #include "auth/report_mail.h"
-#include "base/arena.h"
 #include "base/buf.h"
 #include "mail/message.h"
-#include "unit.h"
+#include "unit_arena.h"
 #include "unpack/deflate.h"
 
 #include "base/banned.h"
 
 #define UNPACKED_MAX ((size_t)1 << 20)
-
-static struct arena *arena;
-
-static int setup(void **state)
-{
-	(void)state;
-	arena = arena_create((size_t)64 << 20);
-	return 0;
-}
-
-static int teardown(void **state)
-{
-	(void)state;
-	arena_free(&arena);
-	return 0;
-}
 
 #define XML                                                                                                            \
 	"<feedback><report_metadata><org_name>o</org_name><date_range><begin>1</begin><end>2</end></date_range>"       \
@@ -203,7 +186,6 @@ static void our_own_mail_is_known_and_read(void **state)
 	assert_bytes_str(report.dmarc.policy.domain, "a.example");
 }
 
-#define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 static const struct CMUnitTest tests[] = {
 	TEST(a_file_is_what_its_bytes_say),
 	TEST(what_is_no_report_is_told),
