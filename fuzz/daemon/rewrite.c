@@ -35,6 +35,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	ASSERT(bytes_find(buf_bytes(&whole), BYTES_LIT(FIELD)) != BYTES_NONE);
 	rewrite_all(buf_bytes(&whole), (struct bytes){0}, SIZE_MAX, &again);
 	ASSERT(bytes_eq(buf_bytes(&whole), buf_bytes(&again)));
+	const struct rewrite look = {.speaks_for_us = speaks_for_us};
+	ASSERT(!rewrite_finds_forged(&look, buf_bytes(&whole)));
 	rewrite_all(message, BYTES_LIT("[SPAM] "), SIZE_MAX, &tagged);
 	ASSERT(bytes_find(buf_bytes(&tagged), BYTES_LIT("[SPAM] ")) != BYTES_NONE);
 	return 0;

@@ -15,7 +15,7 @@ static void check_answers(const struct rspamd_request *request, struct bytes tex
 		{.name = BYTES_LIT("B"), .score = -50, .options = &text, .n_options = 1},
 		{.name = request->user, .score = 5},
 		{.name = BYTES_LIT("B"), .score = 7, .options = &text, .n_options = 1}};
-	const struct rspamd_field fields[] = {{"X-A", text}};
+	const struct rspamd_field fields[] = {{text, text}};
 	const char *const removed[] = {"X-B"};
 	const struct rspamd_result result = {.action = "add header",
 					     .score = (int)text.len,
@@ -31,6 +31,8 @@ static void check_answers(const struct rspamd_request *request, struct bytes tex
 					     .n_add_headers = 1,
 					     .remove_headers = removed,
 					     .n_remove_headers = 1,
+					     .signatures = request->recipients,
+					     .n_signatures = request->n_recipients,
 					     .usec = text.len};
 	rspamd_add_check(&out, &result);
 	rspamd_add_symbols(&out, &result);

@@ -7,12 +7,10 @@
  */
 #include "base/compress.h"
 #include "base/mem.h"
-#include "base/num.h"
 #include "daemon/gate.h"
 #include "daemon/gate_reply.h"
 #include "mail/address.h"
 #include "mail/received.h"
-#include "proto/rspamd.h"
 #include "sys/clock.h"
 #include "sys/log.h"
 #include "sys/metrics.h"
@@ -30,6 +28,7 @@ struct session {
 	bool busy, closing;
 	enum rspamd_command command;
 	bool metrics;                /* a command that rspamd does not have */
+	bool milter;                 /* the answer is for a milter proxy, whose folds have a LF alone */
 	struct http_request request; /* of the one being answered; without its spans */
 	struct transaction *transaction;
 	struct decompress *decompress; /* of a message that comes compressed */
@@ -103,54 +102,14 @@ static void answer_error(struct session *session, unsigned status, struct bytes 
 	send_answer(session, &out);
 }
 
-size_t reply_symbols(struct transaction *transaction, struct rspamd_symbol **ret_symbols)
+static void fill_result(struct session *session, struct rspamd_result *result, struct reply_changes *changes,
+			struct buf *subject)
 {
-	struct bytes rest = transaction->verdict.symbols, line;
-	struct rspamd_symbol *symbols = arena_new(transaction->arena, struct rspamd_symbol, RSPAMD_SYMBOLS_MAX);
-	size_t n = 0;
-	while (symbols && n < RSPAMD_SYMBOLS_MAX && bytes_split(&rest, '\n', &line)) {
-		struct bytes name, score;
-		uint64_t magnitude = 0;
-		if (!bytes_split(&line, '\t', &name) || !bytes_split(&line, '\t', &score))
-			continue;
-		bool negative = bytes_starts(score, BYTES_LIT("-"));
-		if (num_parse(bytes_from(score, negative ? 1 : 0), 10, 1000000, &magnitude) != ERR_OK)
-			continue;
-		symbols[n++] = (struct rspamd_symbol){
-			.name = name, .description = line, .score = negative ? -(int)magnitude : (int)magnitude};
-	}
-	*ret_symbols = symbols;
-	return n;
-}
-
-const char *reply_action(const struct transaction *transaction)
-{
-	/* The most severe of the recipients' fates: one answer is for all of them. */
-	static const struct {
-		enum verdict_action fate;
-		const char *word;
-	} words[] = {{ACTION_TEMPFAIL, "soft reject"},
-		     {ACTION_REJECT, "reject"},
-		     {ACTION_QUARANTINE, "quarantine"},
-		     {ACTION_DISCARD, "discard"}};
-	for (size_t i = 0; i < ARRAY_LEN(words); i++)
-		if (transaction_count(transaction, words[i].fate) > 0)
-			return words[i].word;
-	if (transaction_count(transaction, ACTION_TAG) > 0)
-		return transaction->gate->settings->subject_tag.len > 0 ? "rewrite subject" : "add header";
-	return "no action";
-}
-
-static void fill_result(struct session *session, struct rspamd_result *result, struct rspamd_field *field,
-			struct buf *text, struct buf *subject)
-{
-	static const char *const removed[] = {"X-Postern", "X-Postern-Release"};
 	struct transaction *transaction = session->transaction;
 	struct rspamd_symbol *symbols;
 	const struct policy *policy = &session->gate->policy;
 	size_t n = reply_symbols(transaction, &symbols);
-	transaction_field(transaction, text);
-	*field = (struct rspamd_field){"X-Postern", buf_bytes(text)};
+	reply_changes(transaction, session->milter, changes);
 	buf_add(subject, session->gate->settings->subject_tag);
 	buf_add(subject, transaction->verdict.subject);
 	*result = (struct rspamd_result){
@@ -163,10 +122,12 @@ static void fill_result(struct session *session, struct rspamd_result *result, s
 		.queue_id = transaction->queue_id,
 		.smtp_message = transaction->verdict.reason_en,
 		.subject = buf_bytes(subject),
-		.add_headers = field,
-		.n_add_headers = 1,
-		.remove_headers = removed,
-		.n_remove_headers = ARRAY_LEN(removed),
+		.remove_headers = changes->removed,
+		.n_remove_headers = changes->n_removed,
+		.add_headers = changes->added,
+		.n_add_headers = changes->n_added,
+		.signatures = changes->first_signature,
+		.n_signatures = changes->n_signatures,
 		.usec = transaction->verdict.total_usec,
 	};
 }
@@ -183,18 +144,19 @@ static void on_judged(void *ctx, struct transaction *transaction)
 {
 	struct session *session = ctx;
 	CLEANUP(buf_done) struct buf body = BUF_INIT(ANSWER_MAX / 2);
-	CLEANUP(buf_done) struct buf text = BUF_INIT(16384);
 	CLEANUP(buf_done) struct buf subject = BUF_INIT(16384);
 	struct rspamd_result result;
-	struct rspamd_field field;
+	struct reply_changes changes;
 	if (!transaction->has_verdict) {
 		transaction_trace(transaction, "deferred", BYTES_LIT("The message could not be examined in time."),
 				  BYTES_LIT("時間内にメールを検査できませんでした。"));
 		answer_error(session, 503, BYTES_LIT("no scanner is ready"));
 	} else {
-		fill_result(session, &result, &field, &text, &subject);
+		fill_result(session, &result, &changes, &subject);
 		transaction_trace(transaction, "advised", (struct bytes){0}, (struct bytes){0});
-		if (session->request.rspamc) {
+		if (transaction->failed) {
+			answer_error(session, 503, BYTES_LIT("not enough memory"));
+		} else if (session->request.rspamc) {
 			rspamd_add_rspamc(&body, &result);
 			stream_write(session->stream, buf_bytes(&body));
 			session->closing = true;
@@ -261,6 +223,8 @@ static bool begin_message(struct session *session, const struct http_request *ht
 	envelope->from = plain_path(request.from);
 	envelope->user = request.user;
 	transaction->queue_id = request.queue_id;
+	transaction->verdict_only = http->rspamc;
+	session->milter = request.milter;
 	for (size_t i = 0; i < request.n_recipients; i++)
 		transaction_add_recipient(transaction, plain_path(request.recipients[i]));
 	if (request.n_recipients == 0)

@@ -13,6 +13,7 @@
  */
 #include "base/mem.h"
 #include "daemon/gate.h"
+#include "daemon/gate_fields.h"
 #include "mail/received.h"
 #include "proto/milter.h"
 #include "sys/log.h"
@@ -168,45 +169,19 @@ static void insert_field(struct session *session, struct bytes name, struct byte
 	if (session->milter.steps & MILTER_HEADER_LEADING_SPACE)
 		buf_add_byte(&plain, ' ');
 	/* The protocol's line end inside a field is a bare LF. */
-	for (size_t i = 0; i < value.len; i++)
-		if (value.ptr[i] != '\r')
-			buf_add_byte(&plain, value.ptr[i]);
+	fields_add_lines(&plain, value, false);
 	if (session->actions & MILTER_ADD_HEADERS)
 		milter_insert_header(&session->out, 0, name, buf_bytes(&plain));
 }
 
-/* One of ours, whole. */
-static void insert_whole(struct session *session, struct bytes field)
-{
-	size_t colon = bytes_find_byte(field, ':');
-	struct bytes value = bytes_chomp(bytes_from(field, colon == BYTES_NONE ? field.len : colon + 1));
-	if (value.len > 0 && value.ptr[0] == ' ')
-		value = bytes_from(value, 1);
-	insert_field(session, bytes_sub(field, 0, colon), value);
-}
-
 /* Each goes on top, so the lowest comes first. */
-static void add_signatures(struct session *session)
-{
-	struct bytes fields = session->transaction->verdict.signatures;
-	for (size_t i = fields.len, end = fields.len; i > 0; i--) {
-		bool begins = i == 1 || fields.ptr[i - 2] == '\n';
-		if (!begins || fields.ptr[i - 1] == ' ' || fields.ptr[i - 1] == '\t')
-			continue;
-		insert_whole(session, bytes_sub(fields, i - 1, end - (i - 1)));
-		end = i - 1;
-	}
-}
-
 static void add_own_fields(struct session *session)
 {
-	CLEANUP(buf_done) struct buf ours = BUF_INIT(GATE_FIELDS_MAX), auth = BUF_INIT(GATE_FIELDS_MAX);
-	add_signatures(session);
-	transaction_auth_field(session->transaction, &auth);
-	if (auth.len > 0)
-		insert_field(session, BYTES_LIT("Authentication-Results"), buf_bytes(&auth));
-	transaction_field(session->transaction, &ours);
-	insert_field(session, BYTES_LIT("X-Postern"), buf_bytes(&ours));
+	CLEANUP(buf_done) struct buf ours = BUF_INIT(GATE_FIELDS_MAX);
+	transaction_fields(session->transaction, &ours);
+	struct bytes fields = buf_bytes(&ours), name, value;
+	while (fields_take_last(&fields, &name, &value))
+		insert_field(session, name, value);
 }
 
 static bool has_too_many_foreign_fields(const struct session *session)
@@ -231,13 +206,12 @@ static void remove_foreign_fields(struct session *session)
 
 static void tag_subject(struct session *session)
 {
-	struct bytes tag = session->gate->settings->subject_tag;
 	CLEANUP(buf_done) struct buf value = BUF_INIT(1 << 20);
-	if (tag.len == 0 || !(session->actions & MILTER_CHANGE_HEADERS))
+	if (!(session->actions & MILTER_CHANGE_HEADERS))
 		return;
 	if (session->milter.steps & MILTER_HEADER_LEADING_SPACE)
 		buf_add_byte(&value, ' ');
-	buf_add(&value, tag);
+	buf_add(&value, session->gate->settings->subject_tag);
 	buf_add(&value, bytes_trim(session->subject));
 	if (buf_err(&value) != ERR_OK)
 		return;
@@ -314,10 +288,7 @@ static void answer_delivered(struct session *session)
 	}
 	remove_foreign_fields(session);
 	add_own_fields(session);
-	/* One message for all who get it: the subject changes only when none of them wanted it as it was, and never
-	 * when it is signed. */
-	if (tagged > 0 && transaction_count(transaction, ACTION_DELIVER) == 0 &&
-	    transaction->verdict.signatures.len == 0)
+	if (transaction_tags_subject(transaction))
 		tag_subject(session);
 	milter_accept(&session->out);
 	bool for_some = tagged + transaction_count(transaction, ACTION_DELIVER) > 0;

@@ -129,6 +129,17 @@ static bool is_forged(const struct rewrite *rewrite, struct bytes field)
 	return rewrite->speaks_for_us(rewrite->ctx, bytes_from(field, bytes_find_byte(field, ':') + 1));
 }
 
+bool rewrite_finds_forged(const struct rewrite *rewrite, struct bytes message)
+{
+	size_t at = 0, next;
+	for (; at < message.len && !is_line_end(message.ptr[at]); at = next) {
+		next = field_after(message, at);
+		if (is_forged(rewrite, bytes_sub(message, at, next - at)))
+			return true;
+	}
+	return false;
+}
+
 /* Up to the next edit; behind the last one, all the rest. */
 static void put_header(struct rewrite *rewrite, struct bytes message)
 {

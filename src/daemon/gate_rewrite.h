@@ -38,3 +38,5 @@ struct rewrite {
  * same in every call, but may have moved.
  */
 struct bytes rewrite_next(struct rewrite *rewrite, struct bytes message, size_t max);
+/* Whether a field Authentication-Results would go out. */
+bool rewrite_finds_forged(const struct rewrite *rewrite, struct bytes message);

@@ -31,9 +31,6 @@ static bool is_forwarded(const struct settings *settings, const struct scan_enve
 
 enum sign_right gate_sign_right(const struct gate *gate, const struct scan_envelope *envelope)
 {
-	/* Those that only ask for a verdict have no place for a field. */
-	if (!bytes_eq(envelope->frontend, BYTES_LIT("milter")) && !bytes_eq(envelope->frontend, BYTES_LIT("smtp")))
-		return SIGN_NOTHING;
 	if (is_outgoing(gate, envelope))
 		return SIGN_AS_AUTHOR;
 	if (gate->settings->signing_arc_domain.len > 0 && is_forwarded(gate->settings, envelope))

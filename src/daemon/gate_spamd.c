@@ -6,8 +6,6 @@
 #include "base/mem.h"
 #include "daemon/gate.h"
 #include "daemon/gate_reply.h"
-#include "daemon/gate_rewrite.h"
-#include "proto/rspamd.h"
 #include "proto/spamd.h"
 #include "sys/log.h"
 #include "sys/metrics.h"
@@ -50,27 +48,6 @@ static void refuse(struct session *session, enum spamd_code code, struct bytes w
 	finish(session, &out);
 }
 
-/* As in gate_delivery.c, but the line ends are the message's own. */
-static void add_message(struct session *session, struct buf *out, struct bytes message, bool header_only)
-{
-	CLEANUP(buf_done) struct buf field = BUF_INIT(GATE_FIELDS_MAX);
-	CLEANUP(buf_done) struct buf plain = BUF_INIT(GATE_FIELDS_MAX);
-	size_t line = bytes_find_byte(message, '\n');
-	bool crlf = line != BYTES_NONE && line > 0 && message.ptr[line - 1] == '\r';
-	transaction_fields(session->transaction, &field);
-	for (size_t i = 0; i < field.len; i++)
-		if (field.ptr[i] != '\r' || crlf)
-			buf_add_byte(&plain, field.ptr[i]);
-	if (header_only) {
-		size_t end = bytes_find(message, crlf ? BYTES_LIT("\r\n\r\n") : BYTES_LIT("\n\n"));
-		message = bytes_sub(message, 0, end == BYTES_NONE ? message.len : end + (crlf ? 4 : 2));
-	}
-	struct rewrite rewrite = {
-		.field = buf_bytes(&plain), .speaks_for_us = transaction_speaks_for_us, .ctx = session->transaction};
-	for (struct bytes piece; (piece = rewrite_next(&rewrite, message, SIZE_MAX)).len > 0;)
-		buf_add(out, piece);
-}
-
 static void add_report(struct session *session, struct buf *out)
 {
 	struct transaction *transaction = session->transaction;
@@ -93,7 +70,6 @@ static void add_symbols(struct session *session, struct buf *out)
 
 static void make_body(struct session *session, bool spam, struct buf *body)
 {
-	struct bytes message;
 	switch (session->request.command) {
 	case SPAMD_SYMBOLS:
 		add_symbols(session, body);
@@ -107,10 +83,7 @@ static void make_body(struct session *session, bool spam, struct buf *body)
 		break;
 	case SPAMD_PROCESS:
 	case SPAMD_HEADERS:
-		if (transaction_map(session->transaction, &message) != ERR_OK)
-			break;
-		add_message(session, body, message, session->request.command == SPAMD_HEADERS);
-		transaction_unmap(session->transaction, message);
+		reply_message(session->transaction, session->request.command == SPAMD_HEADERS, body);
 		break;
 	case SPAMD_CHECK:
 	case SPAMD_PING:
@@ -131,6 +104,11 @@ static void on_judged(void *ctx, struct transaction *transaction)
 		refuse(session, SPAMD_TEMPFAIL, BYTES_LIT("no scanner is ready"));
 		return;
 	}
+	if (transaction->verdict.unsigned_mail && transaction_count(transaction, ACTION_TEMPFAIL) > 0) {
+		transaction_trace(transaction, "deferred", (struct bytes){0}, (struct bytes){0});
+		refuse(session, SPAMD_TEMPFAIL, BYTES_LIT("the message could not be signed"));
+		return;
+	}
 	bool spam = transaction_count(transaction, ACTION_DELIVER) < transaction->envelope.n_recipients;
 	struct spamd_result result = {
 		.spam = spam,
@@ -141,6 +119,13 @@ static void on_judged(void *ctx, struct transaction *transaction)
 	if (spam && result.score < result.threshold)
 		result.score = result.threshold;
 	make_body(session, spam, &body);
+	if (buf_err(&body) != ERR_OK) {
+		/* Half a message would be taken for a whole one. */
+		transaction_trace(transaction, "deferred", BYTES_LIT("There was not enough memory for the answer."),
+				  BYTES_LIT("メモリ不足のため応答を作成できませんでした。"));
+		refuse(session, SPAMD_TEMPFAIL, BYTES_LIT("not enough memory"));
+		return;
+	}
 	spamd_add_head(&out, &session->request, &result, body.len);
 	transaction_trace(transaction, "advised", (struct bytes){0}, (struct bytes){0});
 	stream_write(session->stream, buf_bytes(&out));
@@ -163,6 +148,7 @@ static void on_head(struct session *session, const struct spamd_request *request
 	}
 	session->transaction = transaction;
 	transaction->envelope.frontend = BYTES_LIT("spamd");
+	transaction->verdict_only = request->command != SPAMD_PROCESS && request->command != SPAMD_HEADERS;
 	/* The user is who gets it. */
 	transaction_add_recipient(transaction, request->user);
 }

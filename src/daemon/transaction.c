@@ -255,8 +255,9 @@ void transaction_judge(struct transaction *transaction, void (*judged)(void *ctx
 		whole = (struct bytes){0};
 	int memfd = transaction->failed ? -1 : transaction->memfd;
 	/* What is not here whole cannot be signed. */
-	enum sign_right right =
-		transaction->too_large ? SIGN_NOTHING : gate_sign_right(transaction->gate, &transaction->envelope);
+	enum sign_right right = transaction->too_large || transaction->verdict_only
+					? SIGN_NOTHING
+					: gate_sign_right(transaction->gate, &transaction->envelope);
 	if (gate_scan(transaction->gate, whole, memfd, transaction->envelope_len,
 		      transaction->envelope_len + transaction->size, right, on_verdict, transaction,
 		      &transaction->job) != ERR_OK)
@@ -290,13 +291,14 @@ size_t transaction_count(const struct transaction *transaction, enum verdict_act
 	return n;
 }
 
-void transaction_field(const struct transaction *transaction, struct buf *buf)
+static void add_verdict_field(const struct transaction *transaction, struct buf *buf)
 {
 	const struct wire_verdict *verdict = &transaction->verdict;
 	struct bytes ids = verdict->ids, id;
-	buf_printf(buf, "%s (%.4f)", verdict_class_name(transaction->class),
+	size_t column = buf->len;
+	buf_printf(buf, "X-Postern: %s (%.4f)", verdict_class_name(transaction->class),
 		   verdict_probability((int)verdict->log_odds));
-	size_t column = sizeof("X-Postern: ") + buf->len;
+	column = buf->len - column;
 	bool first = true;
 	while (bytes_split(&ids, ' ', &id) && id.len > 0) {
 		buf_add_cstr(buf, first ? " " : ",");
@@ -309,7 +311,7 @@ void transaction_field(const struct transaction *transaction, struct buf *buf)
 		buf_add(buf, id);
 		first = false;
 	}
-	buf_printf(buf, ";\r\n\tid=%s", transaction->id);
+	buf_printf(buf, ";\r\n\tid=%s\r\n", transaction->id);
 }
 
 /*
@@ -317,11 +319,14 @@ void transaction_field(const struct transaction *transaction, struct buf *buf)
  * quotes and comments, since authres_write() wrote it. One value is short enough that no line has more than the 998
  * bytes of RFC 5322 2.1.1, whatever a signature writes into its tags.
  */
-void transaction_auth_field(const struct transaction *transaction, struct buf *buf)
+static void add_auth_field(const struct transaction *transaction, struct buf *buf)
 {
 	struct bytes value = transaction->verdict.auth_results;
 	bool quoted = false, comment = false;
 	size_t line = buf->len;
+	if (value.len == 0)
+		return; /* nobody asked the DNS */
+	buf_add_cstr(buf, "Authentication-Results: ");
 	for (size_t i = 0; i < value.len; i++) {
 		uint8_t c = value.ptr[i];
 		bool blank = c == ' ' && !quoted && !comment;
@@ -338,19 +343,20 @@ void transaction_auth_field(const struct transaction *transaction, struct buf *b
 		quoted ^= c == '"' && !comment;
 		comment = !quoted && (c == '(' || (comment && c != ')'));
 	}
+	buf_add_cstr(buf, "\r\n");
 }
 
 void transaction_fields(const struct transaction *transaction, struct buf *buf)
 {
-	buf_add_cstr(buf, "X-Postern: ");
-	transaction_field(transaction, buf);
-	buf_add_cstr(buf, "\r\n");
-	if (transaction->verdict.auth_results.len > 0) {
-		buf_add_cstr(buf, "Authentication-Results: ");
-		transaction_auth_field(transaction, buf);
-		buf_add_cstr(buf, "\r\n");
-	}
+	add_verdict_field(transaction, buf);
+	add_auth_field(transaction, buf);
 	buf_add(buf, transaction->verdict.signatures);
+}
+
+bool transaction_tags_subject(const struct transaction *transaction)
+{
+	return transaction->gate->settings->subject_tag.len > 0 && transaction->verdict.signatures.len == 0 &&
+	       transaction_count(transaction, ACTION_TAG) > 0 && transaction_count(transaction, ACTION_DELIVER) == 0;
 }
 
 bool transaction_speaks_for_us(void *transaction_, struct bytes value)

@@ -36,7 +36,8 @@ struct transaction {
 	size_t envelope_len, size; /* `size` is of the message alone */
 	size_t size_max;
 	bool too_large;
-	bool failed; /* no memory, no descriptors: temporary failure */
+	bool failed;       /* no memory, no descriptors: temporary failure */
+	bool verdict_only; /* the client has no place for fields, so nothing is signed */
 
 	struct scan_job *job;
 	void (*judged)(void *ctx, struct transaction *transaction);
@@ -68,12 +69,14 @@ void transaction_unmap(struct transaction *transaction, struct bytes message);
 
 /* Number of recipients with that fate. */
 size_t transaction_count(const struct transaction *transaction, enum verdict_action fate);
-/* The value of the X-Postern field, without its name, folded by CRLF. */
-void transaction_field(const struct transaction *transaction, struct buf *buf);
-/* The value of our Authentication-Results field likewise; nothing when nobody asked the DNS. */
-void transaction_auth_field(const struct transaction *transaction, struct buf *buf);
-/* Both fields and those that sign, whole lines, as they stand on top of a message that goes on. */
+/*
+ * Our fields as they stand on top of a message that goes on, whole, with CRLF: X-Postern, Authentication-Results where
+ * somebody asked the DNS, and those that sign. Each name is there once, DKIM-Signature once for each key.
+ */
 void transaction_fields(const struct transaction *transaction, struct buf *buf);
+/* Whether the subject is tagged in the one message that all get: none of them wants it as it was, and nothing signs it.
+ */
+bool transaction_tags_subject(const struct transaction *transaction);
 /* Whether a field Authentication-Results with that value speaks in our name. */
 bool transaction_speaks_for_us(void *transaction, struct bytes value);
 /* "This message was refused: ...", by the configuration. */

@@ -219,7 +219,20 @@ static void add_strings(struct json *json, const char *key, const struct bytes *
 	jsonw_end(json);
 }
 
-/* What a milter proxy, Exim or Haraka is to change in the message. */
+/* One is a string, as clients that know no array of them expect it. */
+static void add_signatures(struct json *json, const struct rspamd_result *result)
+{
+	if (result->n_signatures == 1)
+		jsonw_string(json, "dkim-signature", result->signatures[0]);
+	else
+		add_strings(json, "dkim-signature", result->signatures, result->n_signatures);
+}
+
+/*
+ * What a milter proxy, Haraka or OpenSMTPD is to change in the message. Where one field of a name has to go all of them
+ * do ("0"): a place among them is counted by the client, whose reading of a header need not be ours, and clients are in
+ * use that know no places.
+ */
 static void add_milter_block(struct json *json, const struct rspamd_result *result)
 {
 	if (result->n_add_headers == 0 && result->n_remove_headers == 0)
@@ -227,7 +240,7 @@ static void add_milter_block(struct json *json, const struct rspamd_result *resu
 	jsonw_object(json, "milter");
 	jsonw_object(json, "add_headers");
 	for (size_t i = 0; i < result->n_add_headers; i++) {
-		jsonw_object(json, result->add_headers[i].name);
+		json_object_at(json, result->add_headers[i].name);
 		jsonw_string(json, "value", result->add_headers[i].value);
 		jsonw_int(json, "order", 0);
 		jsonw_end(json);
@@ -252,6 +265,7 @@ static void add_rest(struct json *json, const struct rspamd_result *result)
 	jsonw_double(json, "time_real", (double)MIN(result->usec, (uint64_t)1 << 50) / 1e6);
 	add_strings(json, "urls", result->urls, result->n_urls);
 	add_strings(json, "emails", result->emails, result->n_emails);
+	add_signatures(json, result);
 	add_milter_block(json, result);
 }
 

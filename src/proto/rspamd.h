@@ -57,7 +57,7 @@ struct rspamd_symbol {
 };
 
 struct rspamd_field {
-	const char *name; /* of a header field; two with the same name are not for one answer */
+	struct bytes name; /* of a header field; two with the same name are not for one answer */
 	struct bytes value;
 };
 
@@ -71,10 +71,14 @@ struct rspamd_result {
 	struct bytes subject;      /* with "rewrite subject" */
 	const struct bytes *urls, *emails;
 	size_t n_urls, n_emails;
+	/* Before any is added, all fields of these names go. */
+	const char *const *remove_headers;
+	size_t n_remove_headers;
+	/* Each goes on top of those before it: the lowest is the first. */
 	const struct rspamd_field *add_headers;
 	size_t n_add_headers;
-	const char *const *remove_headers; /* all fields of each name */
-	size_t n_remove_headers;
+	const struct bytes *signatures; /* values of DKIM-Signature fields to be added, the uppermost first */
+	size_t n_signatures;
 	uint64_t usec;
 };
 

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
-"""Outgoing mail is signed and forwarded mail sealed, through a real Postfix (milter) and through the SMTP proxy, as others see
-it who are no code of ours: dkimpy and Mail::DKIM of Debian, over what was delivered."""
+"""Outgoing mail is signed and forwarded mail sealed, through a real Postfix (milter), through the SMTP proxy, by rspamc and by
+spamc, as others see it who are no code of ours: dkimpy and Mail::DKIM of Debian, over what was delivered."""
 import json
 import os
 import re
@@ -52,14 +52,15 @@ def have(*words):
 class World:
     def __init__(self):
         self.sink = Sink()
-        self.milter, self.proxy = free_port(), free_port()
+        self.milter, self.proxy, self.http, self.spamd = free_port(), free_port(), free_port(), free_port()
         self.names = {'example.com': {'TXT': ['v=spf1 -all']}, 'good.example': {'TXT': ['v=spf1 ip4:127.0.0.1 -all']},
                       '_dmarc.good.example': {'TXT': ['v=DMARC1; p=reject']}}
         self.dns = DnsServer(self.names).start()
         self.settings = f'''
 milter: {{ listen: 127.0.0.1:{self.milter} }}
 smtp: {{ listen: 127.0.0.1:{self.proxy}, next_hop: 127.0.0.1:{self.sink.port} }}
-http: {{ listen: off }}
+http: {{ listen: 127.0.0.1:{self.http} }}
+spamd: {{ listen: 127.0.0.1:{self.spamd} }}
 dns: {{ servers: ["{self.dns.address}"], timeout: 1s }}
 auth: {{ authserv_id: mx.example.org }}
 actions: {{ malware: tag, unscannable: deliver, subject_tag: "[MARK] " }}
@@ -114,6 +115,18 @@ signing: {{ networks: ["{OURS}"], arc_domain: example.org, arc_for: ["*@example.
                 return code
             smtp.send(re.sub(rb'(?m)^\.', b'..', text) + (b'' if text.endswith(b'\r\n') else b'\r\n') + b'.\r\n')
             return smtp.getreply()[0]
+
+    def rspamc(self, text, *words, source=OURS, sender='alice@example.com', to='bob@example.net'):
+        run = subprocess.run(['rspamc', '-h', f'127.0.0.1:{self.http}', '-i', source, '-F', sender, '-r', to, *words],
+                             input=text.encode() if isinstance(text, str) else text, capture_output=True, timeout=60)
+        if run.returncode != 0:
+            raise RuntimeError(run.stdout + run.stderr)
+        return run.stdout
+
+    def spamc(self, text, *words, to='bob@example.net'):
+        return subprocess.run(['spamc', '-d', '127.0.0.1', '-p', str(self.spamd), '-x', '-u', to, *words],
+                              input=text.encode() if isinstance(text, str) else text, capture_output=True, check=True,
+                              timeout=60).stdout
 
     def dkimpy(self, data):
         run = subprocess.run([PYTHON, '-c', DKIMPY, json.dumps(self.zone)], input=data, capture_output=True, timeout=60)
@@ -197,17 +210,100 @@ def check_who(tap, world):
             tap.equal(len(fields(data, 'DKIM-Signature')), 2 if source == OURS else 0, f'{want + end}: a signed subject stays')
 
 
-def check_seal(tap, world):
+def apply(data, answer):
+    """The message, changed as rspamd's protocol says: first all fields of a name go, then each new one goes on top."""
+    head, body = data.split(b'\r\n\r\n', 1)
+    lines = re.split(rb'\r\n(?![ \t])', head)
+    gone = [name.lower().encode() for name, place in answer['milter']['remove_headers'].items() if place == 0]
+    lines = [line for line in lines if line.split(b':')[0].strip().lower() not in gone]
+    for name, field in answer['milter']['add_headers'].items():
+        lines.insert(field['order'], f'{name}: {field["value"]}'.encode())
+    signatures = answer.get('dkim-signature', [])
+    for value in reversed([signatures] if isinstance(signatures, str) else signatures):
+        lines.insert(0, f'DKIM-Signature: {value}'.encode())
+    return b'\r\n'.join(lines) + b'\r\n\r\n' + body
+
+
+FORGED = ('X-Postern: clean (0.0000)\nauthentication-results: mx.example.org; dkim=pass header.d=forged.example\n'
+          'X-Postern-Release: abc\n')
+
+
+def check_told(tap, world):
+    """Whoever speaks rspamd's protocol is told what to change."""
+    text = message(subject='told', extra=FORGED)
+    answer = json.loads(world.rspamc(text, '--json'))
+    tap.equal((answer['action'], len(answer['dkim-signature']), list(answer['milter']['add_headers'])),
+              ('no action', 2, ['Authentication-Results', 'X-Postern']), 'rspamc --json: both signatures and our fields')
+    tap.equal(answer['milter']['remove_headers'], {'X-Postern': 0, 'X-Postern-Release': 0, 'Authentication-Results': 0},
+              'what was forged is to go')
+    data = apply(text.encode(), answer)
+    check_verified(tap, world, data, 'rspamc --json, applied')
+    results = fields(data, 'Authentication-Results')
+    tap.ok(len(results) == 1 and results[0].startswith('mx.example.org; ') and 'dmarc=none' in results[0],
+           'one field tells our results', results)
+    tap.equal((len(fields(data, 'X-Postern')), len(fields(data, 'X-Postern-Release'))), (1, 0), 'and one our verdict')
+    others = message(subject='others', extra='Authentication-Results: relay.example.net; spf=pass\n')
+    answer = json.loads(world.rspamc(others, '--json', source='127.0.0.1'))
+    tap.equal((answer.get('dkim-signature'), list(answer['milter']['remove_headers'])), (None, ['X-Postern', 'X-Postern-Release']),
+              'a stranger gets no signature; what others say of themselves stays')
+    answer = json.loads(world.rspamc(message(sender='a@only.example'), '--json', '-u', 'a', source='127.0.0.1'))
+    tap.ok(isinstance(answer.get('dkim-signature'), str), 'one signature of a user who logged in is no array', answer)
+    answer = json.loads(world.rspamc(text.replace('\r\n', '\n'), '--json'))
+    tap.ok('\r' not in json.dumps(answer['milter']) + json.dumps(answer['dkim-signature']) and '\\r' not in json.dumps(answer),
+           'a message with LF line ends gets folds like that', answer)
+    answer = json.loads(world.rspamc(text, '--json', '--header', 'Milter=Yes'))
+    tap.ok('\\r' not in json.dumps(answer), 'a milter proxy gets them always', answer)
+    # rspamc itself adds the signatures alone; it knows nothing of other fields to be added or removed.
+    for ends in ('\r\n', '\n'):
+        data = world.rspamc(text.replace('\r\n', ends), '--mime').replace(b'\r\n', b'\n').replace(b'\n', b'\r\n')
+        check_verified(tap, world, data, f'rspamc --mime, {ends!r}')
+    marked = message(subject='marked', body=EICAR + '\n')
+    for source, want in ((OURS, 'add header'), ('127.0.0.1', 'rewrite subject')):
+        answer = json.loads(world.rspamc(marked, '--json', source=source))
+        tap.equal((answer['action'], answer.get('subject')), (want, '[MARK] marked' if 'rewrite' in want else None),
+                  f'{want}: a signed subject stays')
+
+
+def good_key(world):
+    """A domain of others, whose signed mail comes by."""
     key = world.postern.dir + '/good.pem'
     subprocess.run(['openssl', 'genpkey', '-algorithm', 'RSA', '-pkeyopt', 'rsa_keygen_bits:2048', '-out', key], check=True,
                    capture_output=True)
     public = subprocess.run(['openssl', 'pkey', '-in', key, '-pubout'], check=True, capture_output=True).stdout.decode()
     world.publish({'name': 'g1._domainkey.good.example', 'value': 'v=DKIM1; k=rsa; p=' + ''.join(public.split('\n')[1:-2])})
 
-    def signed(subject):
+    def signed(subject, extra=''):
         return subprocess.run([POSTERN, 'sign', 'dkim', '--domain', 'good.example', '--selector', 'g1', '--key', key],
-                              input=message(subject=subject, sender='carol@good.example').encode(), capture_output=True,
-                              check=True).stdout
+                              input=message(subject=subject, sender='carol@good.example', extra=extra).encode(),
+                              capture_output=True, check=True).stdout
+    return signed
+
+
+def check_told_seal(tap, world, signed):
+    """Forwarded mail that is judged by rspamc and spamc."""
+    text = signed('told seal', FORGED)
+    answer = json.loads(world.rspamc(text, '--json', source='127.0.0.1', sender='carol@good.example', to='bob@example.org'))
+    tap.equal(list(answer['milter']['add_headers']), ['ARC-Authentication-Results', 'ARC-Message-Signature', 'ARC-Seal',
+                                                      'Authentication-Results', 'X-Postern'], 'rspamc: a seal is told')
+    cases = [('rspamc', apply(text, answer), 'dkim=pass')]
+    for words in ((), ('--headers',)):
+        cases.append((' '.join(('spamc', *words)), world.spamc(text, *words, to='bob@example.org'), 'dkim=pass'))
+    for name, data, want in cases:
+        tap.equal(data[:18], b'X-Postern: clean (', f'{name}: our verdict is on top')
+        results, seals = fields(data, 'Authentication-Results'), fields(data, 'ARC-Seal')
+        tap.ok(len(results) == 1 and results[0].startswith('mx.example.org; ') and want in results[0] and b'forged.example' not in data,
+               f'{name}: our results, and no forged ones', results)
+        tap.ok(len(seals) == 1 and 'd=example.org;' in seals[0] and world.dkimpy(data)[-1].startswith('arc pass')
+               and world.dkimpy(data)[0] == 'pass', f'{name}: dkimpy finds the seal good', world.dkimpy(data))
+        tap.ok(data.endswith(b'\r\n\r\nGood morning.\r\n'), f'{name}: the body is as it was', data)
+    data = world.spamc(text.replace(b'\r\n', b'\n'), to='bob@example.org')
+    tap.ok(b'\r' not in data and world.dkimpy(data.replace(b'\n', b'\r\n'))[-1].startswith('arc pass'), 'spamc: with LF line ends', data)
+    tap.equal(fields(world.spamc(text), 'ARC-Seal'), [], 'spamc: another recipient, no seal')
+    out = world.spamc(message(subject='marked', body=EICAR + '\n')).decode()
+    tap.has(out, '\r\nSubject: [MARK] marked\r\n', 'spamc: the subject is tagged')
+
+
+def check_seal(tap, world, signed):
     how = dict(source='127.0.0.1', sender='carol@good.example', to='bob@example.org')
     for kind, port in (('milter', world.mx.port), ('proxy', world.proxy)):
         tap.equal(world.put(signed(f'forwarded {kind}'), port=port, **how), 250, f'{kind}: forwarded mail is taken')
@@ -334,7 +430,8 @@ def check_signer_dies(tap, world):
     begun = time.monotonic()
     tap.equal(world.put(message(subject='hanging'), port=world.proxy), 451, 'the signer hangs: mail is put off')
     tap.equal(world.put(message(subject='hanging'), port=world.mx.port), 451, 'by the milter likewise')
-    tap.ok(time.monotonic() - begun < 25, 'within a while', time.monotonic() - begun)
+    tap.equal(json.loads(world.rspamc(message(), '--json'))['action'], 'soft reject', 'rspamc is told to')
+    tap.ok(time.monotonic() - begun < 30, 'within a while', time.monotonic() - begun)
     tap.equal(world.put(message(subject='not ours'), port=world.proxy, source='127.0.0.1'), 250, 'mail that needs no signature flows on')
     os.kill(pid, signal.SIGCONT)
     tap.equal(world.put(message(subject='hanging no more'), port=world.proxy), 250, 'and is taken when it goes on')
@@ -350,7 +447,7 @@ def check_signer_dies(tap, world):
 
 
 def main():
-    need('postfix', 'openssl')
+    need('postfix', 'openssl', 'rspamc', 'spamc')
     if os.geteuid() != 0:
         skip_all('Postfix needs root')
     if not have(PYTHON, '-c', 'import dkim, nacl'):
@@ -362,7 +459,10 @@ def main():
         tap.skip('Mail::DKIM', 'libmail-dkim-perl is not installed')
     check_signed(tap, world)
     check_who(tap, world)
-    check_seal(tap, world)
+    check_told(tap, world)
+    signed = good_key(world)
+    check_seal(tap, world, signed)
+    check_told_seal(tap, world, signed)
     check_secrets(tap, world)
     check_keys_change(tap, world)
     check_signer_dies(tap, world)

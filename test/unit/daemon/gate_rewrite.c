@@ -66,7 +66,38 @@ static void the_first_subject_is_tagged(void **state)
 	      "X-Postern: ours\r\nSubject: [S] \r\nA: b\r\n\r\nSubject: body\r\n");
 }
 
+static bool speaks_for_us(void *ctx, struct bytes value)
+{
+	(void)ctx;
+	return bytes_find(value, BYTES_LIT("mx.example.org")) != BYTES_NONE;
+}
+
+static void a_forged_result_is_found_however_it_is_spelled(void **state)
+{
+	static const struct {
+		const char *message;
+		bool forged;
+	} cases[] = {
+		{"", false},
+		{"A: b", false},
+		{"Authentication-Results: mx.example.org; spf=pass\r\n\r\n", true},
+		{"A: b\nauthentication-results :\n mx.example.org; spf=pass\n\n", true},
+		{"Authentication\x01-Results: mx.example.org", true},
+		{"A: b\rAuthentication-Results: mx.example.org\r\r", true},
+		{"From x\r\nAuthentication-Results: mx.example.org\r\n\r\n", true},
+		{"Authentication-Results: other.example; spf=pass\r\n\r\n", false},
+		{"X-Authentication-Results: mx.example.org\r\n\r\n", false},
+		{"A: b\r\n\r\nAuthentication-Results: mx.example.org\r\n", false},
+	};
+	const struct rewrite rewrite = {.speaks_for_us = speaks_for_us};
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(cases); i++)
+		if (rewrite_finds_forged(&rewrite, bytes_from_cstr(cases[i].message)) != cases[i].forged)
+			fail_msg("%s", cases[i].message);
+}
+
 static const struct CMUnitTest tests[] = {
+	cmocka_unit_test(a_forged_result_is_found_however_it_is_spelled),
 	cmocka_unit_test(foreign_fields_go_however_they_are_spelled),
 	cmocka_unit_test(nothing_continues_our_field),
 	cmocka_unit_test(the_first_subject_is_tagged),

@@ -52,9 +52,10 @@ static void reads_what_rspamc_sends(void **state)
 	assert_bytes_str(request.recipients[0], "r@s");
 	assert_bytes_str(request.recipients[1], "r2@s");
 	assert_true(request.pass_all && request.body_block && !request.milter && request.coding == RSPAMD_PLAIN);
-	request = parse(arena, "POST /checkv2 HTTP/1.0\r\nContent-Length: 41\r\nCompression: zstd\r\nFrom: <>\r\n\r\n");
+	request = parse(arena, "POST /checkv2 HTTP/1.0\r\nContent-Length: 41\r\nCompression: zstd\r\nFrom: <>\r\n"
+			       "Milter: Yes\r\n\r\n");
 	assert_true(request.coding == RSPAMD_ZSTD && request.has_from && request.from.len == 0 &&
-		    request.n_recipients == 0);
+		    request.n_recipients == 0 && request.milter);
 	request = parse(arena, "GET /stat HTTP/1.0\r\n\r\n");
 	assert_false(request.has_from);
 	arena_free(&arena);
@@ -114,7 +115,7 @@ static const struct rspamd_symbol symbols[] = {
 	{.name = BYTES_INIT("B"), .score = -50},
 	{.name = BYTES_INIT("A"), .score = 400, .options = options + 1, .n_options = 1},
 };
-static const struct rspamd_field added[] = {{"X-Postern", BYTES_INIT("spam")}};
+static const struct rspamd_field added[] = {{BYTES_INIT("X-Postern"), BYTES_INIT("spam")}};
 static const char *const removed[] = {"X-Postern"};
 static const struct rspamd_result result = {.action = "reject",
 					    .score = 15000,
@@ -166,6 +167,27 @@ static void answers_as_rspamd_does(void **state)
 			 "Message-ID: x@y\r\n\r\n");
 }
 
+static void tells_one_signature_as_a_string_and_more_as_an_array(void **state)
+{
+	static const struct bytes signatures[] = {BYTES_INIT("v=1; a=ed25519-sha256;\r\n\tb=x"),
+						  BYTES_INIT("v=1; b=y")};
+	static const char *const wants[] = {
+		"\"time_real\":0,\"milter\"",
+		"\"time_real\":0,\"dkim-signature\":\"v=1; a=ed25519-sha256;\\r\\n\\tb=x\",\"milter\"",
+		"\"time_real\":0,\"dkim-signature\":[\"v=1; a=ed25519-sha256;\\r\\n\\tb=x\",\"v=1; b=y\"],\"milter\""};
+	(void)state;
+	for (size_t n = 0; n < ARRAY_LEN(wants); n++) {
+		CLEANUP(buf_done) struct buf out = BUF_INIT(10000);
+		rspamd_add_check(&out, &(struct rspamd_result){.action = "no action",
+							       .add_headers = added,
+							       .n_add_headers = 1,
+							       .signatures = signatures,
+							       .n_signatures = n});
+		if (bytes_find(buf_bytes(&out), bytes_from_cstr(wants[n])) == BYTES_NONE)
+			fail_msg("%.*s", BYTES_FMT(buf_bytes(&out)));
+	}
+}
+
 static void answers_the_rest_honestly(void **state)
 {
 	CLEANUP(buf_done) struct buf out = BUF_INIT(10000);
@@ -209,6 +231,7 @@ static const struct CMUnitTest tests[] = {
 	cmocka_unit_test(knows_the_coding_of_the_message),
 	cmocka_unit_test(counts_on_the_budget),
 	cmocka_unit_test(answers_as_rspamd_does),
+	cmocka_unit_test(tells_one_signature_as_a_string_and_more_as_an_array),
 	cmocka_unit_test(answers_the_rest_honestly),
 	cmocka_unit_test(the_scale_meets_its_marks_and_never_turns),
 };
