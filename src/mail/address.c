@@ -488,6 +488,15 @@ static void read_list(struct parser *p)
 	flush_held(p);
 }
 
+/* A list grows here alone, so that its length tells its room: arena_grow() begins with 8 and doubles. */
+static size_t room_of(const struct address_list *list)
+{
+	size_t room = list->count > 0 ? 8 : 0;
+	while (room < list->count)
+		room *= 2;
+	return room;
+}
+
 enum err address_parse(struct arena *arena, struct bytes value, const struct charset *raw, size_t at,
 		       struct bytes header, struct defect_list *defects, struct address_list *list)
 {
@@ -498,7 +507,7 @@ enum err address_parse(struct arena *arena, struct bytes value, const struct cha
 			   .at = at,
 			   .defects = defects,
 			   .list = list,
-			   .capacity = list->count,
+			   .capacity = room_of(list),
 			   .phrase = BUF_INIT(SIZE_MAX / 2),
 			   .bare = BUF_INIT(SIZE_MAX / 2),
 			   .held = BUF_INIT(SIZE_MAX / 2)};
