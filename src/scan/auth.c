@@ -3,6 +3,7 @@
 
 #include "auth/authres.h"
 #include "base/arena.h"
+#include "base/ascii.h"
 #include "scan/auth_state.h"
 #include "scan/check.h"
 #include "scan/dns.h"
@@ -93,6 +94,120 @@ static bool relay_tells_spf(struct scan *scan, struct auth_state *state)
 	return false;
 }
 
+/* -- Authors behind a limit ---- */
+
+/* Where the value of the field From begins that is in this line; false where it is none. */
+static bool is_from(struct bytes line, size_t *ret_at)
+{
+	static const char name[] = "from";
+	size_t n = 0, i = 0;
+	for (; i < line.len && line.ptr[i] != ':'; i++) {
+		uint8_t c = line.ptr[i];
+		if (ascii_is_blank(c) ? n == 4 : ascii_is_cntrl(c))
+			continue;
+		if (n == 4 || ascii_lower(c) != name[n++])
+			return false;
+	}
+	*ret_at = i + 1;
+	return n == 4 && i < line.len;
+}
+
+/* Behind the line at `at` and those that continue it. CR and LF each end a line. */
+static size_t field_end(struct bytes text, size_t at)
+{
+	for (at++; at < text.len; at++) {
+		uint8_t before = text.ptr[at - 1];
+		if (before == '\n' ? !ascii_is_blank(text.ptr[at])
+				   : before == '\r' && text.ptr[at] != '\n' && !ascii_is_blank(text.ptr[at]))
+			break;
+	}
+	return at;
+}
+
+/* Up to the first empty line. */
+static struct bytes whole_header(struct bytes text)
+{
+	size_t at = 0, lf;
+	while (at < text.len && text.ptr[at] != '\n' && !bytes_starts(bytes_from(text, at), BYTES_LIT("\r\n"))) {
+		lf = bytes_find_byte(bytes_from(text, at), '\n');
+		if (lf == BYTES_NONE)
+			return text;
+		at += lf + 1;
+	}
+	return bytes_sub(text, 0, at);
+}
+
+struct authors {
+	struct arena *arena;
+	struct address_list list;
+	struct bytes domains[DMARC_AUTHORS_MAX + 1]; /* the different ones, as many as count */
+	size_t n_domains;
+};
+
+static bool is_full(const struct authors *authors)
+{
+	return authors->n_domains == ARRAY_LEN(authors->domains);
+}
+
+static bool is_new(struct authors *authors, const struct address *author)
+{
+	if (author->domain.len == 0 || is_full(authors) ||
+	    is_listed(authors->domains, authors->n_domains, author->domain))
+		return false;
+	authors->domains[authors->n_domains++] = author->domain;
+	return true;
+}
+
+/* Those of one field whose domains are new. */
+static enum err add_authors(struct authors *authors, struct bytes value, size_t at)
+{
+	struct arena_mark mark = arena_mark(authors->arena);
+	struct address_list found = {0};
+	size_t before = authors->list.count;
+	TRY(address_parse(authors->arena, value, NULL, at, BYTES_LIT("From"), NULL, &found));
+	for (size_t i = 0; i < found.count; i++)
+		if (is_new(authors, &found.items[i]))
+			authors->list.items[authors->list.count++] = found.items[i];
+	if (authors->list.count == before)
+		arena_rewind(authors->arena, mark);
+	return ERR_OK;
+}
+
+/*
+ * Where a header was too large to be read whole, From may stand in the rest of it. Such a message is unscannable, which
+ * the configuration may have delivered; but nobody shall be rid of DMARC by writing much above From. So each line of
+ * the header that can be taken for it counts beside those that were found.
+ */
+static enum err find_authors(struct scan *scan, struct address_list *ret_authors)
+{
+	const struct message *message = scan_message(scan);
+	const struct defect_list *defects = &message->defects;
+	struct authors authors = {.arena = scan_arena(scan), .list = message->from};
+	size_t n = message->from.count, next, value;
+	*ret_authors = message->from;
+	if (!defect_seen(defects, DEFECT_LIMIT_HEADER) && !defect_seen(defects, DEFECT_LIMIT_FIELDS) &&
+	    !defect_seen(defects, DEFECT_LIMIT_ADDRESSES))
+		return ERR_OK;
+	authors.list.items = arena_new(authors.arena, struct address, n + ARRAY_LEN(authors.domains));
+	if (!authors.list.items)
+		return ERR_NOMEM;
+	for (size_t i = 0; i < n; i++) {
+		authors.list.items[i] = message->from.items[i];
+		(void)is_new(&authors, &message->from.items[i]);
+	}
+	struct bytes text = whole_header(message->raw);
+	for (size_t at = 0; at < text.len && !is_full(&authors); at = next) {
+		next = field_end(text, at);
+		struct bytes field = bytes_sub(text, at, next - at);
+		if (is_from(field, &value))
+			TRY(add_authors(&authors, bytes_from(field, value), at + value));
+	}
+	*ret_authors = authors.list;
+	return ERR_OK;
+}
+
+/* -- Steps ---- */
+
 static enum err begin(struct scan *scan, struct auth_state *state)
 {
 	struct canon_message *message;
@@ -102,6 +217,7 @@ static enum err begin(struct scan *scan, struct auth_state *state)
 	state->result.has_source = spf_query(scan, &state->query);
 	state->result.has_spf = state->spf_known || state->result.has_source;
 	memcpy(state->result.source_ip, state->query.ip, sizeof(state->result.source_ip));
+	TRY(find_authors(scan, &state->authors));
 	TRY(canon_message_read(scan_arena(scan), scan_message(scan)->raw, &message));
 	TRY(dkim_begin(message,
 		       &(struct dkim_options){.now = scan_now(scan), .verify_max = DKIM_VERIFY_MAX, .keys = keys},
@@ -116,7 +232,6 @@ static enum err begin(struct scan *scan, struct auth_state *state)
 static enum auth_step judge(struct scan *scan, struct auth_state *state, const struct dns_host *host)
 {
 	struct scan_auth *result = &state->result;
-	const struct address_list *from = &scan_message(scan)->from;
 	struct dmarc_identifier spf = {.domain = result->spf.domain,
 				       .passed = result->spf.code == SPF_PASS,
 				       .temporary = result->spf.code == SPF_TEMPERROR};
@@ -130,7 +245,7 @@ static enum auth_step judge(struct scan *scan, struct auth_state *state, const s
 				.domain = signature->domain, .passed = passed, .temporary = !passed};
 	}
 	struct dmarc_query query = {.mode = scan_settings(scan)->dmarc_mode,
-				    .from = from,
+				    .from = &state->authors,
 				    .spf = result->has_spf && state->spf_known ? &spf : NULL,
 				    .dkim = dkim,
 				    .n_dkim = n};

@@ -9,6 +9,7 @@ struct auth_state {
 	bool begun, done, failed;
 	bool spf_known, signatures_known, chain_known;
 	struct spf_query query;
+	struct address_list authors; /* of From, wherever in the header */
 	struct dkim *dkim;
 	struct arc *arc;
 	struct scan_auth result;

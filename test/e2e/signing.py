@@ -332,6 +332,20 @@ def check_seal(tap, world, signed):
         tap.equal(fields(world.wait(subject), 'ARC-Seal'), [], f'{name}: no seal')
 
 
+def check_hidden_author(tap, world):
+    """What is unscannable is delivered here; DMARC holds for it all the same, wherever From stands."""
+    how = dict(source='127.0.0.1', sender='x@nowhere.test')
+    for kind, port in (('milter', world.mx.port), ('proxy', world.proxy)):
+        for author, want in (('carol@good.example', ('unscannable', 'quarantine', True)),
+                             ('dave@nowhere.test', ('unscannable', 'deliver', False))):
+            subject = f'hidden {kind} {author}'
+            text = f'Subject: {subject}\r\n' + 'X: y\r\n' * 12000 + f'From: {author}\r\n\r\nHello.\r\n'
+            tap.equal(world.put(text, port=port, **how), 250, f'{kind}, {author} behind 12,000 fields: it is taken')
+            row = wait_for(lambda: world.postern.trace('--subject', subject), 10, 'the trace')[0]
+            tap.equal((row['class'], row['action'], 'DMARC_REJECT' in json.dumps(row['evidence'])), want,
+                      f'{kind}, {author}: DMARC is heeded')
+
+
 def check_keys_change(tap, world):
     run = world.postern.cli('keys', 'rotate', '--json', '--domain', 'only.example')
     record = json.loads(run.stdout)
@@ -463,6 +477,7 @@ def main():
     signed = good_key(world)
     check_seal(tap, world, signed)
     check_told_seal(tap, world, signed)
+    check_hidden_author(tap, world)
     check_secrets(tap, world)
     check_keys_change(tap, world)
     check_signer_dies(tap, world)

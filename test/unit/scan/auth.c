@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "unit_arena.h"
 
+#include "base/buf.h"
 #include "scan/auth.h"
 #include "scan/check.h"
 #include "scan/scan.h"
@@ -100,7 +101,67 @@ static void who_saw_the_client_is_believed_about_spf(void **state)
 	}
 }
 
+/* In front of the From that is in the message; more fields than are examined in front of both. */
+static void who_writes_much_above_from_is_its_author_still(void **state)
+{
+	static const struct {
+		const char *fields;
+		size_t authors;
+	} cases[] = {
+		{"", 1},
+		{"From: eve@other.example\r\n", 2},
+		{"FROM :\r\n <eve@other.example>\r\n", 2},
+		{"F\x01rom\x02 : eve@other.example\n", 2},
+		{"X: y\rFrom: eve@other.example\r\n", 2},
+		{"X: y\r\r\nFrom: eve@other.example\r\n", 2},
+		{"From: eve@OTHER.example\r\nFrom: mallory@other.example\r\n", 2},
+		{" From: eve@other.example\r\n", 1},
+		{"X-From: eve@other.example\r\nFrom eve: eve@other.example\r\nFro: a@b.example\r\n", 1},
+	};
+	(void)state;
+	for (size_t large = 0; large < 2; large++) {
+		CLEANUP(buf_done) struct buf text = BUF_INIT((size_t)8 << 20);
+		if (large)
+			buf_add_cstr(&text, "X: ");
+		for (size_t i = 0; i < (large ? (size_t)5 << 20 : 12000); i++)
+			buf_add_cstr(&text, large ? "y" : "X: y\r\n");
+		if (large)
+			buf_add_cstr(&text, "\r\n");
+		size_t len = text.len;
+		for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+			text.len = len;
+			buf_add_cstr(&text, cases[i].fields);
+			const struct world world = {"45.0.0.9", NULL, arena_cstr(arena, buf_bytes(&text))};
+			const struct scan_auth *auth = find_out(&world);
+			if (auth->dmarc.n_authors != cases[i].authors)
+				fail_msg("%zu, %s: %zu", large, cases[i].fields, auth->dmarc.n_authors);
+			if (cases[i].authors == 1)
+				assert_bytes_str(auth->dmarc.domain, "good.example");
+		}
+	}
+}
+
+/* Two thousand addresses are read of a list. */
+static void who_is_named_behind_many_authors_counts(void **state)
+{
+	CLEANUP(buf_done) struct buf text = BUF_INIT((size_t)1 << 20);
+	(void)state;
+	for (size_t i = 0; i < 2500; i++)
+		buf_add_cstr(&text, "From: eve@other.example\r\n");
+	buf_add_byte(&text, 0);
+	const struct world world = {"45.0.0.9", NULL, (const char *)text.ptr};
+	assert_int_equal(find_out(&world)->dmarc.n_authors, 2);
+	text.len = 0;
+	for (size_t i = 0; i < 12000; i++)
+		buf_printf(&text, "From: eve@%zu.example\r\n", i);
+	buf_add_byte(&text, 0);
+	const struct world many = {"45.0.0.9", NULL, (const char *)text.ptr};
+	assert_bytes_str(find_out(&many)->dmarc.reason, "too many author domains");
+}
+
 static const struct CMUnitTest tests[] = {
 	TEST(who_saw_the_client_is_believed_about_spf),
+	TEST(who_is_named_behind_many_authors_counts),
+	TEST(who_writes_much_above_from_is_its_author_still),
 };
 UNIT_MAIN(tests)
