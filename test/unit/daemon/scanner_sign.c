@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The fields that sign one message, made with whoever has the keys, and checked as a receiver does. */
-#include "unit.h"
+#include "unit_arena.h"
 
 #include <stdio.h>
 
@@ -15,8 +15,6 @@
 #define KEYS                                                                                                           \
 	"example.com r1 rsa 2048 active 1 1\nexample.com e1 ed25519 256 active 1 1\n"                                  \
 	"example.com n1 rsa 2048 next 1 1\nonly.example o1 rsa 2048 retired 1 1\n"
-
-static struct arena *arena;
 
 static struct crypto_key *key_of(const struct wire_sign *sign)
 {
@@ -127,22 +125,14 @@ static void nothing_is_wanted_where_nothing_is_to_be_signed(void **state)
 	assert_non_null(begin(MESSAGE, "milter", SIGN_AS_AUTHOR, "mail.example.com"));
 }
 
-static int setup(void **state)
+static int begin_all(void **state)
 {
-	(void)state;
-	arena = arena_create(SIZE_MAX);
-	return crypto_init() == ERR_OK ? 0 : -1;
-}
-
-static int teardown(void **state)
-{
-	(void)state;
-	arena_free(&arena);
-	return 0;
+	return crypto_init() == ERR_OK ? unit_arena_begin(state) : -1;
 }
 
 static const struct CMUnitTest tests[] = {
-	cmocka_unit_test_setup_teardown(each_active_key_signs_and_the_last_one_stands_on_top, setup, teardown),
-	cmocka_unit_test_setup_teardown(nothing_is_wanted_where_nothing_is_to_be_signed, setup, teardown),
+	cmocka_unit_test_setup_teardown(each_active_key_signs_and_the_last_one_stands_on_top, begin_all,
+					unit_arena_end),
+	cmocka_unit_test_setup_teardown(nothing_is_wanted_where_nothing_is_to_be_signed, begin_all, unit_arena_end),
 };
 UNIT_MAIN(tests)
