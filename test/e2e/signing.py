@@ -246,6 +246,9 @@ def check_told(tap, world):
     answer = json.loads(world.rspamc(others, '--json', source='127.0.0.1'))
     tap.equal((answer.get('dkim-signature'), list(answer['milter']['remove_headers'])), (None, ['X-Postern', 'X-Postern-Release']),
               'a stranger gets no signature; what others say of themselves stays')
+    answer = json.loads(world.rspamc(others, '--json', source='198.51.100.1'))
+    tap.has(answer['milter']['add_headers']['Authentication-Results']['value'], 'mx.example.org;\r\n\tspf=fail smtp.mailfrom=example.com',
+            'SPF is judged of the client that is named')
     answer = json.loads(world.rspamc(message(sender='a@only.example'), '--json', '-u', 'a', source='127.0.0.1'))
     tap.ok(isinstance(answer.get('dkim-signature'), str), 'one signature of a user who logged in is no array', answer)
     answer = json.loads(world.rspamc(text.replace('\r\n', '\n'), '--json'))
