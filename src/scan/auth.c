@@ -17,7 +17,12 @@
 
 const struct scan_auth scan_auth_unknown;
 
-/* Who is checked by SPF: the client, or where that is one of ours the relay that handed the message to us. */
+/*
+ * Who is checked by SPF: the client, or where that is one of ours the relay that handed the message to us. HELO is
+ * checked only where there is no sender, though RFC 7208 2.3 recommends it for every message: each host has another
+ * name, whose record is hardly ever known already and may ask for ten more, and the message would wait for all of them;
+ * and DMARC counts what is found of the sender alone.
+ */
 static bool spf_query(struct scan *scan, struct spf_query *query)
 {
 	const struct scan_envelope *envelope = scan_envelope(scan);
