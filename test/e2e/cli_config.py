@@ -144,6 +144,7 @@ def check_completion(tap, commands):
     tap.equal(complete('dmarc', ''), ({'report', 'read', 'import'}, ''), 'and those of dmarc')
     tap.ok('--days' in complete('dmarc', 'report', '--')[0], 'with their options')
     tap.equal(complete('sign', ''), ({'dkim', 'arc'}, ''), 'and those of sign')
+    tap.equal(complete('keys', ''), ({'new', 'list', 'rotate', 'dns'}, ''), 'and those of keys')
     tap.ok('unscannable' in complete('trace', '--class', '')[0], 'bash completes the values that are known')
     tap.equal(complete('quarantine', 'list', '--state', '')[0], {'held', 'released'}, 'and no other word of the help')
 
