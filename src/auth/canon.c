@@ -5,6 +5,7 @@
 
 #include "base/arena.h"
 #include "base/ascii.h"
+#include "mail/header.h"
 
 #include "base/banned.h"
 
@@ -23,22 +24,6 @@ static struct line line_at(struct bytes all, size_t at)
 		return (struct line){rest, all.len};
 	size_t len = lf > 0 && rest.ptr[lf - 1] == '\r' ? lf - 1 : lf;
 	return (struct line){bytes_sub(rest, 0, len), at + lf + 1};
-}
-
-/* The length of a field's name, or 0 when the line begins no field; blanks may stand before the colon. */
-static size_t name_length(struct bytes line, size_t *ret_colon)
-{
-	size_t colon = bytes_find_byte(line, ':');
-	if (colon == BYTES_NONE)
-		return 0;
-	size_t len = colon;
-	while (len > 0 && ascii_is_blank(line.ptr[len - 1]))
-		len--;
-	for (size_t i = 0; i < len; i++)
-		if (ascii_is_blank(line.ptr[i]))
-			return 0;
-	*ret_colon = colon;
-	return len;
 }
 
 /* Whether it is a field that relays and signers put on top of a message, as they find it: an mbox's first line too. */
@@ -80,7 +65,7 @@ static enum err split(struct canon_message *message)
 				field->raw.len = end - field->at;
 				field->value.len = (size_t)(raw.ptr + end - field->value.ptr);
 			}
-		} else if ((name_len = name_length(line.text, &colon)) > 0) {
+		} else if ((name_len = header_name_length(line.text, &colon)) > 0) {
 			struct canon_field *fields = arena_grow(message->arena, message->fields, &capacity,
 								message->n_fields, sizeof(*fields));
 			if (!fields)
@@ -182,12 +167,12 @@ const struct canon_name *canon_message_name(const struct canon_message *message,
 
 size_t canon_message_beyond(const struct canon_message *message, struct bytes name)
 {
-	size_t n = 0, colon;
+	size_t n = 0, colon = 0;
 	for (size_t at = message->left_at; message->too_large && at < message->raw.len;) {
 		struct line line = line_at(message->raw, at);
 		if (line.text.len == 0)
 			break;
-		size_t len = ascii_is_blank(line.text.ptr[0]) ? 0 : name_length(line.text, &colon);
+		size_t len = ascii_is_blank(line.text.ptr[0]) ? 0 : header_name_length(line.text, &colon);
 		n += len > 0 && bytes_eq_nocase(bytes_sub(line.text, 0, len), name);
 		at = line.next;
 	}
@@ -303,7 +288,7 @@ static void relaxed_field(struct sink *sink, struct bytes raw, size_t from, size
 {
 	struct relaxed state = {0};
 	size_t colon = 0;
-	size_t name_len = name_length(raw, &colon);
+	size_t name_len = header_name_length(raw, &colon);
 	for (size_t i = 0; i < name_len; i++)
 		sink_byte(sink, ascii_lower(raw.ptr[i]));
 	sink_byte(sink, ':');

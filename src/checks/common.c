@@ -4,6 +4,7 @@
 #include "base/ascii.h"
 #include "base/num.h"
 #include "base/utf8.h"
+#include "mail/date.h"
 #include "scan/auth.h"
 #include "scan/relation.h"
 
@@ -202,6 +203,15 @@ int64_t arrival_time(const struct scan *scan)
 	if (received->count > 0 && received->hops[0].has_date && received->hops[0].date < now)
 		return received->hops[0].date;
 	return now;
+}
+
+void tell_date(struct scan *scan)
+{
+	const struct message *message = scan_message(scan);
+	char when[21];
+	date_format_rfc3339(message->date, when);
+	scan_evidence(scan, where_field(header_find(message->header, HEADER_DATE, 0)), bytes_from_cstr(when),
+		      (struct bytes){0});
 }
 
 bool find_client(struct scan *scan, struct client *ret_client)

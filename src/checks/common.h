@@ -51,6 +51,9 @@ bool is_list_mail(const struct message *message);
 /* Time that Date is measured by: the case's, or that of the newest Received where this is earlier (stored mail). */
 int64_t arrival_time(const struct scan *scan);
 
+/* Evidence about Date, which the message must have; {1} is the time in it. */
+void tell_date(struct scan *scan);
+
 /* Who handed the message to us: from the envelope, else from the first Received that is not ours. */
 struct client {
 	struct bytes helo, rdns;

@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "checks/common.h"
-#include "mail/date.h"
 
 #include "base/banned.h"
 
@@ -10,10 +9,7 @@ static enum check_step run(struct scan *scan)
 	const struct message *message = scan_message(scan);
 	if (!message->has_date || message->date <= arrival_time(scan) + DAY)
 		return CHECK_DONE;
-	char when[21];
-	date_format_rfc3339(message->date, when);
-	scan_evidence(scan, where_field(header_find(message->header, HEADER_DATE, 0)), bytes_from_cstr(when),
-		      (struct bytes){0});
+	tell_date(scan);
 	return CHECK_DONE;
 }
 

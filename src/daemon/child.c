@@ -41,7 +41,8 @@ static void on_control(void *ctx, struct bytes payload, int fd)
 		return;
 	if (any.drain.ending && child->ops->ending)
 		child->ops->ending(child->state);
-	child->ops->drain(child->state);
+	if (child->ops->drain)
+		child->ops->drain(child->state);
 }
 
 /* The supervisor is gone: so are we, at once, so that the ports are free. */

@@ -38,7 +38,10 @@ struct child_ops {
 	void (*peer)(void *state, enum wire_role role, uint32_t index, uint32_t serial, int socket);
 	/* Everything ends, not only this process: let go who waits between messages. drain() follows. May be NULL. */
 	void (*ending)(void *state);
-	/* Take nothing new, finish, then child_drained(). May be called again. */
+	/*
+	 * Take nothing new, finish, then child_drained(). May be called again. NULL: the supervisor ends the process
+	 * when nobody needs it any more.
+	 */
 	void (*drain)(void *state);
 	enum sandbox_profile profile;
 	struct process_limits limits;

@@ -323,11 +323,6 @@ static bool on_message(struct peer_link *link, const struct wire_any *any, int *
 	return err == ERR_OK || err == ERR_NOMEM;
 }
 
-static void on_closed(struct peer_link *link)
-{
-	(void)link;
-}
-
 static void peer(void *state, enum wire_role role, uint32_t index, uint32_t serial, int socket)
 {
 	struct ledger *ledger = state;
@@ -416,8 +411,7 @@ static enum err prepare(struct child *child, void **ret_state, const char **ret_
 				       .child = child,
 				       .self = ROLE_LEDGER,
 				       .size = sizeof(struct peer_link),
-				       .message = on_message,
-				       .closed = on_closed};
+				       .message = on_message};
 	ledger->settings = child_heritage(child)->settings;
 	ledger->journal = ledger->snapshot = -1;
 	(void)snprintf(ledger->folder, sizeof(ledger->folder), "%.*s/relations",

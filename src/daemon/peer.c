@@ -16,7 +16,8 @@ static void close_link(struct peer_link *link)
 	while (*at != link)
 		at = &(*at)->next;
 	*at = link->next;
-	link->peers->closed(link);
+	if (link->peers->closed)
+		link->peers->closed(link);
 	ipc_free(&link->ipc);
 	mem_free(link);
 }

@@ -29,7 +29,7 @@ struct peers {
 	 * call unless it is taken: set to -1.
 	 */
 	bool (*message)(struct peer_link *link, const struct wire_any *any, int *fd);
-	void (*closed)(struct peer_link *link); /* the link goes when this returns */
+	void (*closed)(struct peer_link *link); /* the link goes when this returns; may be NULL */
 	struct peer_link *first;
 };
 

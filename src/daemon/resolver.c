@@ -207,12 +207,6 @@ static void peer(void *state, enum wire_role role, uint32_t index, uint32_t seri
 	(void)peer_add(&daemon->peers, role, socket);
 }
 
-/* It is ended by its supervisor, when nobody asks any more. */
-static void drain(void *state)
-{
-	(void)state;
-}
-
 static void on_figures(void *ctx)
 {
 	struct daemon_resolver *daemon = ctx;
@@ -275,7 +269,6 @@ NORETURN void resolver_main(const struct heritage *heritage)
 		.prepare = prepare,
 		.start = start,
 		.peer = peer,
-		.drain = drain,
 		.profile = SANDBOX_RESOLVER,
 		.limits = {.descriptors = 16384},
 	};

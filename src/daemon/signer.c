@@ -49,11 +49,6 @@ static bool on_message(struct peer_link *link, const struct wire_any *any, int *
 	return true;
 }
 
-static void on_closed(struct peer_link *link)
-{
-	(void)link;
-}
-
 /* -- Frame ---- */
 
 static void peer(void *state, enum wire_role role, uint32_t index, uint32_t serial, int socket)
@@ -62,12 +57,6 @@ static void peer(void *state, enum wire_role role, uint32_t index, uint32_t seri
 	(void)index;
 	(void)serial;
 	(void)peer_add(&signer->peers, role, socket);
-}
-
-/* It is ended by its supervisor, when no gate has mail any more. */
-static void drain(void *state)
-{
-	(void)state;
 }
 
 /* A secret that cannot be read keeps nobody else's mail from being signed. */
@@ -101,8 +90,7 @@ static enum err prepare(struct child *child, void **ret_state, const char **ret_
 				       .child = child,
 				       .self = ROLE_SIGNER,
 				       .size = sizeof(struct peer_link),
-				       .message = on_message,
-				       .closed = on_closed};
+				       .message = on_message};
 	if (crypto_init() != ERR_OK)
 		return error_set(reterr, ERR_UNSUPPORTED, 0, "the crypto library cannot be used");
 	child_keyring(child, signer->arena, &signer->ring);
@@ -118,7 +106,6 @@ NORETURN void signer_main(const struct heritage *heritage)
 	static const struct child_ops ops = {
 		.prepare = prepare,
 		.peer = peer,
-		.drain = drain,
 		.profile = SANDBOX_SIGNER,
 		.limits = {.descriptors = 1024},
 	};

@@ -6,6 +6,7 @@
 #include "base/buf.h"
 #include "base/num.h"
 #include "base/utf8.h"
+#include "mail/comment.h"
 #include "mail/words.h"
 
 #include "base/banned.h"
@@ -39,20 +40,6 @@ static size_t close_quote(struct bytes value, size_t from)
 		if (value.ptr[i] == '\\')
 			i++;
 		else if (value.ptr[i] == '"')
-			return i + 1;
-	}
-	return BYTES_NONE;
-}
-
-static size_t close_comment(struct bytes value, size_t from)
-{
-	size_t depth = 0;
-	for (size_t i = from; i < value.len; i++) {
-		if (value.ptr[i] == '\\')
-			i++;
-		else if (value.ptr[i] == '(')
-			depth++;
-		else if (value.ptr[i] == ')' && --depth == 0)
 			return i + 1;
 	}
 	return BYTES_NONE;
@@ -146,7 +133,7 @@ static void clean_address(struct bytes raw, struct buf *out)
 						buf_add_byte(out, quoted.ptr[k]);
 			}
 		} else if (c == '(' && !no_comment) {
-			end = close_comment(raw, i);
+			end = comment_end(raw, i);
 			no_comment = end == BYTES_NONE;
 		}
 		if (end != BYTES_NONE) {
@@ -420,7 +407,7 @@ static size_t read_special(struct parser *p, size_t i)
 		}
 		return read_angle(p, i);
 	case '(':
-		end = p->no_comment ? BYTES_NONE : close_comment(v, i);
+		end = p->no_comment ? BYTES_NONE : comment_end(v, i);
 		if (end != BYTES_NONE) {
 			struct bytes comment = bytes_trim(bytes_sub(v, i + 1, end - i - 2));
 			if (comment.len > 0)

@@ -5,6 +5,7 @@
 
 #include "base/ascii.h"
 #include "base/num.h"
+#include "mail/comment.h"
 
 #include "base/banned.h"
 
@@ -85,19 +86,10 @@ static bool take_byte(struct bytes *rest, uint8_t byte)
 	return true;
 }
 
-/* Takes a comment off the front, without recursion; an open one goes on to the end. */
+/* Takes a comment off the front; an open one goes on to the end. */
 static void skip_comment(struct bytes *rest)
 {
-	size_t depth = 0, i = 0;
-	for (; i < rest->len; i++) {
-		if (rest->ptr[i] == '\\')
-			i++;
-		else if (rest->ptr[i] == '(')
-			depth++;
-		else if (rest->ptr[i] == ')' && --depth == 0)
-			break;
-	}
-	*rest = bytes_from(*rest, MIN(i, rest->len) + 1);
+	*rest = bytes_from(*rest, comment_end(*rest, 0));
 }
 
 static void skip_cfws(struct bytes *rest)

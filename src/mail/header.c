@@ -110,12 +110,7 @@ static bool all_blank(struct bytes line)
 	return true;
 }
 
-/*
- * The length of the field name that `line` begins with, the colon not included; 0 when it is no field. Blanks may stand
- * before the colon (RFC 5322, 4.5); inside a name they may not. Bytes that no name may have are let through: the field
- * is then nobody's, but it is a field.
- */
-static size_t name_length(struct bytes line, size_t *ret_colon)
+size_t header_name_length(struct bytes line, size_t *ret_colon)
 {
 	size_t colon = bytes_find_byte(line, ':');
 	if (colon == BYTES_NONE || colon == 0)
@@ -153,7 +148,7 @@ static enum err add_field(struct splitter *s, const struct line *line, size_t sk
 	struct header *header = s->header;
 	struct bytes text = bytes_sub(s->message, line->at + skip, line->len - skip);
 	size_t colon = 0;
-	size_t name_len = name_length(text, &colon);
+	size_t name_len = header_name_length(text, &colon);
 	if (name_len == 0)
 		return ERR_SYNTAX;
 	bool odd;

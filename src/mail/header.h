@@ -107,3 +107,10 @@ const char *header_id_name(enum header_id id);
 /* The value on one line: line ends out, leading and trailing blanks cut (RFC 5322, 2.2.3). A slice when nothing had to
  * go. */
 struct bytes header_unfold(struct arena *arena, struct bytes value);
+
+/*
+ * The length of the field name that `line` begins with, the colon not included; 0 when it is no field and `*ret_colon`
+ * stays as it was. Blanks may stand before the colon (RFC 5322, 4.5); inside a name they may not. Bytes that no name
+ * may have are let through: the field is then nobody's, but it is a field.
+ */
+size_t header_name_length(struct bytes line, size_t *ret_colon);

@@ -4,6 +4,7 @@
 #include "base/arena.h"
 #include "base/ascii.h"
 #include "base/num.h"
+#include "mail/comment.h"
 
 #include "base/banned.h"
 
@@ -14,28 +15,14 @@ static size_t skip_blanks(struct bytes in, size_t at)
 	return at;
 }
 
-/* Behind the comment that begins at `at`; nesting is counted. An open comment ends the value (RFC 5322, 3.2.2). */
-static size_t skip_comment(struct bytes in, size_t at)
-{
-	size_t depth = 0;
-	for (; at < in.len; at++) {
-		if (in.ptr[at] == '\\')
-			at++;
-		else if (in.ptr[at] == '(')
-			depth++;
-		else if (in.ptr[at] == ')' && --depth == 0)
-			return at + 1;
-	}
-	return in.len;
-}
-
+/* An open comment ends the value (RFC 5322, 3.2.2). */
 static size_t skip_cfws(struct bytes in, size_t at)
 {
 	for (;;) {
 		at = skip_blanks(in, at);
 		if (at >= in.len || in.ptr[at] != '(')
 			return at;
-		at = skip_comment(in, at);
+		at = MIN(comment_end(in, at), in.len);
 	}
 }
 

@@ -6,6 +6,7 @@
 #include "base/arena.h"
 #include "base/ascii.h"
 #include "base/num.h"
+#include "mail/comment.h"
 #include "mail/date.h"
 
 #include "base/banned.h"
@@ -68,16 +69,8 @@ static bool take_token(struct bytes *rest, struct bytes *ret, bool *ret_comment)
 		return false;
 	*ret_comment = rest->ptr[i] == '(';
 	if (*ret_comment) {
-		size_t depth = 0;
-		for (; i < rest->len; i++) {
-			if (rest->ptr[i] == '\\')
-				i++;
-			else if (rest->ptr[i] == '(')
-				depth++;
-			else if (rest->ptr[i] == ')' && --depth == 0)
-				break;
-		}
-		i = MIN(i, rest->len);
+		size_t end = comment_end(*rest, i);
+		i = end == BYTES_NONE ? rest->len : end - 1;
 		*ret = bytes_sub(*rest, from + 1, i - from - 1);
 		*rest = bytes_from(*rest, i + 1);
 		return true;

@@ -6,32 +6,8 @@
  * and what a receiver of the sealed message says of the chain. RECORD-FILE is the key record of every name that is
  * asked.
  */
-#include <stdio.h>
-#include <stdlib.h>
-
 #include "auth/arc.h"
-#include "base/arena.h"
-#include "base/buf.h"
-
-static void need(bool good, const char *what)
-{
-	if (good)
-		return;
-	(void)fprintf(stderr, "arc_driver: %s\n", what);
-	exit(2);
-}
-
-static struct bytes slurp(struct arena *arena, FILE *file, const char *what)
-{
-	CLEANUP(buf_done) struct buf buf = BUF_INIT(1 << 20);
-	char piece[4096];
-	size_t n;
-	need(file != NULL, what);
-	while ((n = fread(piece, 1, sizeof(piece), file)) > 0)
-		buf_add(&buf, bytes_make(piece, n));
-	need(buf_err(&buf) == ERR_OK, what);
-	return arena_copy(arena, buf_bytes(&buf));
-}
+#include "driver.h"
 
 static const struct dns_answer *ask(void *data, enum dns_type type, struct bytes name)
 {

@@ -3,70 +3,23 @@
  * signature_driver RECORD-FILE: signs and verifies, one request after another, as long as standard input lasts.
  *
  * A request is a line "VERB NOW LENGTH WORD..." and LENGTH bytes of message; the answer a line with a length and as
- * many bytes: dkim                                             one line for each signature, "RESULT SELECTOR REASON"
- *   arc                                              "RESULT REASON"
+ * many bytes:
+ *
+ *   dkim                                                        one line for each signature, "RESULT SELECTOR REASON"
+ *   arc                                                         "RESULT REASON"
  *   sign KEY-FILE DOMAIN SELECTOR FORM NAMES IDENTITY EXPIRE    the new field; IDENTITY "-": none
  *   seal KEY-FILE DOMAIN SELECTOR FORM NAMES AUTHSERV-ID        the new fields
+ *
  * FORM is two letters, s or r, for header and body. RECORD-FILE holds lines "NAME RECORD"; a name may come again.
  */
-#include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "auth/arc.h"
 #include "auth/dkim.h"
-#include "base/arena.h"
-#include "base/buf.h"
+#include "driver.h"
 
-#define NAMES_MAX   200
-#define RECORDS_MAX 20
-#define WORDS_MAX   10
-
-struct zone {
-	struct bytes text;
-	struct arena *arena;
-};
-
-static void need(bool good, const char *what)
-{
-	if (good)
-		return;
-	(void)fprintf(stderr, "signature_driver: %s\n", what);
-	exit(2);
-}
-
-static struct bytes slurp(struct arena *arena, FILE *file, const char *what)
-{
-	CLEANUP(buf_done) struct buf buf = BUF_INIT(1 << 27);
-	char piece[4096];
-	size_t n;
-	need(file != NULL, what);
-	while ((n = fread(piece, 1, sizeof(piece), file)) > 0)
-		buf_add(&buf, bytes_make(piece, n));
-	(void)fclose(file);
-	need(buf_err(&buf) == ERR_OK, what);
-	return arena_copy(arena, buf_bytes(&buf));
-}
-
-static const struct dns_answer *ask(void *data, enum dns_type type, struct bytes name)
-{
-	struct zone *zone = data;
-	struct dns_answer *answer = arena_new(zone->arena, struct dns_answer, 1);
-	struct bytes rest = zone->text, line;
-	need(answer != NULL, "memory");
-	answer->state = DNS_NO_NAME;
-	answer->records = arena_new(zone->arena, struct dns_record, RECORDS_MAX);
-	need(answer->records != NULL, "memory");
-	while (type == DNS_TXT && bytes_split(&rest, '\n', &line)) {
-		size_t blank = bytes_find_byte(line, ' ');
-		if (blank == BYTES_NONE || !bytes_eq_nocase(bytes_sub(line, 0, blank), name))
-			continue;
-		need(answer->n_records < RECORDS_MAX, "records");
-		answer->state = DNS_FOUND;
-		answer->records[answer->n_records++].data = bytes_from(line, blank + 1);
-	}
-	return answer;
-}
+#define NAMES_MAX 200
+#define WORDS_MAX 10
 
 static void verify_dkim(struct canon_message *message, const struct dns_host *host, int64_t now, struct buf *buf)
 {
@@ -150,7 +103,7 @@ static void serve(struct arena *arena, struct zone *zone, char *line)
 	CLEANUP(buf_done) struct buf answer = BUF_INIT(1 << 24);
 	char *words[WORDS_MAX + 1] = {0}, *save = NULL;
 	struct canon_message *message = NULL;
-	struct dns_host host = {.ask = ask, .data = zone};
+	struct dns_host host = {.ask = zone_ask, .data = zone};
 	size_t n = 0;
 	for (char *word = strtok_r(line, " \n", &save); word && n < WORDS_MAX; word = strtok_r(NULL, " \n", &save))
 		words[n++] = word;

@@ -1,8 +1,10 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
 """The command line: exit statuses, one line for a wrong one, check-config and explain-config, bash completion."""
+import itertools
 import json
 import os
+import re
 import subprocess
 import sys
 
@@ -41,6 +43,35 @@ def check_help(tap):
     status, out, _ = run('--version')
     tap.ok(status == 0 and out.startswith('postern ') and len(out.split()) == 2, 'postern --version is a name and a number', out)
     return commands
+
+
+def manual_options():
+    """The options that postern(1) names in the entry of each command or verb."""
+    with open(os.path.join(ROOT, 'man', 'postern.1'), encoding='utf-8') as file:
+        lines = file.read().splitlines()
+    entries, depth = [[]], 0
+    for line in lines:
+        depth += line.startswith('.Bl') - line.startswith('.El')
+        if depth == 1 and line.startswith('.It'):
+            entries.append([])
+        entries[-1].append(line)
+    said = {}
+    for first, *rest in entries[1:]:
+        head = rest[0] if first == '.It Xo' else first
+        words = itertools.takewhile(lambda word: word == 'Cm' or word.islower(), head.removeprefix('.It ').lstrip('.').split())
+        options = {'-' + flag for flag in re.findall(r'\bFl (-[a-z-]+)', '\n'.join([first, *rest]))}
+        said[' '.join(word for word in words if word != 'Cm')] = options | (said['trace'] if 'Ar filter' in first else set())
+    return said
+
+
+def check_manual(tap, commands):
+    said = manual_options()
+    for command in commands:
+        verbs = re.match(r'usage: postern [a-z-]+ ([a-z]+(?:\|[a-z]+)+) ', run(command, '--help')[1])
+        for words in [[command, verb] for verb in verbs.group(1).split('|')] if verbs else [[command]]:
+            name = ' '.join(words)
+            options = {word for word in help_names(run(*words, '--help')[1]) if word.startswith('--')}
+            tap.ok(name in said and options <= said[name], f'postern(1) has {name} and its options', options - said.get(name, set()))
 
 
 def check_wrong(tap, commands):
@@ -144,6 +175,7 @@ def check_completion(tap, commands):
     tap.equal(complete('dmarc', ''), ({'report', 'read', 'import'}, ''), 'and those of dmarc')
     tap.ok('--days' in complete('dmarc', 'report', '--')[0], 'with their options')
     tap.equal(complete('sign', ''), ({'dkim', 'arc'}, ''), 'and those of sign')
+    tap.equal(complete('keys', ''), ({'new', 'list', 'rotate', 'dns'}, ''), 'and those of keys')
     tap.ok('unscannable' in complete('trace', '--class', '')[0], 'bash completes the values that are known')
     tap.equal(complete('quarantine', 'list', '--state', '')[0], {'held', 'released'}, 'and no other word of the help')
 
@@ -154,6 +186,7 @@ def main():
     tap = Tap()
     folder = temp_dir('postern-cli-')
     commands = check_help(tap)
+    check_manual(tap, commands)
     check_wrong(tap, commands)
     check_explain(tap, check_config(tap, folder))
     check_completion(tap, commands)

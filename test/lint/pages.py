@@ -1,7 +1,6 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
-"""The manual pages are sound mdoc and name every command, every option and every page they refer to; so do the files
-under etc/ know only what there is."""
+"""The manual pages are sound mdoc, name every command and every option, and refer to pages that there are."""
 import os
 import re
 import shutil
