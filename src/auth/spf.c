@@ -336,7 +336,9 @@ static enum step match_asking(struct check *c, const struct spf_term *term)
  */
 static enum step push(struct check *c, struct bytes domain, const struct spf_term *term)
 {
-	if (!dns_name_valid(domain) || !bytes_has(domain, '.') || domain.ptr[0] == '[')
+	/* Its one dot at the end is off by now, so that another ends an empty label (RFC 7208 4.3). */
+	if (!dns_name_valid(domain) || !bytes_has(domain, '.') || domain.ptr[0] == '[' ||
+	    domain.ptr[domain.len - 1] == '.')
 		return !term ? stop(c, SPF_NONE, BYTES_LIT(""))
 			     : stop_term(c, SPF_PERMERROR, term, "what it leads to is no domain");
 	const struct dns_answer *answer = ask(c, DNS_TXT, domain);
@@ -520,17 +522,24 @@ static struct bytes join(struct arena *arena, struct bytes local, struct bytes d
 	return bytes_make(sender, local.len + 1 + domain.len);
 }
 
+static struct bytes without_brackets(struct bytes path)
+{
+	bool there = path.len >= 2 && path.ptr[0] == '<' && path.ptr[path.len - 1] == '>';
+	return there ? bytes_sub(path, 1, path.len - 2) : path;
+}
+
 /* RFC 7208 2.3, 2.4, 4.3: who is checked. false: no memory. */
 static bool set_sender(struct check *c)
 {
 	const struct spf_query *query = c->query;
 	struct spf_values *values = &c->values;
-	bool helo_scope = query->from.len == 0;
-	size_t at = bytes_rfind_byte(query->from, '@');
-	struct bytes domain = helo_scope ? query->helo : bytes_from(query->from, at == BYTES_NONE ? 0 : at + 1);
+	struct bytes from = without_brackets(query->from);
+	bool helo_scope = from.len == 0;
+	size_t at = bytes_rfind_byte(from, '@');
+	struct bytes domain = helo_scope ? query->helo : bytes_from(from, at == BYTES_NONE ? 0 : at + 1);
 	bool good = ascii_domain(c->arena, query->helo, &values->helo) &&
 		    ascii_domain(c->arena, domain, &values->sender_domain);
-	values->local = at == BYTES_NONE || at == 0 ? BYTES_LIT("postmaster") : bytes_sub(query->from, 0, at);
+	values->local = at == BYTES_NONE || at == 0 ? BYTES_LIT("postmaster") : bytes_sub(from, 0, at);
 	values->sender = join(c->arena, values->local, values->sender_domain);
 	values->ip = query->ip;
 	values->receiver = query->receiver;

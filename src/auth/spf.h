@@ -18,7 +18,7 @@
 struct spf_query {
 	uint8_t ip[16]; /* IPv4 as ::ffff:a.b.c.d */
 	struct bytes helo;
-	struct bytes from;     /* the reverse path without <>; empty: HELO is checked (RFC 7208 2.4) */
+	struct bytes from;     /* the reverse path, with or without <>; empty: HELO is checked (RFC 7208 2.4) */
 	struct bytes receiver; /* %{r}: our name; "unknown" when empty */
 	int64_t now;           /* %{t}: seconds since 1970 */
 };

@@ -537,6 +537,13 @@ static const struct {
 	 "u@b\xfc"
 	 "cher.example",
 	 SPF_NONE, "", "", "", 0, 0},
+	{"one dot at the end of a domain says nothing", "192.0.2.1", "h.example", "@helo.example.", SPF_NEUTRAL,
+	 "default", "", "", 1, 1},
+	{"two end an empty label (4.3)", "192.0.2.1", "h.example", "u@helo.example..", SPF_NONE, "", "", "", 0, 0},
+	{"a path in its brackets is the path", "192.0.2.1", "helo.example", "<@helo.example>", SPF_PASS,
+	 "exists:%{l}.%{h}", "", "", 1, 0},
+	{"... and an empty one the null sender", "192.0.2.1", "helo.example", "<>", SPF_PASS, "exists:%{l}.%{h}", "",
+	 "", 1, 0},
 };
 
 static struct spf_query query_of(size_t i)
@@ -588,7 +595,8 @@ static void checks_decide(void **state)
 			assert_bytes_str(result.problem, checks[i].problem);
 			assert_int_equal(result.lookups, checks[i].lookups);
 			assert_int_equal(result.void_lookups, checks[i].void_lookups);
-			assert_int_equal(result.helo_scope, query.from.len == 0);
+			assert_int_equal(result.helo_scope,
+					 query.from.len == 0 || bytes_eq(query.from, BYTES_LIT("<>")));
 		}
 	}
 }
