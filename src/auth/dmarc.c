@@ -420,7 +420,16 @@ static bool is_known(const struct bytes *domains, size_t n, struct bytes domain)
 	return false;
 }
 
-/* The different domains in From, one more than are judged at most; `*ret_odd`: one of them is no domain name. */
+/* Another @ outside quotes: some take what stands behind the first for the domain, we what stands behind the last. */
+static bool has_two_readings(const struct address *address)
+{
+	return bytes_has(address->local, '@') && !bytes_has(address->local, '"');
+}
+
+/*
+ * The different domains in From, one more than are judged at most; `*ret_odd`: one of them is no domain name, or not
+ * the only one that its address may be read to have.
+ */
 static size_t find_authors(struct judge *judge, const struct address_list *from,
 			   struct bytes authors[DMARC_AUTHORS_MAX + 1], bool *ret_odd)
 {
@@ -428,7 +437,10 @@ static size_t find_authors(struct judge *judge, const struct address_list *from,
 	*ret_odd = false;
 	for (size_t i = 0; from && i < from->count && n <= DMARC_AUTHORS_MAX; i++) {
 		struct bytes raw = from->items[i].domain, domain;
-		if (from->items[i].address.len == 0 || is_known(authors, n, raw))
+		if (from->items[i].address.len == 0)
+			continue;
+		*ret_odd = *ret_odd || has_two_readings(&from->items[i]);
+		if (is_known(authors, n, raw))
 			continue;
 		enum err err = dmarc_domain(judge->arena, raw, &domain);
 		if (err == ERR_NOMEM)
