@@ -13,6 +13,9 @@ struct dmarc_case {
 
 #define EXAMPLE "D example.com v=DMARC1; p=reject; sp=quarantine; np=none\nA example.com\n"
 
+#define SIXTEEN "abcdefghijklmnop"
+#define LONG    SIXTEEN SIXTEEN SIXTEEN SIXTEEN
+
 static const struct dmarc_case dmarc_cases[] = {
 	/* -- Pass and fail (RFC 9989 5.3.5) ---- */
 	{"no record: none", "A example.com", "a@example.com", "spf=pass:example.com",
@@ -258,6 +261,9 @@ static const struct dmarc_case dmarc_cases[] = {
 	{"... not the failure", EXAMPLE, "a@example.com, a@[192.0.2.1]", "",
 	 "fail example.com p=reject@example.com org=example.com dis=reject -"},
 	{"an address without domain", EXAMPLE, "root", "", "none - - org=- dis=none -"},
+	{"a name that DNS cannot hold does not exist, its organization does (3.2.13)",
+	 "D example.com v=DMARC1; p=none; sp=quarantine; np=reject\nA example.com", "a@" LONG ".example.com", "",
+	 "fail " LONG ".example.com np=reject@example.com org=example.com dis=reject -"},
 	{"a dot at the end", EXAMPLE, "a@example.com.", "",
 	 "fail example.com p=reject@example.com org=example.com dis=reject -"},
 	{"an empty label is no domain name", EXAMPLE, "a@example..com", "", "none - - org=- dis=none -"},
