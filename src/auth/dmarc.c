@@ -408,8 +408,8 @@ static enum auth_step judge_author(struct judge *judge, struct bytes author, str
 					     : BYTES_LIT("no policy record");
 		return AUTH_DONE;
 	}
+	/* RFC 9989, 4.10.1: then DMARC is not applied to the message at all. */
 	if (source->record.unusable) {
-		result->code = DMARC_PERMERROR;
 		result->policy_domain = source->domain;
 		result->reason = BYTES_LIT("the policy record has no valid policy and no report address");
 		return AUTH_DONE;

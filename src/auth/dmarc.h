@@ -111,8 +111,8 @@ struct dmarc_result {
 
 /*
  * Judges. Results other than none, pass and fail: a temporary error where an answer that decides is missing, or where
- * an identifier that would align is only temporarily without a pass and none else passes; a permanent one where the
- * record is unusable or there are too many author domains. `*ret_result` is valid with AUTH_DONE only.
+ * an identifier that would align is only temporarily without a pass and none else passes; a permanent one where there
+ * are too many author domains. An unusable record gives none. `*ret_result` is valid with AUTH_DONE only.
  */
 enum auth_step dmarc_check(struct arena *arena, const struct dns_host *host, const struct dmarc_query *query,
 			   struct dmarc_result *ret_result);
