@@ -112,7 +112,7 @@ void relations_ask(const struct relations *relations, const struct relations_que
 void relations_learn(struct relations *relations, const struct relations_query *query, enum relations_outcome outcome,
 		     int64_t now);
 
-/* Events learned since the store was made, over all snapshots: a journal continues from there. */
+/* Lessons that changed something, since the store was made and over all snapshots: a journal continues from there. */
 uint64_t relations_sequence(const struct relations *relations);
 /* Counts by looking at every slot. */
 struct relations_figures relations_figures(const struct relations *relations);
@@ -156,3 +156,5 @@ bool relations_snapshot_next(struct relations_writer *writer, struct buf *buf);
  */
 NODISCARD enum err relations_snapshot_read(struct bytes file, size_t budget, struct relations **ret_relations,
 					   struct error *reterr);
+/* The key alone, from a file whose head is whole, whatever follows: what journals hold can be read by it. */
+NODISCARD bool relations_snapshot_key(struct bytes file, struct hash_key *ret_key);

@@ -140,12 +140,17 @@ const struct table_record *table_learn(struct table *table, uint64_t key, uint16
 			.last = today,
 			.weight = gain,
 		};
-		if (!record)
-			return place(table, key, &fresh, today, half_life);
+		if (!record) {
+			record = place(table, key, &fresh, today, half_life);
+			table->changed += record != NULL;
+			return record;
+		}
 		*record = fresh; /* what was forgotten begins anew */
+		table->changed++;
 	} else if (today > record->last) {
 		record->weight = (uint16_t)MIN((uint32_t)left + gain, (uint32_t)UINT16_MAX);
 		record->last = today;
+		table->changed++;
 	}
 	return record;
 }

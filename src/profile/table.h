@@ -32,7 +32,8 @@ struct table {
 	void *block;
 	struct table_line *lines;
 	size_t n_lines;
-	uint64_t evicted, refused; /* since it was made */
+	/* Since it was made. `changed` tells whether something was learned that was not known. */
+	uint64_t evicted, refused, changed;
 };
 
 /* The weight that is left after so many days. */
