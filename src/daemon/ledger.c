@@ -14,6 +14,7 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -54,6 +55,7 @@ struct ledger {
 	char folder[4096];
 	struct relations *relations;
 	struct arena *arena; /* of one message */
+	struct buf facts;    /* the answer to it; the memory stays */
 	struct peers peers;
 
 	int journal; /* -1: none could be made */
@@ -295,12 +297,13 @@ static void on_ask(struct peer_link *link, const struct wire_ask *in)
 {
 	struct ledger *ledger = link->peers->owner;
 	struct cursor cur = cursor_make(in->questions);
-	CLEANUP(buf_done) struct buf facts = BUF_INIT(IPC_MAX - 1024);
 	enum fact_kind kind;
 	struct bytes key;
+	buf_clear(&ledger->facts);
 	while (facts_next_question(&cur, &kind, &key))
-		answer(ledger, kind, key, &facts);
-	peer_say(link, &(struct wire_any){.type = WIRE_ANSWER, .answer = {.id = in->id, .facts = buf_bytes(&facts)}});
+		answer(ledger, kind, key, &ledger->facts);
+	peer_say(link,
+		 &(struct wire_any){.type = WIRE_ANSWER, .answer = {.id = in->id, .facts = buf_bytes(&ledger->facts)}});
 }
 
 /* One after the other; those before one that makes no sense are learned. */
@@ -447,6 +450,11 @@ static enum err prepare(struct child *child, void **ret_state, const char **ret_
 	if (!ledger || !(ledger->arena = arena_create(MESSAGE_BUDGET)))
 		return error_set(reterr, ERR_NOMEM, 0, "no memory");
 	(void)umask(077);
+	/*
+	 * Who asks us is not put off its processor for that, but goes on with its next message; we come when one is
+	 * free, or a moment later, and find more questions. The kernel that refuses has told us nothing bad.
+	 */
+	(void)sched_setscheduler(0, SCHED_BATCH, &(struct sched_param){0});
 	ledger->child = child;
 	ledger->peers = (struct peers){.owner = ledger,
 				       .child = child,
@@ -455,6 +463,7 @@ static enum err prepare(struct child *child, void **ret_state, const char **ret_
 				       .message = on_message};
 	ledger->settings = child_heritage(child)->settings;
 	ledger->journal = ledger->snapshot = -1;
+	buf_init(&ledger->facts, IPC_MAX - 1024);
 	(void)snprintf(ledger->folder, sizeof(ledger->folder), "%.*s/relations",
 		       BYTES_FMT(ledger->settings->state_dir));
 	if (file_make_folder(ledger->folder, 0700) != ERR_OK)
