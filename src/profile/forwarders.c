@@ -47,6 +47,11 @@ static struct forwarder_record *find(const struct forwarders *forwarders, uint64
 	return NULL;
 }
 
+const struct forwarder_record *forwarders_find(const struct forwarders *forwarders, uint64_t key)
+{
+	return find(forwarders, key);
+}
+
 static unsigned days_since(uint16_t day, uint16_t today)
 {
 	return today > day ? (unsigned)(today - day) : 0;
@@ -120,18 +125,17 @@ static bool advance(struct forwarder_record *record, uint16_t today, unsigned ha
 	return true;
 }
 
-const struct forwarder_record *forwarders_learn(struct forwarders *forwarders, uint64_t key, uint64_t author,
-						enum forwarder_state state, bool unwanted, uint16_t today,
-						unsigned half_life)
+bool forwarders_learn(struct forwarders *forwarders, uint64_t key, uint64_t author, enum forwarder_state state,
+		      bool unwanted, uint16_t today, unsigned half_life)
 {
 	struct forwarder_record *record = find(forwarders, key);
 	bool changed = false;
 	if (state == FORWARDER_NONE || today == 0)
-		return NULL;
+		return false;
 	if (!record) {
 		record = place(forwarders, key, TABLE_DAY, today, half_life);
 		if (!record)
-			return NULL;
+			return false;
 		changed = true;
 		*record = (struct forwarder_record){
 			.key = {(uint16_t)key, (uint16_t)(key >> 16), (uint16_t)(key >> 32)},
@@ -154,7 +158,7 @@ const struct forwarder_record *forwarders_learn(struct forwarders *forwarders, u
 		record->authors |= bit;
 		changed = true;
 	}
-	return changed ? record : NULL;
+	return changed;
 }
 
 void forwarders_restore(struct forwarders *forwarders, const struct forwarder_record *record, uint16_t today,

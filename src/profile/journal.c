@@ -35,16 +35,26 @@ void journal_begin(struct buf *buf, const struct relations *relations)
 
 void journal_add(struct buf *buf, const struct relations *relations)
 {
-	size_t from = buf->len;
+	size_t from = buf->len, count = 0;
 	if (relations->n_changes == 0)
 		return;
 	add_number(buf, relations->sequence, 64);
 	add_number(buf, relations->changed_on, 16);
-	add_number(buf, relations->n_changes, 16);
+	size_t count_at = buf->len;
+	add_number(buf, 0, 16);
 	for (size_t i = 0; i < relations->n_changes; i++) {
-		buf_add_byte(buf, (uint8_t)relations->changes[i].section);
-		record_put(buf, relations->changes[i].section, relations->changes[i].slot);
+		enum section section = relations->changes[i].section;
+		const void *slot = record_find(relations, section, relations->changes[i].key);
+		if (!slot)
+			continue; /* it was pushed out by what the same lesson taught next */
+		buf_add_byte(buf, (uint8_t)section);
+		record_put(buf, section, slot);
+		count++;
 	}
+	if (buf_err(buf) != ERR_OK)
+		return;
+	buf->ptr[count_at] = (uint8_t)count;
+	buf->ptr[count_at + 1] = (uint8_t)(count >> 8);
 	add_hash(buf, relations, from);
 }
 

@@ -14,7 +14,7 @@
 #include "base/buf.h"
 #include "profile/relations.h"
 
-#define JOURNAL_ENTRY_MAX 4096
+#define JOURNAL_ENTRY_MAX 8192
 
 /* Begins a file. */
 void journal_begin(struct buf *buf, const struct relations *relations);

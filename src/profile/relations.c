@@ -335,14 +335,12 @@ struct lesson {
 	uint16_t today;
 };
 
-/* For the journal; NULL: nothing changed. */
-static void note(const struct lesson *lesson, enum section section, const void *slot)
+/* For the journal. */
+static void note(const struct lesson *lesson, enum section section, uint64_t key)
 {
 	struct relations *relations = lesson->relations;
-	if (!slot)
-		return;
 	ASSERT(relations->n_changes < CHANGES_MAX);
-	relations->changes[relations->n_changes++] = (struct change){section, slot};
+	relations->changes[relations->n_changes++] = (struct change){section, key};
 }
 
 static const struct table_record *learn(const struct lesson *lesson, enum section section, enum kind kind, uint64_t a,
@@ -350,12 +348,15 @@ static const struct table_record *learn(const struct lesson *lesson, enum sectio
 {
 	struct relations *relations = lesson->relations;
 	struct table *table = section == SECTION_SENT ? &relations->sent : &relations->received;
-	uint64_t before = table->changed;
+	uint64_t key = mix(kind, lesson->org, a, b) & KEY_MASK;
 	if (a == 0)
 		return NULL;
-	const struct table_record *record =
-		table_learn(table, mix(kind, lesson->org, a, b) & KEY_MASK, lesson->today, gain, RELATIONS_HALF_LIFE);
-	note(lesson, section, table->changed != before ? record : NULL);
+	const struct table_record *record = table_learn(table, key, lesson->today, gain, RELATIONS_HALF_LIFE);
+	if (table->changed)
+		note(lesson, section, key);
+	/* A snapshot that is being written may have passed the place where it is now. */
+	if (table->moved != TABLE_NOBODY)
+		note(lesson, section, table->moved);
 	return record;
 }
 
@@ -376,9 +377,10 @@ static void learn_usual(const struct lesson *lesson, uint64_t name, struct bytes
 		return;
 	for (size_t i = 0; i < address.len; i++)
 		lower[i] = ascii_lower(address.ptr[i]);
-	note(lesson, SECTION_NAMES,
-	     names_learn(&lesson->relations->names, mix(KIND_NAME, lesson->org, name, 0) & KEY_MASK,
-			 bytes_make(lower, address.len), lesson->today, RELATIONS_HALF_LIFE));
+	uint64_t key = mix(KIND_NAME, lesson->org, name, 0) & KEY_MASK;
+	if (names_learn(&lesson->relations->names, key, bytes_make(lower, address.len), lesson->today,
+			RELATIONS_HALF_LIFE))
+		note(lesson, SECTION_NAMES, key);
 }
 
 /* The author as such, and the name where nobody else can have written it. */
@@ -448,10 +450,9 @@ void relations_learn(struct relations *relations, const struct relations_query *
 	}
 	for (enum relations_forwarder which = 0; !query->outgoing && which < RELATIONS_FORWARDERS; which++) {
 		uint64_t key = forwarder_key(relations, query, which);
-		if (key)
-			note(&lesson, SECTION_FORWARDERS,
-			     forwarders_learn(&relations->forwarders, key, of.domain >> 8, query->forwarded,
-					      outcome == RELATIONS_UNWANTED, lesson.today, RELATIONS_HALF_LIFE));
+		if (key && forwarders_learn(&relations->forwarders, key, of.domain >> 8, query->forwarded,
+					    outcome == RELATIONS_UNWANTED, lesson.today, RELATIONS_HALF_LIFE))
+			note(&lesson, SECTION_FORWARDERS, key);
 	}
 	relations->sequence += relations->n_changes > 0;
 }

@@ -84,6 +84,15 @@ static void put_forwarder(struct buf *buf, const struct forwarder_record *record
 	put64(buf, record->authors);
 }
 
+const void *record_find(const struct relations *relations, enum section section, uint64_t key)
+{
+	if (section == SECTION_NAMES)
+		return names_find(&relations->names, key);
+	if (section == SECTION_FORWARDERS)
+		return forwarders_find(&relations->forwarders, key);
+	return table_find(section == SECTION_SENT ? &relations->sent : &relations->received, key);
+}
+
 void record_put(struct buf *buf, enum section section, const void *slot)
 {
 	if (section == SECTION_NAMES)
@@ -262,6 +271,16 @@ void record_restore(struct relations *relations, enum section section, const uni
 			      RELATIONS_HALF_LIFE);
 }
 
+#define AHEAD ((size_t)16)
+
+static void prefetch(const struct relations *relations, enum section section, const union record *record)
+{
+	const uint16_t *key = record->table.key;
+	uint64_t number = key[0] | (uint64_t)key[1] << 16 | (uint64_t)key[2] << 32;
+	if (section == SECTION_RECEIVED || section == SECTION_SENT)
+		table_prefetch(section == SECTION_SENT ? &relations->sent : &relations->received, number);
+}
+
 struct head {
 	struct hash_key key;
 	uint64_t sequence;
@@ -316,11 +335,16 @@ static enum err read_piece(struct relations *relations, const struct head *head,
 	if (cur->err != ERR_OK)
 		return error_set(reterr, ERR_SHORT, begin, "the snapshot is cut in the piece at byte %zu", begin);
 	good = hash == hash_sip(head->key, hashed);
-	for (size_t i = 0; good && i < count; i++) {
-		union record record;
-		good = record_get(&records, (enum section)kind, &record);
-		if (good)
-			record_restore(relations, (enum section)kind, &record, head->day);
+	for (size_t i = 0; good && i < count; i += AHEAD) {
+		union record some[AHEAD];
+		size_t n = MIN(count - i, AHEAD);
+		/* Looked up together, so that the misses of the cache wait together. */
+		for (size_t j = 0; good && j < n; j++) {
+			good = record_get(&records, (enum section)kind, &some[j]);
+			prefetch(relations, (enum section)kind, &some[j]);
+		}
+		for (size_t j = 0; good && j < n; j++)
+			record_restore(relations, (enum section)kind, &some[j], head->day);
 	}
 	if (!good)
 		return error_set(reterr, ERR_SYNTAX, begin, "the piece of the snapshot at byte %zu is damaged", begin);

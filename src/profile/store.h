@@ -15,11 +15,14 @@ enum section { SECTION_RECEIVED, SECTION_SENT, SECTION_NAMES, SECTION_FORWARDERS
 
 struct change {
 	enum section section;
-	const void *slot;
+	uint64_t key;
 };
 
-/* Organisation, author, name twice, the id, and three for each recipient; a name's address; the forwarders. */
-#define CHANGES_MAX (5 + 3 * RELATIONS_LIST_MAX + 1 + RELATIONS_FORWARDERS)
+/*
+ * Organisation, author, name twice, the id, and three for each recipient, each with one that moved for it; a name's
+ * address; the forwarders.
+ */
+#define CHANGES_MAX (2 * (5 + 3 * RELATIONS_LIST_MAX) + 1 + RELATIONS_FORWARDERS)
 
 struct relations {
 	struct hash_key key;
@@ -28,7 +31,7 @@ struct relations {
 	struct names names;
 	struct forwarders forwarders;
 
-	/* Where the last lesson changed something, and its day. */
+	/* What the last lesson changed, and its day. */
 	struct change changes[CHANGES_MAX];
 	size_t n_changes;
 	uint16_t changed_on;
@@ -47,6 +50,8 @@ union record {
 	struct forwarder_record forwarder;
 };
 
+/* NULL: there is none of that key. */
+const void *record_find(const struct relations *relations, enum section section, uint64_t key);
 void record_put(struct buf *buf, enum section section, const void *slot);
 /* False: no store writes such a record, or it is cut. */
 bool record_get(struct cursor *cur, enum section section, union record *ret_record);

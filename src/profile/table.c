@@ -80,13 +80,37 @@ static struct table_record *find(const struct table *table, uint64_t key)
 	return NULL;
 }
 
+static uint64_t key_of(const struct table_record *record)
+{
+	return record->key[0] | (uint64_t)record->key[1] << 16 | (uint64_t)record->key[2] << 32;
+}
+
 const struct table_record *table_find(const struct table *table, uint64_t key)
 {
 	return find(table, key);
 }
 
-/* A free slot of the emptier line, else the weakest slot of both. */
-static struct table_record *choose(const struct table *table, uint64_t key, uint16_t today, unsigned half_life)
+/* Moves one of the records of the line to its other line; its slot, or NULL when there is no place. */
+static struct table_record *make_room(struct table *table, struct table_line *line, uint16_t today, unsigned half_life)
+{
+	for (size_t i = 0; i < TABLE_SLOTS; i++) {
+		uint64_t key = key_of(&line->slots[i]);
+		struct table_line *other = line_of(table, key, 0);
+		if (other == line)
+			other = line_of(table, key, 1);
+		for (size_t j = 0; other != line && j < TABLE_SLOTS; j++) {
+			if (strength(&other->slots[j], today, half_life) > 0)
+				continue;
+			other->slots[j] = line->slots[i];
+			table->moved = key;
+			return &line->slots[i];
+		}
+	}
+	return NULL;
+}
+
+/* A free slot of the emptier line, else one that can be made free, else the weakest slot of both. */
+static struct table_record *choose(struct table *table, uint64_t key, uint16_t today, unsigned half_life)
 {
 	struct table_record *weakest = NULL, *free_slot = NULL;
 	uint32_t least = 0;
@@ -111,6 +135,8 @@ static struct table_record *choose(const struct table *table, uint64_t key, uint
 			most_free = n_free;
 		}
 	}
+	for (unsigned which = 0; !free_slot && which < 2; which++)
+		free_slot = make_room(table, line_of(table, key, which), today, half_life);
 	return free_slot ? free_slot : weakest;
 }
 
@@ -118,7 +144,8 @@ static struct table_record *place(struct table *table, uint64_t key, const struc
 				  unsigned half_life)
 {
 	struct table_record *slot = choose(table, key, today, half_life);
-	uint32_t victim = strength(slot, today, half_life);
+	/* Who has moved is no victim. */
+	uint32_t victim = table->moved == TABLE_NOBODY ? strength(slot, today, half_life) : 0;
 	if (victim > strength(record, today, half_life)) {
 		table->refused++;
 		return NULL;
@@ -132,6 +159,8 @@ const struct table_record *table_learn(struct table *table, uint64_t key, uint16
 				       unsigned half_life)
 {
 	struct table_record *record = find(table, key);
+	table->changed = false;
+	table->moved = TABLE_NOBODY;
 	uint16_t left = record ? table_decay(record->weight, days_between(record->last, today), half_life) : 0;
 	if (!record || left == 0) {
 		struct table_record fresh = {
@@ -142,23 +171,24 @@ const struct table_record *table_learn(struct table *table, uint64_t key, uint16
 		};
 		if (!record) {
 			record = place(table, key, &fresh, today, half_life);
-			table->changed += record != NULL;
+			table->changed = record != NULL;
 			return record;
 		}
 		*record = fresh; /* what was forgotten begins anew */
-		table->changed++;
+		table->changed = true;
 	} else if (today > record->last) {
 		record->weight = (uint16_t)MIN((uint32_t)left + gain, (uint32_t)UINT16_MAX);
 		record->last = today;
-		table->changed++;
+		table->changed = true;
 	}
 	return record;
 }
 
 void table_restore(struct table *table, const struct table_record *record, uint16_t today, unsigned half_life)
 {
-	uint64_t key = record->key[0] | (uint64_t)record->key[1] << 16 | (uint64_t)record->key[2] << 32;
+	uint64_t key = key_of(record);
 	struct table_record *old = find(table, key);
+	table->moved = TABLE_NOBODY;
 	if (old)
 		*old = *record;
 	else

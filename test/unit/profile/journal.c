@@ -2,7 +2,7 @@
 #include "profile/journal.h"
 
 #include "base/hash.h"
-#include "base/num.h"
+#include "profile/store.h"
 #include "unit.h"
 
 #define NOW (INT64_C(20000) * 86400)
@@ -140,6 +140,53 @@ static void repeating_what_is_known_changes_nothing(void **state)
 	snapshot(relations, &first);
 	snapshot(again, &second);
 	assert_bytes(buf_bytes(&first), buf_bytes(&second));
+}
+
+static struct relations_query numbered(unsigned n, char text[static 64])
+{
+	(void)snprintf(text, 64, "person%u@firm%u.example", n, n);
+	struct relations_query query = {.author = bytes_from_cstr(text), .proven = true};
+	query.domain = bytes_from_cstr(strchr(text, '@') + 1);
+	return query;
+}
+
+/* A record that makes room for another one may go from where the snapshot has not been to where it was. */
+static void who_moves_while_a_snapshot_is_written_is_not_lost(void **state)
+{
+	(void)state;
+	CLEANUP(buf_done) struct buf file = BUF_INIT(1 << 24), first = BUF_INIT(1 << 24);
+	CLEANUP(relations_free) struct relations *relations = empty(key), *again = NULL;
+	struct relations_writer writer;
+	struct journal_result result;
+	struct error error;
+	char text[64];
+	unsigned n = 0, most = (unsigned)(relations_figures(relations).slots * 8 / 10 * 6 / 7 / 2), moved = 0;
+	for (; n < most * 9 / 10; n++) {
+		struct relations_query query = numbered(n, text);
+		relations_learn(relations, &query, RELATIONS_WANTED, NOW);
+	}
+	relations_snapshot_begin(relations, NOW, &writer);
+	journal_begin(&file, relations);
+	for (bool more = true; more;) {
+		more = relations_snapshot_next(&writer, &first);
+		for (unsigned end = n + most / 70; n < end && n < most; n++) {
+			struct relations_query query = numbered(n, text);
+			learn(relations, &file, &query, NOW);
+			moved += relations->received.moved != TABLE_NOBODY;
+		}
+	}
+	assert_int_equal(relations_figures(relations).evicted, 0);
+	assert_true(moved > 10);
+	assert_ok(relations_snapshot_read(buf_bytes(&first), 1 << 20, &again, &error));
+	assert_ok(journal_replay(buf_bytes(&file), again, &result));
+	assert_int_equal(result.good, file.len);
+	for (unsigned i = 0; i < n; i++) {
+		struct relations_query query = numbered(i, text);
+		struct relations_answer answer;
+		relations_ask(again, &query, NOW, &answer);
+		assert_int_equal(answer.address.days, 1);
+		assert_int_equal(answer.domain.days, 1);
+	}
 }
 
 static void what_changes_nothing_is_not_written(void **state)
@@ -324,6 +371,7 @@ static void an_entry_with_a_wrong_record_is_none(void **state)
 static const struct CMUnitTest tests[] = {
 	cmocka_unit_test(what_is_repeated_is_what_was_learned),
 	cmocka_unit_test(repeating_what_is_known_changes_nothing),
+	cmocka_unit_test(who_moves_while_a_snapshot_is_written_is_not_lost),
 	cmocka_unit_test(what_changes_nothing_is_not_written),
 	cmocka_unit_test(no_text_is_in_it_but_the_usual_address_of_a_name),
 	cmocka_unit_test(a_cut_journal_counts_up_to_the_cut),
