@@ -40,8 +40,8 @@
 #include "base/banned.h"
 
 #define SYNC_MS        1000
-#define PIECES_A_TURN  4
-#define SYNC_BYTES     ((size_t)4 << 20) /* of a snapshot: so that no sync takes long */
+#define PIECES_A_TURN  1                 /* of 0.3 ms: who asks comes in between */
+#define SYNC_BYTES     ((size_t)2 << 20) /* of a snapshot: so that no sync takes long */
 #define FILE_MAX_BYTES ((size_t)64 << 30)
 #define JOURNAL_PREFIX "journal-"
 #define JOURNALS_MAX   10000
