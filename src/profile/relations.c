@@ -370,14 +370,37 @@ static void learn_sent(const struct lesson *lesson, enum kind kind, uint64_t a, 
 	(void)learn(lesson, SECTION_SENT, kind, a, b, gain);
 }
 
-static void learn_usual(const struct lesson *lesson, uint64_t name, struct bytes address)
+static struct bytes domain_of(struct bytes address)
+{
+	size_t at = bytes_rfind_byte(address, '@');
+	return at == BYTES_NONE ? (struct bytes){0} : bytes_from(address, at + 1);
+}
+
+/*
+ * Whether the name is one of our own people's, and the author somebody else: that is no vote, or who writes in the name
+ * of a chief often enough would be the chief. Once the chief has not written for long the name is anybody's.
+ */
+static bool is_name_of_ours(const struct lesson *lesson, const struct relations_query *query, uint64_t key)
+{
+	const struct names_slot *slot = names_find(&lesson->relations->names, key);
+	if (!slot || query->outgoing || bytes_eq_nocase(query->domain, query->org))
+		return false;
+	unsigned since = lesson->today > slot->gained ? (unsigned)(lesson->today - slot->gained) : 0;
+	return table_decay(slot->weight, since, RELATIONS_HALF_LIFE) > TABLE_DAY &&
+	       bytes_eq_nocase(url_registrable(domain_of(bytes_make(slot->address, slot->len))), query->org);
+}
+
+static void learn_usual(const struct lesson *lesson, const struct relations_query *query, uint64_t name)
 {
 	uint8_t lower[NAMES_ADDRESS_MAX];
+	struct bytes address = query->author;
 	if (address.len > NAMES_ADDRESS_MAX)
 		return;
 	for (size_t i = 0; i < address.len; i++)
 		lower[i] = ascii_lower(address.ptr[i]);
 	uint64_t key = mix(KIND_NAME, lesson->org, name, 0) & KEY_MASK;
+	if (is_name_of_ours(lesson, query, key))
+		return;
 	if (names_learn(&lesson->relations->names, key, bytes_make(lower, address.len), lesson->today,
 			RELATIONS_HALF_LIFE))
 		note(lesson, SECTION_NAMES, key);
@@ -394,7 +417,7 @@ static void learn_author(const struct lesson *lesson, const struct relations_que
 		return;
 	(void)learn_received(lesson, KIND_NAME, of->name, 0);
 	if (here && here->weight >= (WORTH_DAYS - 1) * TABLE_DAY + TABLE_DAY / 2)
-		learn_usual(lesson, of->name, query->author);
+		learn_usual(lesson, query, of->name);
 }
 
 static void learn_from_others(const struct lesson *lesson, const struct relations_query *query, const struct hashes *of)
@@ -410,12 +433,6 @@ static void learn_from_others(const struct lesson *lesson, const struct relation
 	(void)learn_received(lesson, KIND_DOMAIN, of->from, 0);
 	if (query->proven)
 		(void)learn_received(lesson, KIND_NETWORK, of->network ? of->domain : 0, of->network);
-}
-
-static struct bytes domain_of(struct bytes address)
-{
-	size_t at = bytes_rfind_byte(address, '@');
-	return at == BYTES_NONE ? (struct bytes){0} : bytes_from(address, at + 1);
 }
 
 static void learn_from_ours(const struct lesson *lesson, const struct relations_query *query, const struct hashes *of)

@@ -14,7 +14,8 @@
  *   - "This address writes here": an author whose domain was not authenticated is known only together with the network
  *     that the mail came from; who forges the address comes from another.
  *   - "This name is that address": names are learned from authenticated authors alone, one vote a day, and the one that
- *     was right on more days stays. Mail that was not delivered, or was spam, teaches nothing.
+ *     was right on more days stays. Mail that was not delivered, or was spam, teaches nothing. Against the name of one
+ * of ours nobody outside has a vote.
  *   - "We know each other well": a counter counts days, not messages.
  *   - "You wrote to me": only mail of our own authenticated users counts as written by us; the answer to a Message-ID
  * of ours tells whether its author belongs to a domain that this message went to, since a stolen mailbox shows the

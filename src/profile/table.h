@@ -9,8 +9,9 @@
  *           every half-life that passes; at 0 the record is forgotten.
  * Full:     where the ten slots of a newcomer are taken, one of the ten records moves to its own other line, if that
  *           has place: next to nothing is lost before five slots of six are taken. Else the newcomer takes the place
- *           of the weakest, if that one is not stronger than it is. What was seen over at least a week counts
- *           eightfold: a flood of strangers pushes out strangers.
+ *           of the weakest, if that one is not stronger than it is. What was seen over at least a week is settled and
+ *           counts eightfold: a flood of strangers pushes out strangers. But one of the ten is left to what is not: a
+ *           flood that came twice, a week apart, does not keep out those who come later.
  * Time:     days since 1970, as an argument; a clock that goes back does no harm.
  */
 #include "base/bytes.h"

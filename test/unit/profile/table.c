@@ -128,6 +128,25 @@ static void a_flood_of_strangers_pushes_out_strangers(void **state)
 	table_done(&table);
 }
 
+/* As many strangers as there are slots, who come once more a week later; then correspondents of later on. */
+static void a_flood_that_came_twice_does_not_keep_out_who_comes_later(void **state)
+{
+	(void)state;
+	struct table table;
+	assert_ok(table_init(&table, 1 << 16));
+	size_t slots = table_slots(&table), known = slots / 20, kept = 0;
+	for (uint16_t week = 0; week < 2; week++)
+		for (size_t i = 0; i < slots; i++)
+			(void)table_learn(&table, key_of(i), (uint16_t)(DAY + week * 7u), TABLE_DAY, HALF);
+	for (unsigned day = 20; day < 48; day += 4)
+		for (size_t i = 0; i < known; i++)
+			(void)table_learn(&table, key_of(2 * slots + i), (uint16_t)(DAY + day), TABLE_DAY, HALF);
+	for (size_t i = 0; i < known; i++)
+		kept += table_find(&table, key_of(2 * slots + i)) != NULL;
+	assert_true(kept * 4 >= known * 3);
+	table_done(&table);
+}
+
 static void what_is_stronger_than_a_newcomer_stays(void **state)
 {
 	(void)state;
@@ -159,6 +178,7 @@ static const struct CMUnitTest tests[] = {
 	cmocka_unit_test(what_decayed_begins_anew),
 	cmocka_unit_test(a_key_is_found_again),
 	cmocka_unit_test(a_flood_of_strangers_pushes_out_strangers),
+	cmocka_unit_test(a_flood_that_came_twice_does_not_keep_out_who_comes_later),
 	cmocka_unit_test(what_is_stronger_than_a_newcomer_stays),
 };
 
