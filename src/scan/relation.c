@@ -153,6 +153,21 @@ static void fill_network(struct scan *scan, struct relations_query *query)
 	memcpy(query->client, hop && hop->has_ip ? hop->ip : envelope->client_ip, sizeof(query->client));
 }
 
+/*
+ * Whether nobody wrote it: anybody can make a mailbox answer by itself (RFC 3834 5: Auto-Submitted; reports have no
+ * return path), so that says nothing about whom we write to.
+ */
+static bool is_automatic(struct scan *scan)
+{
+	const struct header_field *field = header_find(scan_message(scan)->header, HEADER_AUTO_SUBMITTED, 0);
+	const struct scan_envelope *envelope = scan_envelope(scan);
+	struct bytes value = field ? bytes_trim(field->value) : (struct bytes){0};
+	/* "no", perhaps with a comment or parameters behind it. */
+	bool by_hand = bytes_starts_nocase(value, BYTES_LIT("no")) &&
+		       (value.len == 2 || value.ptr[2] == ' ' || value.ptr[2] == ';' || value.ptr[2] == '(');
+	return (field && !by_hand) || (envelope->has_from && envelope->from.len == 0);
+}
+
 static void fill(struct scan *scan, const struct scan_auth *auth, struct relations_query *query)
 {
 	const struct message *message = scan_message(scan);
@@ -173,8 +188,10 @@ static void fill(struct scan *scan, const struct scan_auth *auth, struct relatio
 		query->org = query->domain;
 	else if (envelope->n_recipients > 0)
 		query->org = domain_of(envelope->recipients[0]);
-	fill_recipients(envelope, query);
-	query->message_id = message->message_id;
+	if (!query->outgoing || !is_automatic(scan)) {
+		fill_recipients(envelope, query);
+		query->message_id = message->message_id;
+	}
 	add_ids(&query->references, message->header, HEADER_IN_REPLY_TO);
 	add_ids(&query->references, message->header, HEADER_REFERENCES);
 	find_forwarder(scan, auth, find_proof(auth, query), query);
