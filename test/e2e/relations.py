@@ -121,16 +121,19 @@ def evidence(tap):
 def conversation(tap):
     """We write first, and they answer."""
     house = House()
+    house.fill()
     house.postern.start()
-    tap.ok(house.submit('bob@example.org', 'dora@firm.example', 'asked-1@example.org') in ('accept', 'continue'),
+    tap.ok(house.submit('ben@example.org', 'dora@firm.example', 'asked-1@example.org') in ('accept', 'continue'),
            'what our user sends goes out')
-    house.learned('bob@example.org')
+    house.learned('ben@example.org')
     reply = 'References: <other@x.example> <asked-1@example.org>\n'
     code, ids = house.send('erik@firm.example', extra=reply)
     tap.ok(code == 250 and 'REPLY_TO_OURS' not in ids, 'nobody is believed who is neither proven nor known', (code, ids))
     house.learned('erik@firm.example')
     code, ids = house.send('erik@firm.example', extra=reply)
-    tap.ok(code == 250 and 'REPLY_TO_OURS' in ids, 'an answer of somebody known there is seen', (code, ids))
+    tap.ok(code == 250 and 'REPLY_TO_OURS' not in ids, 'nor for one message before', (code, ids))
+    code, ids = house.send('friend@firm.example', 'Fred Friend', extra=reply)
+    tap.ok(code == 250 and 'REPLY_TO_OURS' in ids, 'an answer of somebody long known there is seen', (code, ids))
     code, ids = house.send('erik@other.example', extra=reply)
     house.learned('erik@other.example')
     code, ids = house.send('erik@other.example', extra=reply)
