@@ -39,15 +39,16 @@
 
 #include "base/banned.h"
 
-#define SYNC_MS        1000
-#define PIECES_A_TURN  1                 /* of 0.3 ms: who asks comes in between */
-#define SYNC_BYTES     ((size_t)2 << 20) /* of a snapshot: so that no sync takes long */
-#define FILE_MAX_BYTES ((size_t)64 << 30)
-#define JOURNAL_PREFIX "journal-"
-#define JOURNALS_MAX   10000
-#define ENTRIES_MAX    ((IPC_MAX / LESSON_HEAD + 1) * JOURNAL_ENTRY_MAX) /* of what one message can teach */
-#define MESSAGE_BUDGET ((size_t)1 << 20)
-#define PATH_LEN       4200
+#define SYNC_MS         1000
+#define PIECES_A_TURN   1                 /* of 0.3 ms: who asks comes in between */
+#define SYNC_BYTES      ((size_t)2 << 20) /* of a snapshot: so that no sync takes long */
+#define FILE_MAX_BYTES  ((size_t)64 << 30)
+#define JOURNAL_PREFIX  "journal-"
+#define JOURNALS_MAX    10000
+#define JOURNAL_LEN_MAX ((off_t)64 << 20) /* then a snapshot is due, whatever the time */
+#define ENTRIES_MAX     ((IPC_MAX / LESSON_HEAD + 1) * JOURNAL_ENTRY_MAX) /* of what one message can teach */
+#define MESSAGE_BUDGET  ((size_t)1 << 20)
+#define PATH_LEN        4200
 
 struct ledger {
 	struct child *child;
@@ -140,6 +141,10 @@ static void append(struct ledger *ledger, const struct buf *entries)
 		ledger->unsynced = true;
 		if (!loop_timer_running(ledger->sync))
 			loop_timer_set(ledger->sync, SYNC_MS);
+		/* It bounds the disk, and the time that the next start takes. */
+		if (ledger->journal_len > JOURNAL_LEN_MAX &&
+		    ledger->journal_len - (off_t)entries->len <= JOURNAL_LEN_MAX && ledger->snapshot < 0)
+			loop_timer_set(ledger->next, 1);
 		return;
 	}
 	fail("write the journal");
