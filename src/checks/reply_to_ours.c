@@ -4,6 +4,9 @@
 
 #include "base/banned.h"
 
+#define KNOWN_DAYS_MIN 2
+#define KNOWN_AGE_MIN  7
+
 static enum check_step run(struct scan *scan)
 {
 	const struct relations_answer *known = scan_relations(scan);
@@ -14,8 +17,10 @@ static enum check_step run(struct scan *scan)
 	if (!field)
 		field = header_find(header, HEADER_REFERENCES, 0);
 	const struct relations_query *query = scan_relations_query(scan);
-	/* Both forged and proven authors may quote an id; only to the proven ones was it sent. */
-	if (field && known->reply_there.days > 0 && !query->outgoing && (query->proven || known->address.days > 0))
+	/* Who forges an author may quote an id too, and send a harmless message before. */
+	bool believed =
+		query->proven || (known->address.days >= KNOWN_DAYS_MIN && known->address.first_days >= KNOWN_AGE_MIN);
+	if (field && known->reply_there.days > 0 && !query->outgoing && believed)
 		scan_evidence(scan, where_field(field), query->domain, (struct bytes){0});
 	return CHECK_DONE;
 }
@@ -32,8 +37,7 @@ CHECK_REGISTER(reply_to_ours){
 	.text_ja = "ここから {1} に送信したメールへの返信です。",
 	.manual =
 		"Speaks for the message: it names, in In-Reply-To or References, the Message-ID of a message that one "
-		"of "
-		"our authenticated users sent to the domain of its author. The ids are kept hashed. An answer from "
-		"another domain does not count, since who has stolen a mailbox knows the ids in it; nor does one whose "
-		"author is neither authenticated nor known.",
+		"of our authenticated users sent to the domain of its author, by hand and not as an automatic answer. "
+		"The ids are kept hashed. An answer from another domain does not count, since who has stolen a mailbox "
+		"knows the ids in it; nor does one whose author is neither authenticated nor known for a week.",
 };

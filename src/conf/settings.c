@@ -378,7 +378,7 @@ static const struct conf_key keys[] = {
 	 .manual =
 		 "Whether it is remembered who wrote to whom: it tells first contacts, names that usually come from "
 		 "elsewhere, and answers to mail of one's own. Of names and addresses only keyed hashes are kept, but "
-		 "for the usual address of a name; and what was learned since the last snapshot, as text."},
+		 "for the usual address of a name."},
 	{.key = "relations.memory",
 	 .type = CONF_SIZE,
 	 F(relations_memory, int64_t),

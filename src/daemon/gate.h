@@ -44,7 +44,8 @@ struct gate {
 
 	struct ipc *resolver; /* NULL: none */
 	struct ipc *ledger;   /* NULL: away, or off */
-	struct buf lessons;   /* for it, sent together: each with its length in front */
+	struct buf lessons;   /* for it, sent together */
+	uint64_t n_lessons;   /* in it */
 	struct loop_timer *lessons_due;
 	struct ipc *signer;                    /* NULL: away, or there are no keys */
 	struct scan_network *signing_networks; /* whose mail is signed */

@@ -6,13 +6,13 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "base/cursor.h"
 #include "daemon/gate.h"
 #include "profile/relations.h"
 #include "sys/ipc.h"
 #include "sys/log.h"
 #include "sys/loop.h"
 #include "sys/metrics.h"
+#include "wire/lessons.h"
 
 #include "base/banned.h"
 
@@ -70,31 +70,26 @@ void gate_learn(struct gate *gate, const struct transaction *transaction, const 
 	if (!transaction->has_verdict || verdict->relations.len == 0 || verdict->released.len > 0 ||
 	    !find_outcome(transaction, status, &outcome))
 		return;
-	CLEANUP(buf_done) struct buf buf = BUF_INIT(IPC_MAX);
-	wire_encode(&buf, &(struct wire_any){.type = WIRE_LEARN,
-					     .learn = {.time = transaction->time_ms / 1000,
-						       .outcome = (uint8_t)outcome,
-						       .relations = verdict->relations}});
-	if (gate->lessons.len + buf.len > TOGETHER_BYTES)
+	if (gate->lessons.len + LESSON_HEAD + verdict->relations.len > TOGETHER_BYTES)
 		gate_learn_now(gate);
-	buf_add_be32(&gate->lessons, (uint32_t)buf.len);
-	buf_add(&gate->lessons, buf_bytes(&buf));
-	if (buf_err(&buf) != ERR_OK || buf_err(&gate->lessons) != ERR_OK) {
-		buf_clear(&gate->lessons);
-		metrics_add(METRIC_LEDGER_MISSED, 1);
-	} else if (!loop_timer_running(gate->lessons_due)) {
+	lessons_add(&gate->lessons, &(struct lesson){.time = transaction->time_ms / 1000,
+						     .outcome = (uint8_t)outcome,
+						     .relations = verdict->relations});
+	gate->n_lessons++;
+	if (!loop_timer_running(gate->lessons_due))
 		loop_timer_set(gate->lessons_due, TOGETHER_MS);
-	}
 }
 
 void gate_learn_now(void *ctx)
 {
 	struct gate *gate = ctx;
-	struct cursor cur = cursor_make(buf_bytes(&gate->lessons));
-	while (!cursor_end(&cur)) {
-		struct bytes lesson = cursor_take(&cur, cursor_be32(&cur));
-		if (!gate->ledger || ipc_send(gate->ledger, lesson, -1) != ERR_OK)
-			metrics_add(METRIC_LEDGER_MISSED, 1);
-	}
+	CLEANUP(buf_done) struct buf buf = BUF_INIT(IPC_MAX);
+	if (gate->n_lessons == 0)
+		return;
+	wire_encode(&buf, &(struct wire_any){.type = WIRE_LEARN, .learn = {.lessons = buf_bytes(&gate->lessons)}});
+	if (buf_err(&gate->lessons) != ERR_OK || buf_err(&buf) != ERR_OK || !gate->ledger ||
+	    ipc_send(gate->ledger, buf_bytes(&buf), -1) != ERR_OK)
+		metrics_add(METRIC_LEDGER_MISSED, (int64_t)gate->n_lessons);
 	buf_clear(&gate->lessons);
+	gate->n_lessons = 0;
 }

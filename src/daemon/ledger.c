@@ -4,14 +4,17 @@
  * what was delivered.
  *
  * On disk, in the folder relations/ of the state folder: `snapshot`, the whole memory as it was some minutes ago, and
- * journals of what was learned since, each named after the sequence at which it begins. An entry is written when it is
- * learned, and synced within a second: the death of the process loses nothing, that of the machine a second. A snapshot
- * begins with a new journal, is written beside the old one in small pieces while questions are answered, synced, and
- * renamed; then the journals before it go. What cannot be written is said and counted, and stops nothing.
+ * journals of what was learned since, each named after the sequence at which it begins. What a gate tells together is
+ * written together, before the next message is read, and synced within a second: the death of the process loses
+ * nothing, that of the machine a second. A snapshot begins with a new journal, is written beside the old one in small
+ * pieces while questions are answered, synced, and renamed; then the journals before it go. A journal can be read by
+ * the key of the snapshot only, so the first snapshot, of a memory that is empty, is written before anything else. What
+ * cannot be written is said and counted, and stops nothing.
  */
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -32,17 +35,20 @@
 #include "sys/loop.h"
 #include "sys/metrics.h"
 #include "wire/facts.h"
+#include "wire/lessons.h"
 
 #include "base/banned.h"
 
-#define SYNC_MS        1000
-#define PIECES_A_TURN  4
-#define SYNC_BYTES     ((size_t)4 << 20) /* of a snapshot: so that no sync takes long */
-#define FILE_MAX_BYTES ((size_t)64 << 30)
-#define JOURNAL_PREFIX "journal-"
-#define JOURNALS_MAX   10000
-#define MESSAGE_BUDGET ((size_t)1 << 20)
-#define PATH_LEN       4200
+#define SYNC_MS         1000
+#define PIECES_A_TURN   1                 /* of 0.3 ms: who asks comes in between */
+#define SYNC_BYTES      ((size_t)2 << 20) /* of a snapshot: so that no sync takes long */
+#define FILE_MAX_BYTES  ((size_t)64 << 30)
+#define JOURNAL_PREFIX  "journal-"
+#define JOURNALS_MAX    10000
+#define JOURNAL_LEN_MAX ((off_t)64 << 20) /* then a snapshot is due, whatever the time */
+#define ENTRIES_MAX     ((IPC_MAX / LESSON_HEAD + 1) * JOURNAL_ENTRY_MAX) /* of what one message can teach */
+#define MESSAGE_BUDGET  ((size_t)1 << 20)
+#define PATH_LEN        4200
 
 struct ledger {
 	struct child *child;
@@ -50,6 +56,7 @@ struct ledger {
 	char folder[4096];
 	struct relations *relations;
 	struct arena *arena; /* of one message */
+	struct buf facts;    /* the answer to it; the memory stays */
 	struct peers peers;
 
 	int journal; /* -1: none could be made */
@@ -62,6 +69,7 @@ struct ledger {
 	struct relations_writer writer;
 	size_t snapshot_unsynced;
 	uint64_t saved; /* sequence of the one that lasts */
+	bool keyless;   /* there is none with our key */
 	struct loop_timer *next, *turn;
 };
 
@@ -122,6 +130,28 @@ static void remove_journals_before(const struct ledger *ledger, uint64_t begin)
 	mem_free(begins);
 }
 
+/* Whole entries, or the head. */
+static void append(struct ledger *ledger, const struct buf *entries)
+{
+	/* A journal that was sick is left behind; what it misses is in memory, and in the next snapshot. */
+	if (ledger->journal < 0 || ledger->journal_sick || (entries->len == 0 && buf_err(entries) == ERR_OK))
+		return;
+	if (buf_err(entries) == ERR_OK && file_write_all(ledger->journal, buf_bytes(entries)) == ERR_OK) {
+		ledger->journal_len += (off_t)entries->len;
+		ledger->unsynced = true;
+		if (!loop_timer_running(ledger->sync))
+			loop_timer_set(ledger->sync, SYNC_MS);
+		/* It bounds the disk, and the time that the next start takes. */
+		if (ledger->journal_len > JOURNAL_LEN_MAX &&
+		    ledger->journal_len - (off_t)entries->len <= JOURNAL_LEN_MAX && ledger->snapshot < 0)
+			loop_timer_set(ledger->next, 1);
+		return;
+	}
+	fail("write the journal");
+	/* Half an entry would hide those after it. */
+	ledger->journal_sick = ftruncate(ledger->journal, ledger->journal_len) != 0;
+}
+
 /*
  * A new one, from here on. One of the same begin holds nothing that counts, or the sequence would be further on.
  */
@@ -146,6 +176,10 @@ static bool open_journal(struct ledger *ledger)
 	ledger->journal_begin = begin;
 	ledger->journal_len = 0;
 	ledger->journal_sick = ledger->unsynced = false;
+	CLEANUP(buf_done) struct buf head = BUF_INIT(JOURNAL_ENTRY_MAX);
+	journal_begin(&head, ledger->relations);
+	append(ledger, &head);
+	ledger->journal_sick |= ledger->journal_len == 0;
 	return true;
 }
 
@@ -155,28 +189,6 @@ static void on_sync(void *ctx)
 	if (ledger->unsynced && fdatasync(ledger->journal) != 0)
 		fail("sync the journal");
 	ledger->unsynced = false;
-}
-
-static void append(struct ledger *ledger, const struct wire_learn *in)
-{
-	CLEANUP(buf_done) struct buf entry = BUF_INIT(JOURNAL_ENTRY_MAX);
-	/* A journal that was sick is left behind; what it misses is in memory, and in the next snapshot. */
-	if (ledger->journal < 0 || ledger->journal_sick)
-		return;
-	journal_add(&entry, &(struct journal_entry){.sequence = relations_sequence(ledger->relations),
-						    .outcome = (enum relations_outcome)in->outcome,
-						    .time = in->time,
-						    .query = in->relations});
-	if (buf_err(&entry) == ERR_OK && file_write_all(ledger->journal, buf_bytes(&entry)) == ERR_OK) {
-		ledger->journal_len += (off_t)entry.len;
-		ledger->unsynced = true;
-		if (!loop_timer_running(ledger->sync))
-			loop_timer_set(ledger->sync, SYNC_MS);
-		return;
-	}
-	fail("write the journal");
-	/* Half an entry would hide those after it. */
-	ledger->journal_sick = ftruncate(ledger->journal, ledger->journal_len) != 0;
 }
 
 /* -- Snapshots ---- */
@@ -195,7 +207,7 @@ static bool begin_snapshot(struct ledger *ledger)
 {
 	char path[PATH_LEN];
 	uint64_t sequence = relations_sequence(ledger->relations);
-	if (sequence == ledger->saved)
+	if (sequence == ledger->saved && !ledger->keyless)
 		return false;
 	/* What is learned from now on belongs to the next journal: it may be in the snapshot or not. */
 	if ((ledger->journal < 0 || sequence != ledger->journal_begin) && !open_journal(ledger))
@@ -224,6 +236,7 @@ static void end_snapshot(struct ledger *ledger)
 	(void)close(ledger->snapshot);
 	ledger->snapshot = -1;
 	ledger->saved = ledger->writer.sequence;
+	ledger->keyless = false;
 	remove_journals_before(ledger, ledger->writer.sequence);
 	metrics_add(METRIC_LEDGER_SNAPSHOTS, 1);
 	metrics_set(METRIC_LEDGER_RECORDS, (int64_t)ledger->writer.records);
@@ -289,25 +302,37 @@ static void on_ask(struct peer_link *link, const struct wire_ask *in)
 {
 	struct ledger *ledger = link->peers->owner;
 	struct cursor cur = cursor_make(in->questions);
-	CLEANUP(buf_done) struct buf facts = BUF_INIT(IPC_MAX - 1024);
 	enum fact_kind kind;
 	struct bytes key;
+	buf_clear(&ledger->facts);
 	while (facts_next_question(&cur, &kind, &key))
-		answer(ledger, kind, key, &facts);
-	peer_say(link, &(struct wire_any){.type = WIRE_ANSWER, .answer = {.id = in->id, .facts = buf_bytes(&facts)}});
+		answer(ledger, kind, key, &ledger->facts);
+	peer_say(link,
+		 &(struct wire_any){.type = WIRE_ANSWER, .answer = {.id = in->id, .facts = buf_bytes(&ledger->facts)}});
 }
 
+/* One after the other; those before one that makes no sense are learned. */
 static enum err on_learn(struct ledger *ledger, const struct wire_learn *in)
 {
-	struct relations_query query;
-	arena_reset(ledger->arena);
-	if (in->outcome > RELATIONS_UNWANTED)
-		return ERR_SYNTAX;
-	TRY(relations_query_unpack(ledger->arena, in->relations, &query));
-	relations_learn(ledger->relations, &query, (enum relations_outcome)in->outcome, in->time);
-	append(ledger, in);
-	metrics_add(METRIC_LEDGER_LEARNED, 1);
-	return ERR_OK;
+	CLEANUP(buf_done) struct buf entries = BUF_INIT(ENTRIES_MAX);
+	struct cursor cur = cursor_make(in->lessons);
+	struct lesson lesson;
+	enum err err = ERR_OK;
+	int64_t learned = 0;
+	for (; err == ERR_OK && lessons_next(&cur, &lesson); learned += err == ERR_OK) {
+		struct relations_query query;
+		arena_reset(ledger->arena);
+		err = lesson.outcome > RELATIONS_UNWANTED ? ERR_SYNTAX : ERR_OK;
+		if (err == ERR_OK)
+			err = relations_query_unpack(ledger->arena, lesson.relations, &query);
+		if (err != ERR_OK)
+			continue;
+		relations_learn(ledger->relations, &query, (enum relations_outcome)lesson.outcome, lesson.time);
+		journal_add(&entries, ledger->relations);
+	}
+	append(ledger, &entries);
+	metrics_add(METRIC_LEDGER_LEARNED, learned);
+	return err != ERR_OK ? err : cur.err;
 }
 
 /* -- Frame ---- */
@@ -345,7 +370,10 @@ static void drain(void *state)
 
 /* -- Start ---- */
 
-/* The snapshot, or an empty memory where there is none; one that is damaged is put aside. */
+/*
+ * The snapshot, or an empty memory where there is none; one that is damaged is put aside, but its key is taken if its
+ * head is whole, so that the journals count.
+ */
 static enum err read_snapshot(struct ledger *ledger, struct error *reterr)
 {
 	CLEANUP(arena_free) struct arena *arena = arena_create(SIZE_MAX);
@@ -369,30 +397,51 @@ static enum err read_snapshot(struct ledger *ledger, struct error *reterr)
 		if (rename(path, aside) != 0)
 			fail("put the damaged snapshot aside");
 	}
-	if (entropy_fill(&key, sizeof(key)) != ERR_OK)
+	ledger->keyless = true;
+	if (!relations_snapshot_key(file, &key) && entropy_fill(&key, sizeof(key)) != ERR_OK)
 		return error_set(reterr, ERR_IO, 0, "the kernel has no random numbers");
 	if (relations_create(budget, key, &ledger->relations) != ERR_OK)
 		return error_set(reterr, ERR_NOMEM, 0, "no memory for the relations (relations.memory)");
 	return ERR_OK;
 }
 
+/* What cannot be read is kept for whoever knows more, and not tried again. */
+static void put_journal_aside(const char *path, const char *why)
+{
+	char aside[PATH_LEN + sizeof(".unknown")];
+	(void)snprintf(aside, sizeof(aside), "%s.unknown", path);
+	log_event(LOG_ERROR, "relations.journal_unknown", log_cstr("why", why), log_cstr("kept_as", aside));
+	if (rename(path, aside) != 0)
+		fail("put a journal aside");
+}
+
+static size_t replay_journal(struct ledger *ledger, const char *path)
+{
+	CLEANUP(arena_free) struct arena *arena = arena_create(SIZE_MAX);
+	struct journal_result result;
+	struct bytes file;
+	if (!arena || file_read(arena, path, FILE_MAX_BYTES, &file) != ERR_OK) {
+		log_event(LOG_ERROR, "relations.journal_unread", log_cstr("path", path));
+		return 0;
+	}
+	enum err err = journal_replay(file, ledger->relations, &result);
+	if (err != ERR_OK)
+		put_journal_aside(path, err == ERR_DENIED ? "it was written under another key"
+							  : "it has the form of another version");
+	else if (result.good < file.len)
+		log_event(LOG_WARNING, "relations.journal_torn", log_cstr("path", path),
+			  log_int("good", (int64_t)result.good), log_int("size", (int64_t)file.len));
+	return result.learned;
+}
+
 static void replay_journals(struct ledger *ledger)
 {
 	uint64_t *begins;
-	size_t n = list_journals(ledger, &begins), learned = 0, good = 0;
+	size_t n = list_journals(ledger, &begins), learned = 0;
 	for (size_t i = 0; i < n; i++) {
-		CLEANUP(arena_free) struct arena *arena = arena_create(SIZE_MAX);
-		struct bytes file;
 		char path[PATH_LEN];
 		journal_path(ledger, begins[i], path);
-		if (!arena || file_read(arena, path, FILE_MAX_BYTES, &file) != ERR_OK) {
-			log_event(LOG_ERROR, "relations.journal_unread", log_cstr("path", path));
-			continue;
-		}
-		learned += journal_replay(ledger->arena, file, ledger->relations, &good);
-		if (good < file.len)
-			log_event(LOG_WARNING, "relations.journal_torn", log_cstr("path", path),
-				  log_int("good", (int64_t)good), log_int("size", (int64_t)file.len));
+		learned += replay_journal(ledger, path);
 	}
 	mem_free(begins);
 	log_event(LOG_INFO, "relations.read", log_int("from_snapshot", (int64_t)ledger->saved),
@@ -406,6 +455,11 @@ static enum err prepare(struct child *child, void **ret_state, const char **ret_
 	if (!ledger || !(ledger->arena = arena_create(MESSAGE_BUDGET)))
 		return error_set(reterr, ERR_NOMEM, 0, "no memory");
 	(void)umask(077);
+	/*
+	 * Who asks us is not put off its processor for that, but goes on with its next message; we come when one is
+	 * free, or a moment later, and find more questions. The kernel that refuses has told us nothing bad.
+	 */
+	(void)sched_setscheduler(0, SCHED_BATCH, &(struct sched_param){0});
 	ledger->child = child;
 	ledger->peers = (struct peers){.owner = ledger,
 				       .child = child,
@@ -414,20 +468,24 @@ static enum err prepare(struct child *child, void **ret_state, const char **ret_
 				       .message = on_message};
 	ledger->settings = child_heritage(child)->settings;
 	ledger->journal = ledger->snapshot = -1;
+	buf_init(&ledger->facts, IPC_MAX - 1024);
 	(void)snprintf(ledger->folder, sizeof(ledger->folder), "%.*s/relations",
 		       BYTES_FMT(ledger->settings->state_dir));
 	if (file_make_folder(ledger->folder, 0700) != ERR_OK)
 		return error_set(reterr, ERR_IO, 0, "%.100s: %s", ledger->folder, strerror(errno));
+	if (loop_timer_new(loop, on_sync, ledger, &ledger->sync) != ERR_OK ||
+	    loop_timer_new(loop, on_next, ledger, &ledger->next) != ERR_OK ||
+	    loop_timer_new(loop, on_turn, ledger, &ledger->turn) != ERR_OK)
+		return error_set(reterr, ERR_NOMEM, 0, "no memory");
 	TRY(read_snapshot(ledger, reterr));
 	ledger->saved = relations_sequence(ledger->relations);
 	replay_journals(ledger);
 	/* The last one may have ended between a snapshot and the removal of what that made superfluous. */
 	if (open_journal(ledger) && ledger->saved == ledger->journal_begin)
 		remove_journals_before(ledger, ledger->saved);
-	if (loop_timer_new(loop, on_sync, ledger, &ledger->sync) != ERR_OK ||
-	    loop_timer_new(loop, on_next, ledger, &ledger->next) != ERR_OK ||
-	    loop_timer_new(loop, on_turn, ledger, &ledger->turn) != ERR_OK)
-		return error_set(reterr, ERR_NOMEM, 0, "no memory");
+	if (ledger->keyless && begin_snapshot(ledger))
+		while (write_pieces(ledger))
+			;
 	*ret_state = ledger;
 	*ret_folder = ledger->folder;
 	return ERR_OK;

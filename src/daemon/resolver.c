@@ -4,6 +4,9 @@
  * cache is answered in the same turn, the rest as it comes in.
  */
 #include "resolve/resolver.h"
+
+#include <sched.h>
+
 #include "auth/dns.h"
 #include "auth/spf.h"
 #include "base/arena.h"
@@ -238,6 +241,8 @@ static enum err prepare(struct child *child, void **ret_state, const char **ret_
 	struct servers servers;
 	if (!daemon || !(daemon->scratch = arena_create(SCRATCH_BYTES)))
 		return error_set(reterr, ERR_NOMEM, 0, "no memory");
+	/* Who asks goes on with its work, and is not put off its processor to have us answer: see the ledger. */
+	(void)sched_setscheduler(0, SCHED_BATCH, &(struct sched_param){0});
 	daemon->child = child;
 	daemon->peers = (struct peers){.owner = daemon,
 				       .child = child,

@@ -480,10 +480,8 @@ static void begin_signing(struct scanner *scanner, struct task *task)
 					    .arc_domain = child_heritage(scanner->child)->settings->signing_arc_domain,
 					    .authserv_id = scanner->settings.authserv_id,
 					    .now = task->now};
-	uint64_t begin = clock_cpu_usec();
 	if (signing_begin(task->arena, &input, &task->signing) != ERR_OK)
 		task->unsigned_mail = task->right == SIGN_AS_AUTHOR;
-	task->total_usec += clock_cpu_usec() - begin;
 }
 
 /* Wants the next signature, or answers and ends the task. */
@@ -521,13 +519,16 @@ static void on_signature(struct peer_link *from, const struct wire_signature *si
 static void go_on(struct scanner *scanner, struct task *task)
 {
 	enum scan_state state;
+	/* The clock of the CPU is a system call: once at each end. */
+	uint64_t begin = clock_cpu_usec();
 	task->burst = false;
 	tell_wait(task, false);
-	do {
-		uint64_t begin = clock_cpu_usec();
+	do
 		state = scan_run(task->scan);
-		task->total_usec += clock_cpu_usec() - begin;
-	} while (state == SCAN_WAIT && ask_all(task));
+	while (state == SCAN_WAIT && ask_all(task));
+	if (state == SCAN_DONE)
+		begin_signing(scanner, task);
+	task->total_usec += clock_cpu_usec() - begin;
 	if (state == SCAN_WAIT) {
 		task->asked_ms = now_ms(scanner);
 		if (task->wait_end == 0)
@@ -538,7 +539,6 @@ static void go_on(struct scanner *scanner, struct task *task)
 	}
 	loop_timer_stop(task->timer);
 	task->judged = true;
-	begin_signing(scanner, task);
 	go_on_signing(task);
 }
 

@@ -47,6 +47,11 @@ static struct forwarder_record *find(const struct forwarders *forwarders, uint64
 	return NULL;
 }
 
+const struct forwarder_record *forwarders_find(const struct forwarders *forwarders, uint64_t key)
+{
+	return find(forwarders, key);
+}
+
 static unsigned days_since(uint16_t day, uint16_t today)
 {
 	return today > day ? (unsigned)(today - day) : 0;
@@ -104,12 +109,12 @@ static struct forwarder_record *place(const struct forwarders *forwarders, uint6
 	return least <= weight ? weakest : NULL;
 }
 
-/* Brings the counters of the record to today. */
-static void advance(struct forwarder_record *record, uint16_t today, unsigned half_life)
+/* Brings the counters of the record to today; false: they are. */
+static bool advance(struct forwarder_record *record, uint16_t today, unsigned half_life)
 {
 	unsigned days = days_since(record->last, today), halves = days_since(record->aged, today) / half_life;
 	if (days == 0)
-		return;
+		return false;
 	for (size_t i = 0; i < ARRAY_LEN(record->counts); i++)
 		record->counts[i] = halved(record->counts[i], halves);
 	record->aged = (uint16_t)(record->aged + halves * half_life);
@@ -117,18 +122,21 @@ static void advance(struct forwarder_record *record, uint16_t today, unsigned ha
 	record->days = (uint16_t)MIN(weight, (uint32_t)UINT16_MAX);
 	record->last = today;
 	record->today = 0;
+	return true;
 }
 
-void forwarders_learn(struct forwarders *forwarders, uint64_t key, uint64_t author, enum forwarder_state state,
+bool forwarders_learn(struct forwarders *forwarders, uint64_t key, uint64_t author, enum forwarder_state state,
 		      bool unwanted, uint16_t today, unsigned half_life)
 {
 	struct forwarder_record *record = find(forwarders, key);
+	bool changed = false;
 	if (state == FORWARDER_NONE || today == 0)
-		return;
+		return false;
 	if (!record) {
 		record = place(forwarders, key, TABLE_DAY, today, half_life);
 		if (!record)
-			return;
+			return false;
+		changed = true;
 		*record = (struct forwarder_record){
 			.key = {(uint16_t)key, (uint16_t)(key >> 16), (uint16_t)(key >> 32)},
 			.first = today,
@@ -137,15 +145,20 @@ void forwarders_learn(struct forwarders *forwarders, uint64_t key, uint64_t auth
 			.days = TABLE_DAY,
 		};
 	}
-	advance(record, today, half_life);
+	changed |= advance(record, today, half_life);
 	unsigned which = unwanted ? COUNT_UNWANTED : (unsigned)state - FORWARDER_INTACT, shift = 4 * which;
 	if ((record->today >> shift & 15) < FORWARDER_DAY_MAX) {
 		record->today = (uint16_t)(record->today + (1u << shift));
 		record->counts[which] = (uint16_t)MIN(record->counts[which] + 1u, (unsigned)UINT16_MAX);
+		changed = true;
 	}
+	uint64_t bit = UINT64_C(1) << (author % FORWARDER_AUTHORS);
 	/* A forged author counts for none. */
-	if (!unwanted && state != FORWARDER_BROKEN)
-		record->authors |= UINT64_C(1) << (author & 63);
+	if (!unwanted && state != FORWARDER_BROKEN && !(record->authors & bit)) {
+		record->authors |= bit;
+		changed = true;
+	}
+	return changed;
 }
 
 void forwarders_restore(struct forwarders *forwarders, const struct forwarder_record *record, uint16_t today,

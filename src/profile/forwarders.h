@@ -15,6 +15,7 @@
 
 #define FORWARDERS_WINDOW 8u
 #define FORWARDER_DAY_MAX 15u
+#define FORWARDER_AUTHORS 64u
 
 enum forwarder_state {
 	FORWARDER_NONE,   /* not passed on, or nothing to say */
@@ -57,10 +58,14 @@ bool forwarder_is_trusty(const struct forwarder_figures *figures);
 NODISCARD enum err forwarders_init(struct forwarders *forwarders, size_t bytes);
 void forwarders_done(struct forwarders *forwarders);
 void forwarders_prefetch(const struct forwarders *forwarders, uint64_t key);
+const struct forwarder_record *forwarders_find(const struct forwarders *forwarders, uint64_t key);
 void forwarders_ask(const struct forwarders *forwarders, uint64_t key, uint16_t today, unsigned half_life,
 		    struct forwarder_figures *ret_figures);
-/* `author` is the hash of the author's domain. Unwanted mail counts as that alone. */
-void forwarders_learn(struct forwarders *forwarders, uint64_t key, uint64_t author, enum forwarder_state state,
+/*
+ * `author` is the hash of the author's domain; it counts modulo FORWARDER_AUTHORS. Unwanted mail counts as that alone.
+ * False: nothing changed.
+ */
+bool forwarders_learn(struct forwarders *forwarders, uint64_t key, uint64_t author, enum forwarder_state state,
 		      bool unwanted, uint16_t today, unsigned half_life);
 void forwarders_restore(struct forwarders *forwarders, const struct forwarder_record *record, uint16_t today,
 			unsigned half_life);

@@ -189,30 +189,33 @@ static void fill(struct names_slot *slot, uint64_t key, struct bytes address, ui
 	memcpy(slot->address, address.ptr, address.len);
 }
 
-void names_learn(struct names *names, uint64_t key, struct bytes address, uint16_t today, unsigned half_life)
+bool names_learn(struct names *names, uint64_t key, struct bytes address, uint16_t today, unsigned half_life)
 {
 	struct names_slot *slot = find(names, key);
 	if (address.len == 0 || address.len > NAMES_ADDRESS_MAX)
-		return;
+		return false;
 	if (!slot) {
 		slot = place(names, key, TABLE_DAY, today, half_life);
 		if (slot)
 			fill(slot, key, address, today);
-		return;
+		return slot != NULL;
 	}
 	uint16_t left = left_of(slot, today, half_life);
 	if (bytes_eq(bytes_make(slot->address, slot->len), address)) {
-		if (today > slot->gained) {
-			slot->weight = (uint16_t)MIN((uint32_t)left + TABLE_DAY, (uint32_t)UINT16_MAX);
-			slot->gained = today;
-		}
+		if (today <= slot->gained)
+			return false;
+		slot->weight = (uint16_t)MIN((uint32_t)left + TABLE_DAY, (uint32_t)UINT16_MAX);
+		slot->gained = today;
 	} else if (left <= TABLE_DAY && today > slot->lost && today > slot->gained) {
 		fill(slot, key, address, today);
 	} else if (left > TABLE_DAY && today > slot->lost) {
 		/* Of the weight as it was on `gained`, so that the decay is not taken twice. */
 		slot->weight = (uint16_t)(slot->weight - MIN((unsigned)slot->weight - 1, TABLE_DAY));
 		slot->lost = today;
+	} else {
+		return false;
 	}
+	return true;
 }
 
 void names_restore(struct names *names, const struct names_slot *record, uint16_t today, unsigned half_life)

@@ -41,5 +41,6 @@ NODISCARD enum err names_init(struct names *names, size_t bytes);
 void names_done(struct names *names);
 void names_prefetch(const struct names *names, uint64_t key);
 const struct names_slot *names_find(const struct names *names, uint64_t key);
-void names_learn(struct names *names, uint64_t key, struct bytes address, uint16_t today, unsigned half_life);
+/* False: nothing changed. */
+bool names_learn(struct names *names, uint64_t key, struct bytes address, uint16_t today, unsigned half_life);
 void names_restore(struct names *names, const struct names_slot *slot, uint16_t today, unsigned half_life);

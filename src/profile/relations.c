@@ -335,50 +335,39 @@ struct lesson {
 	uint16_t today;
 };
 
-static const struct table_record *learn(const struct lesson *lesson, struct table *table, enum kind kind, uint64_t a,
-					uint64_t b, uint16_t gain)
-{
-	if (a == 0)
-		return NULL;
-	return table_learn(table, mix(kind, lesson->org, a, b) & KEY_MASK, lesson->today, gain, RELATIONS_HALF_LIFE);
-}
-
-/* The author as such, and the name where nobody else can have written it. */
-static void learn_author(const struct lesson *lesson, const struct relations_query *query, const struct hashes *of)
+/* For the journal. */
+static void note(const struct lesson *lesson, enum section section, uint64_t key)
 {
 	struct relations *relations = lesson->relations;
-	struct table *received = &relations->received;
-	(void)learn(lesson, received, KIND_ADDRESS, of->author, 0, TABLE_DAY);
-	if (of->name == 0 || of->author == 0)
-		return;
-	const struct table_record *here = learn(lesson, received, KIND_NAME_HERE, of->name, of->author, TABLE_DAY);
-	if (!query->proven)
-		return;
-	(void)learn(lesson, received, KIND_NAME, of->name, 0, TABLE_DAY);
-	if (!here || here->weight < (WORTH_DAYS - 1) * TABLE_DAY + TABLE_DAY / 2 ||
-	    query->author.len > NAMES_ADDRESS_MAX)
-		return;
-	uint8_t lower[NAMES_ADDRESS_MAX];
-	for (size_t i = 0; i < query->author.len; i++)
-		lower[i] = ascii_lower(query->author.ptr[i]);
-	names_learn(&relations->names, mix(KIND_NAME, of->org, of->name, 0) & KEY_MASK,
-		    bytes_make(lower, query->author.len), lesson->today, RELATIONS_HALF_LIFE);
+	ASSERT(relations->n_changes < CHANGES_MAX);
+	relations->changes[relations->n_changes++] = (struct change){section, key};
 }
 
-static void learn_received(const struct lesson *lesson, const struct relations_query *query, const struct hashes *of)
+static const struct table_record *learn(const struct lesson *lesson, enum section section, enum kind kind, uint64_t a,
+					uint64_t b, uint16_t gain)
 {
-	const struct relations *relations = lesson->relations;
-	struct table *received = &lesson->relations->received;
-	learn_author(lesson, query, of);
-	for (size_t i = 0; i < query->recipients.count; i++)
-		(void)learn(lesson, received, KIND_PAIR, of->author,
-			    hash_text(relations, KIND_TEXT, query->recipients.items[i]), TABLE_DAY);
-	for (size_t i = 0; i < query->dkim.count; i++)
-		(void)learn(lesson, received, KIND_DKIM, of->from,
-			    hash_text(relations, KIND_TEXT, query->dkim.items[i]), TABLE_DAY);
-	(void)learn(lesson, received, KIND_DOMAIN, of->from, 0, TABLE_DAY);
-	if (query->proven)
-		(void)learn(lesson, received, KIND_NETWORK, of->network ? of->domain : 0, of->network, TABLE_DAY);
+	struct relations *relations = lesson->relations;
+	struct table *table = section == SECTION_SENT ? &relations->sent : &relations->received;
+	uint64_t key = mix(kind, lesson->org, a, b) & KEY_MASK;
+	if (a == 0)
+		return NULL;
+	const struct table_record *record = table_learn(table, key, lesson->today, gain, RELATIONS_HALF_LIFE);
+	if (table->changed)
+		note(lesson, section, key);
+	/* A snapshot that is being written may have passed the place where it is now. */
+	if (table->moved != TABLE_NOBODY)
+		note(lesson, section, table->moved);
+	return record;
+}
+
+static const struct table_record *learn_received(const struct lesson *lesson, enum kind kind, uint64_t a, uint64_t b)
+{
+	return learn(lesson, SECTION_RECEIVED, kind, a, b, TABLE_DAY);
+}
+
+static void learn_sent(const struct lesson *lesson, enum kind kind, uint64_t a, uint64_t b, uint16_t gain)
+{
+	(void)learn(lesson, SECTION_SENT, kind, a, b, gain);
 }
 
 static struct bytes domain_of(struct bytes address)
@@ -387,20 +376,78 @@ static struct bytes domain_of(struct bytes address)
 	return at == BYTES_NONE ? (struct bytes){0} : bytes_from(address, at + 1);
 }
 
-static void learn_sent(const struct lesson *lesson, const struct relations_query *query, const struct hashes *of)
+/*
+ * Whether the name is one of our own people's, and the author somebody else: that is no vote, or who writes in the name
+ * of a chief often enough would be the chief. Once the chief has not written for long the name is anybody's.
+ */
+static bool is_name_of_ours(const struct lesson *lesson, const struct relations_query *query, uint64_t key)
+{
+	const struct names_slot *slot = names_find(&lesson->relations->names, key);
+	if (!slot || query->outgoing || bytes_eq_nocase(query->domain, query->org))
+		return false;
+	unsigned since = lesson->today > slot->gained ? (unsigned)(lesson->today - slot->gained) : 0;
+	return table_decay(slot->weight, since, RELATIONS_HALF_LIFE) > TABLE_DAY &&
+	       bytes_eq_nocase(url_registrable(domain_of(bytes_make(slot->address, slot->len))), query->org);
+}
+
+static void learn_usual(const struct lesson *lesson, const struct relations_query *query, uint64_t name)
+{
+	uint8_t lower[NAMES_ADDRESS_MAX];
+	struct bytes address = query->author;
+	if (address.len > NAMES_ADDRESS_MAX)
+		return;
+	for (size_t i = 0; i < address.len; i++)
+		lower[i] = ascii_lower(address.ptr[i]);
+	uint64_t key = mix(KIND_NAME, lesson->org, name, 0) & KEY_MASK;
+	if (is_name_of_ours(lesson, query, key))
+		return;
+	if (names_learn(&lesson->relations->names, key, bytes_make(lower, address.len), lesson->today,
+			RELATIONS_HALF_LIFE))
+		note(lesson, SECTION_NAMES, key);
+}
+
+/* The author as such, and the name where nobody else can have written it. */
+static void learn_author(const struct lesson *lesson, const struct relations_query *query, const struct hashes *of)
+{
+	(void)learn_received(lesson, KIND_ADDRESS, of->author, 0);
+	if (of->name == 0 || of->author == 0)
+		return;
+	const struct table_record *here = learn_received(lesson, KIND_NAME_HERE, of->name, of->author);
+	if (!query->proven)
+		return;
+	(void)learn_received(lesson, KIND_NAME, of->name, 0);
+	if (here && here->weight >= (WORTH_DAYS - 1) * TABLE_DAY + TABLE_DAY / 2)
+		learn_usual(lesson, query, of->name);
+}
+
+static void learn_from_others(const struct lesson *lesson, const struct relations_query *query, const struct hashes *of)
 {
 	const struct relations *relations = lesson->relations;
-	struct table *sent = &lesson->relations->sent;
+	learn_author(lesson, query, of);
+	for (size_t i = 0; i < query->recipients.count; i++)
+		(void)learn_received(lesson, KIND_PAIR, of->author,
+				     hash_text(relations, KIND_TEXT, query->recipients.items[i]));
+	for (size_t i = 0; i < query->dkim.count; i++)
+		(void)learn_received(lesson, KIND_DKIM, of->from,
+				     hash_text(relations, KIND_TEXT, query->dkim.items[i]));
+	(void)learn_received(lesson, KIND_DOMAIN, of->from, 0);
+	if (query->proven)
+		(void)learn_received(lesson, KIND_NETWORK, of->network ? of->domain : 0, of->network);
+}
+
+static void learn_from_ours(const struct lesson *lesson, const struct relations_query *query, const struct hashes *of)
+{
+	const struct relations *relations = lesson->relations;
 	uint64_t id = hash_text(relations, KIND_EXACT, query->message_id);
 	learn_author(lesson, query, of);
-	(void)learn(lesson, sent, KIND_MESSAGE, id, 0, MESSAGE_GAIN);
+	learn_sent(lesson, KIND_MESSAGE, id, 0, MESSAGE_GAIN);
 	for (size_t i = 0; i < query->recipients.count; i++) {
 		struct bytes address = query->recipients.items[i];
 		uint64_t recipient = hash_text(relations, KIND_TEXT, address);
 		uint64_t domain = hash_text(relations, KIND_TEXT, url_registrable(domain_of(address)));
-		(void)learn(lesson, sent, KIND_WROTE, recipient, 0, TABLE_DAY);
-		(void)learn(lesson, sent, KIND_WROTE_PAIR, recipient, of->address, TABLE_DAY);
-		(void)learn(lesson, sent, KIND_MESSAGE_TO, domain ? id : 0, domain, MESSAGE_GAIN);
+		learn_sent(lesson, KIND_WROTE, recipient, 0, TABLE_DAY);
+		learn_sent(lesson, KIND_WROTE_PAIR, recipient, of->address, TABLE_DAY);
+		learn_sent(lesson, KIND_MESSAGE_TO, domain ? id : 0, domain, MESSAGE_GAIN);
 	}
 }
 
@@ -409,18 +456,20 @@ void relations_learn(struct relations *relations, const struct relations_query *
 {
 	struct hashes of = hash_query(relations, query);
 	struct lesson lesson = {relations, of.org, relations_day(now)};
-	relations->sequence++;
+	relations->changed_on = lesson.today;
+	relations->n_changes = 0;
 	if (outcome == RELATIONS_WANTED) {
-		(void)learn(&lesson, &relations->received, KIND_ORG, 1, 0, TABLE_DAY);
+		(void)learn_received(&lesson, KIND_ORG, 1, 0);
 		if (query->outgoing)
-			learn_sent(&lesson, query, &of);
+			learn_from_ours(&lesson, query, &of);
 		else
-			learn_received(&lesson, query, &of);
+			learn_from_others(&lesson, query, &of);
 	}
 	for (enum relations_forwarder which = 0; !query->outgoing && which < RELATIONS_FORWARDERS; which++) {
 		uint64_t key = forwarder_key(relations, query, which);
-		if (key)
-			forwarders_learn(&relations->forwarders, key, of.domain >> 8, query->forwarded,
-					 outcome == RELATIONS_UNWANTED, lesson.today, RELATIONS_HALF_LIFE);
+		if (key && forwarders_learn(&relations->forwarders, key, of.domain >> 8, query->forwarded,
+					    outcome == RELATIONS_UNWANTED, lesson.today, RELATIONS_HALF_LIFE))
+			note(&lesson, SECTION_FORWARDERS, key);
 	}
+	relations->sequence += relations->n_changes > 0;
 }

@@ -14,7 +14,8 @@
  *   - "This address writes here": an author whose domain was not authenticated is known only together with the network
  *     that the mail came from; who forges the address comes from another.
  *   - "This name is that address": names are learned from authenticated authors alone, one vote a day, and the one that
- *     was right on more days stays. Mail that was not delivered, or was spam, teaches nothing.
+ *     was right on more days stays. Mail that was not delivered, or was spam, teaches nothing. Against the name of one
+ * of ours nobody outside has a vote.
  *   - "We know each other well": a counter counts days, not messages.
  *   - "You wrote to me": only mail of our own authenticated users counts as written by us; the answer to a Message-ID
  * of ours tells whether its author belongs to a domain that this message went to, since a stolen mailbox shows the
@@ -112,7 +113,7 @@ void relations_ask(const struct relations *relations, const struct relations_que
 void relations_learn(struct relations *relations, const struct relations_query *query, enum relations_outcome outcome,
 		     int64_t now);
 
-/* Events learned since the store was made, over all snapshots: a journal continues from there. */
+/* Lessons that changed something, since the store was made and over all snapshots: a journal continues from there. */
 uint64_t relations_sequence(const struct relations *relations);
 /* Counts by looking at every slot. */
 struct relations_figures relations_figures(const struct relations *relations);
@@ -156,3 +157,5 @@ bool relations_snapshot_next(struct relations_writer *writer, struct buf *buf);
  */
 NODISCARD enum err relations_snapshot_read(struct bytes file, size_t budget, struct relations **ret_relations,
 					   struct error *reterr);
+/* The key alone, from a file whose head is whole, whatever follows: what journals hold can be read by it. */
+NODISCARD bool relations_snapshot_key(struct bytes file, struct hash_key *ret_key);

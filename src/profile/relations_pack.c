@@ -5,7 +5,6 @@
  * one way only to write a thing, since the line is the key of a fact.
  */
 #include <stddef.h>
-#include <stdio.h>
 
 #include "base/arena.h"
 #include "base/ascii.h"
@@ -20,96 +19,118 @@
 enum form { FORM_TEXT, FORM_LIST, FORM_FLAG, FORM_IP, FORM_STATE, FORM_SEEN, FORM_NUMBER, FORM_FIGURES };
 
 struct field {
-	const char *tag;
+	struct bytes tag; /* with the blank before it and the '=' */
 	enum form form;
 	size_t at;
 };
 
 static const struct field query_fields[] = {
-	{"org", FORM_TEXT, offsetof(struct relations_query, org)},
-	{"out", FORM_FLAG, offsetof(struct relations_query, outgoing)},
-	{"from", FORM_TEXT, offsetof(struct relations_query, author)},
-	{"domain", FORM_TEXT, offsetof(struct relations_query, domain)},
-	{"name", FORM_TEXT, offsetof(struct relations_query, name)},
-	{"proven", FORM_FLAG, offsetof(struct relations_query, proven)},
-	{"dkim", FORM_LIST, offsetof(struct relations_query, dkim)},
-	{"ip", FORM_IP, offsetof(struct relations_query, client)},
-	{"rcpt", FORM_LIST, offsetof(struct relations_query, recipients)},
-	{"id", FORM_TEXT, offsetof(struct relations_query, message_id)},
-	{"ref", FORM_LIST, offsetof(struct relations_query, references)},
-	{"fwd", FORM_STATE, offsetof(struct relations_query, forwarded)},
-	{"relay", FORM_TEXT, offsetof(struct relations_query, relay)},
-	{"sealer", FORM_TEXT, offsetof(struct relations_query, sealer)},
-	{"list", FORM_TEXT, offsetof(struct relations_query, list)},
+	{BYTES_INIT(" org="), FORM_TEXT, offsetof(struct relations_query, org)},
+	{BYTES_INIT(" out="), FORM_FLAG, offsetof(struct relations_query, outgoing)},
+	{BYTES_INIT(" from="), FORM_TEXT, offsetof(struct relations_query, author)},
+	{BYTES_INIT(" domain="), FORM_TEXT, offsetof(struct relations_query, domain)},
+	{BYTES_INIT(" name="), FORM_TEXT, offsetof(struct relations_query, name)},
+	{BYTES_INIT(" proven="), FORM_FLAG, offsetof(struct relations_query, proven)},
+	{BYTES_INIT(" dkim="), FORM_LIST, offsetof(struct relations_query, dkim)},
+	{BYTES_INIT(" ip="), FORM_IP, offsetof(struct relations_query, client)},
+	{BYTES_INIT(" rcpt="), FORM_LIST, offsetof(struct relations_query, recipients)},
+	{BYTES_INIT(" id="), FORM_TEXT, offsetof(struct relations_query, message_id)},
+	{BYTES_INIT(" ref="), FORM_LIST, offsetof(struct relations_query, references)},
+	{BYTES_INIT(" fwd="), FORM_STATE, offsetof(struct relations_query, forwarded)},
+	{BYTES_INIT(" relay="), FORM_TEXT, offsetof(struct relations_query, relay)},
+	{BYTES_INIT(" sealer="), FORM_TEXT, offsetof(struct relations_query, sealer)},
+	{BYTES_INIT(" list="), FORM_TEXT, offsetof(struct relations_query, list)},
 };
 
 static const struct field answer_fields[] = {
-	{"org", FORM_SEEN, offsetof(struct relations_answer, org)},
-	{"address", FORM_SEEN, offsetof(struct relations_answer, address)},
-	{"proven", FORM_SEEN, offsetof(struct relations_answer, proven)},
-	{"pair", FORM_SEEN, offsetof(struct relations_answer, pair)},
-	{"domain", FORM_SEEN, offsetof(struct relations_answer, domain)},
-	{"name", FORM_SEEN, offsetof(struct relations_answer, name)},
-	{"name_here", FORM_SEEN, offsetof(struct relations_answer, name_here)},
-	{"dkim", FORM_SEEN, offsetof(struct relations_answer, dkim)},
-	{"network", FORM_SEEN, offsetof(struct relations_answer, network)},
-	{"wrote", FORM_SEEN, offsetof(struct relations_answer, wrote)},
-	{"wrote_pair", FORM_SEEN, offsetof(struct relations_answer, wrote_pair)},
-	{"reply", FORM_SEEN, offsetof(struct relations_answer, reply)},
-	{"reply_there", FORM_SEEN, offsetof(struct relations_answer, reply_there)},
-	{"wrote_first", FORM_FLAG, offsetof(struct relations_answer, wrote_first)},
-	{"usual_days", FORM_NUMBER, offsetof(struct relations_answer, usual_days)},
-	{"usual", FORM_TEXT, offsetof(struct relations_answer, usual)},
-	{"relay", FORM_FIGURES, offsetof(struct relations_answer, forwarders[RELATIONS_RELAY])},
-	{"sealer", FORM_FIGURES, offsetof(struct relations_answer, forwarders[RELATIONS_SEALER])},
-	{"list", FORM_FIGURES, offsetof(struct relations_answer, forwarders[RELATIONS_LIST])},
+	{BYTES_INIT(" org="), FORM_SEEN, offsetof(struct relations_answer, org)},
+	{BYTES_INIT(" address="), FORM_SEEN, offsetof(struct relations_answer, address)},
+	{BYTES_INIT(" proven="), FORM_SEEN, offsetof(struct relations_answer, proven)},
+	{BYTES_INIT(" pair="), FORM_SEEN, offsetof(struct relations_answer, pair)},
+	{BYTES_INIT(" domain="), FORM_SEEN, offsetof(struct relations_answer, domain)},
+	{BYTES_INIT(" name="), FORM_SEEN, offsetof(struct relations_answer, name)},
+	{BYTES_INIT(" name_here="), FORM_SEEN, offsetof(struct relations_answer, name_here)},
+	{BYTES_INIT(" dkim="), FORM_SEEN, offsetof(struct relations_answer, dkim)},
+	{BYTES_INIT(" network="), FORM_SEEN, offsetof(struct relations_answer, network)},
+	{BYTES_INIT(" wrote="), FORM_SEEN, offsetof(struct relations_answer, wrote)},
+	{BYTES_INIT(" wrote_pair="), FORM_SEEN, offsetof(struct relations_answer, wrote_pair)},
+	{BYTES_INIT(" reply="), FORM_SEEN, offsetof(struct relations_answer, reply)},
+	{BYTES_INIT(" reply_there="), FORM_SEEN, offsetof(struct relations_answer, reply_there)},
+	{BYTES_INIT(" wrote_first="), FORM_FLAG, offsetof(struct relations_answer, wrote_first)},
+	{BYTES_INIT(" usual_days="), FORM_NUMBER, offsetof(struct relations_answer, usual_days)},
+	{BYTES_INIT(" usual="), FORM_TEXT, offsetof(struct relations_answer, usual)},
+	{BYTES_INIT(" relay="), FORM_FIGURES, offsetof(struct relations_answer, forwarders[RELATIONS_RELAY])},
+	{BYTES_INIT(" sealer="), FORM_FIGURES, offsetof(struct relations_answer, forwarders[RELATIONS_SEALER])},
+	{BYTES_INIT(" list="), FORM_FIGURES, offsetof(struct relations_answer, forwarders[RELATIONS_LIST])},
 };
 
 /* -- Writing ---- */
 
-static void put_tag(struct buf *buf, const struct field *field)
-{
-	buf_add_byte(buf, ' ');
-	buf_add_cstr(buf, field->tag);
-	buf_add_byte(buf, '=');
-}
-
 static bool is_plain(uint8_t c)
 {
-	return ascii_is_print(c) && c != ' ' && c != '%';
+	return c > ' ' && c < 0x7f && c != '%';
 }
 
 static void put_text(struct buf *buf, const struct field *field, struct bytes text)
 {
 	static const char hex[] = "0123456789ABCDEF";
+	size_t len = text.len;
 	if (text.len == 0 || text.len > RELATIONS_TEXT_MAX)
 		return;
-	put_tag(buf, field);
-	for (size_t i = 0; i < text.len; i++) {
+	for (size_t i = 0; i < text.len; i++)
+		len += is_plain(text.ptr[i]) ? 0 : 2;
+	buf_add(buf, field->tag);
+	uint8_t *out = buf_reserve(buf, len);
+	for (size_t i = 0; out && i < text.len; i++) {
 		uint8_t c = text.ptr[i];
 		if (is_plain(c)) {
-			buf_add_byte(buf, c);
+			*out++ = c;
 		} else {
-			buf_add_byte(buf, '%');
-			buf_add_byte(buf, (uint8_t)hex[c >> 4]);
-			buf_add_byte(buf, (uint8_t)hex[c & 15]);
+			*out++ = '%';
+			*out++ = (uint8_t)hex[c >> 4];
+			*out++ = (uint8_t)hex[c & 15];
 		}
 	}
+	if (out)
+		buf_commit(buf, len);
 }
+
+#define NUMBERS_MAX (sizeof(struct forwarder_figures) / sizeof(uint16_t))
 
 /* All numbers of both structures are 16 bits wide and lie one after the other. */
 static void put_numbers(struct buf *buf, const struct field *field, const void *at, size_t n)
 {
-	uint16_t numbers[sizeof(struct forwarder_figures) / sizeof(uint16_t)] = {0};
+	uint16_t numbers[NUMBERS_MAX] = {0};
+	uint8_t text[NUMBERS_MAX * 6];
+	size_t from = sizeof(text);
 	bool any = false;
 	memcpy(numbers, at, n * sizeof(numbers[0]));
-	for (size_t i = 0; i < n; i++)
-		any |= numbers[i] > 0;
+	/* From the last digit to the first. */
+	for (size_t i = n; i-- > 0;) {
+		unsigned number = numbers[i];
+		any |= number > 0;
+		do
+			text[--from] = (uint8_t)('0' + number % 10);
+		while ((number /= 10) > 0);
+		if (i > 0)
+			text[--from] = ',';
+	}
 	if (!any)
 		return;
-	put_tag(buf, field);
-	for (size_t i = 0; i < n; i++)
-		buf_printf(buf, i > 0 ? ",%u" : "%u", (unsigned)numbers[i]);
+	buf_add(buf, field->tag);
+	buf_add(buf, bytes_make(text + from, sizeof(text) - from));
+}
+
+static void put_ip(struct buf *buf, const struct field *field, const uint8_t ip[16])
+{
+	static const char hex[] = "0123456789abcdef";
+	uint8_t text[32];
+	for (size_t i = 0; i < 16; i++) {
+		text[2 * i] = (uint8_t)hex[ip[i] >> 4];
+		text[2 * i + 1] = (uint8_t)hex[ip[i] & 15];
+	}
+	buf_add(buf, field->tag);
+	buf_add(buf, bytes_make(text, sizeof(text)));
 }
 
 static size_t numbers_of(enum form form)
@@ -132,6 +153,7 @@ static void pack(struct buf *buf, const void *object, const struct field *fields
 	for (size_t i = 0; i < n; i++) {
 		const struct field *field = &fields[i];
 		const void *at = (const uint8_t *)object + field->at;
+		uint16_t state;
 		switch (field->form) {
 		case FORM_TEXT:
 			put_text(buf, field, *(const struct bytes *)at);
@@ -141,22 +163,17 @@ static void pack(struct buf *buf, const void *object, const struct field *fields
 			break;
 		case FORM_FLAG:
 			if (*(const bool *)at) {
-				put_tag(buf, field);
+				buf_add(buf, field->tag);
 				buf_add_byte(buf, '1');
 			}
 			break;
 		case FORM_IP:
-			if (has_ip) {
-				put_tag(buf, field);
-				for (size_t o = 0; o < 16; o++)
-					buf_printf(buf, "%02x", (unsigned)((const uint8_t *)at)[o]);
-			}
+			if (has_ip)
+				put_ip(buf, field, at);
 			break;
 		case FORM_STATE:
-			if (*(const enum forwarder_state *)at != FORWARDER_NONE) {
-				put_tag(buf, field);
-				buf_printf(buf, "%u", (unsigned)*(const enum forwarder_state *)at);
-			}
+			state = (uint16_t) * (const enum forwarder_state *)at;
+			put_numbers(buf, field, &state, 1);
 			break;
 		case FORM_SEEN:
 		case FORM_NUMBER:
@@ -186,7 +203,13 @@ static int hex_upper(uint8_t c)
 
 static enum err take_text(struct arena *arena, struct bytes value, struct bytes *ret_text)
 {
-	uint8_t *out = arena_alloc_raw(arena, MAX(value.len, (size_t)1));
+	size_t plain = 0;
+	while (plain < value.len && is_plain(value.ptr[plain]))
+		plain++;
+	*ret_text = value;
+	if (plain == value.len)
+		return value.len > 0 && value.len <= RELATIONS_TEXT_MAX ? ERR_OK : ERR_SYNTAX;
+	uint8_t *out = arena_alloc_raw(arena, value.len);
 	size_t len = 0;
 	if (!out)
 		return ERR_NOMEM;
@@ -208,29 +231,28 @@ static enum err take_text(struct arena *arena, struct bytes value, struct bytes 
 	return len > 0 && len <= RELATIONS_TEXT_MAX ? ERR_OK : ERR_SYNTAX;
 }
 
-static enum err take_number(struct bytes text, uint64_t max, uint16_t *ret)
+/* `n` numbers up to `max`, not all of them 0, without leading zeros. */
+static enum err take_numbers(struct bytes value, uint32_t max, void *at, size_t n)
 {
-	uint64_t number = 0;
-	if (num_parse(text, 10, max, &number) != ERR_OK || (text.len > 1 && text.ptr[0] == '0'))
-		return ERR_SYNTAX;
-	*ret = (uint16_t)number;
-	return ERR_OK;
-}
-
-static enum err take_numbers(struct bytes value, void *at, size_t n)
-{
-	uint16_t numbers[sizeof(struct forwarder_figures) / sizeof(uint16_t)];
+	uint16_t numbers[NUMBERS_MAX];
+	size_t read = 0;
 	bool any = false;
 	for (size_t i = 0; i < n; i++) {
-		size_t comma = bytes_find_byte(value, ',');
-		if ((comma == BYTES_NONE) != (i + 1 == n))
+		uint32_t number = 0;
+		size_t from = read;
+		for (; read < value.len && ascii_is_digit(value.ptr[read]) && number <= max; read++)
+			number = number * 10 + (value.ptr[read] - (uint32_t)'0');
+		if (read == from || number > max || (value.ptr[from] == '0' && read > from + 1))
 			return ERR_SYNTAX;
-		TRY(take_number(bytes_sub(value, 0, comma), UINT16_MAX, &numbers[i]));
-		value = comma == BYTES_NONE ? (struct bytes){0} : bytes_from(value, comma + 1);
-		any |= numbers[i] > 0;
+		if (i + 1 < n && (read == value.len || value.ptr[read++] != ','))
+			return ERR_SYNTAX;
+		numbers[i] = (uint16_t)number;
+		any |= number > 0;
 	}
+	if (read != value.len || !any)
+		return ERR_SYNTAX;
 	memcpy(at, numbers, n * sizeof(numbers[0]));
-	return any ? ERR_OK : ERR_SYNTAX;
+	return ERR_OK;
 }
 
 static enum err take_ip(struct bytes value, uint8_t out[16])
@@ -264,13 +286,13 @@ static enum err take_value(struct arena *arena, const struct field *field, struc
 		*ret_ip = true;
 		return take_ip(value, at);
 	case FORM_STATE:
-		TRY(take_number(value, FORWARDER_STATES - 1, &number));
+		TRY(take_numbers(value, FORWARDER_STATES - 1, &number, 1));
 		*(enum forwarder_state *)at = (enum forwarder_state)number;
-		return number > 0 ? ERR_OK : ERR_SYNTAX;
+		return ERR_OK;
 	case FORM_SEEN:
 	case FORM_NUMBER:
 	case FORM_FIGURES:
-		return take_numbers(value, at, numbers_of(field->form));
+		return take_numbers(value, UINT16_MAX, at, numbers_of(field->form));
 	}
 	return ERR_SYNTAX;
 }
@@ -278,22 +300,20 @@ static enum err take_value(struct arena *arena, const struct field *field, struc
 static enum err unpack(struct arena *arena, struct bytes packed, void *object, const struct field *fields, size_t n,
 		       bool *ret_ip)
 {
-	struct bytes piece;
 	size_t next = 0; /* the field that may come */
-	if (bytes_ends(packed, BYTES_LIT(" ")) || !bytes_split(&packed, ' ', &piece) ||
-	    !bytes_eq(piece, BYTES_LIT(VERSION)))
+	struct bytes rest = bytes_from(packed, sizeof(VERSION) - 1);
+	if (!bytes_starts(packed, BYTES_LIT(VERSION)))
 		return ERR_SYNTAX;
-	while (bytes_split(&packed, ' ', &piece)) {
-		size_t equals = bytes_find_byte(piece, '=');
-		if (equals == BYTES_NONE)
-			return ERR_SYNTAX;
-		struct bytes tag = bytes_sub(piece, 0, equals);
-		while (next < n && !bytes_eq(tag, bytes_from_cstr(fields[next].tag)))
+	while (rest.len > 0) {
+		while (next < n && !bytes_starts(rest, fields[next].tag))
 			next++;
 		if (next == n)
 			return ERR_SYNTAX;
 		const struct field *field = &fields[next];
-		TRY(take_value(arena, field, bytes_from(piece, equals + 1), (uint8_t *)object + field->at, ret_ip));
+		rest = bytes_from(rest, field->tag.len);
+		struct bytes value = bytes_sub(rest, 0, bytes_find_byte(rest, ' '));
+		TRY(take_value(arena, field, value, (uint8_t *)object + field->at, ret_ip));
+		rest = bytes_from(rest, value.len);
 		next += field->form != FORM_LIST;
 	}
 	return ERR_OK;

@@ -20,8 +20,6 @@
 #define HEAD_LEN  (8u + 8u + 8u + 8u + 2u + 8u)
 #define FRAME_LEN 16u /* of a piece: head and hash */
 
-enum section { SECTION_RECEIVED, SECTION_SENT, SECTION_NAMES, SECTION_FORWARDERS, SECTION_END };
-
 static const struct {
 	size_t size; /* of a record in the file */
 	size_t most; /* records a piece */
@@ -86,6 +84,25 @@ static void put_forwarder(struct buf *buf, const struct forwarder_record *record
 	put64(buf, record->authors);
 }
 
+const void *record_find(const struct relations *relations, enum section section, uint64_t key)
+{
+	if (section == SECTION_NAMES)
+		return names_find(&relations->names, key);
+	if (section == SECTION_FORWARDERS)
+		return forwarders_find(&relations->forwarders, key);
+	return table_find(section == SECTION_SENT ? &relations->sent : &relations->received, key);
+}
+
+void record_put(struct buf *buf, enum section section, const void *slot)
+{
+	if (section == SECTION_NAMES)
+		put_name(buf, slot);
+	else if (section == SECTION_FORWARDERS)
+		put_forwarder(buf, slot);
+	else
+		put_record(buf, slot);
+}
+
 static size_t slots_of(const struct relations *relations, unsigned section)
 {
 	switch (section) {
@@ -102,25 +119,18 @@ static size_t slots_of(const struct relations *relations, unsigned section)
 	}
 }
 
-/* False: the slot is free. */
-static bool put_slot(struct buf *buf, const struct relations *relations, unsigned section, size_t at)
+/* NULL: the slot is free. */
+static const void *slot_of(const struct relations *relations, unsigned section, size_t at)
 {
-	const struct table_record *record;
 	switch (section) {
 	case SECTION_RECEIVED:
+		return table_slot(&relations->received, at);
 	case SECTION_SENT:
-		record = table_slot(section == SECTION_SENT ? &relations->sent : &relations->received, at);
-		if (record)
-			put_record(buf, record);
-		return record != NULL;
+		return table_slot(&relations->sent, at);
 	case SECTION_NAMES:
-		if (relations->names.slots[at].weight > 0)
-			put_name(buf, &relations->names.slots[at]);
-		return relations->names.slots[at].weight > 0;
+		return relations->names.slots[at].weight > 0 ? &relations->names.slots[at] : NULL;
 	default:
-		if (relations->forwarders.records[at].first > 0)
-			put_forwarder(buf, &relations->forwarders.records[at]);
-		return relations->forwarders.records[at].first > 0;
+		return relations->forwarders.records[at].first > 0 ? &relations->forwarders.records[at] : NULL;
 	}
 }
 
@@ -149,8 +159,12 @@ static void put_piece(struct relations_writer *writer, struct buf *buf)
 	if (writer->section < SECTION_END) {
 		size_t slots = slots_of(relations, writer->section);
 		while (writer->at < slots && looked++ < sections[writer->section].step &&
-		       count < sections[writer->section].most)
-			count += put_slot(buf, relations, writer->section, writer->at++);
+		       count < sections[writer->section].most) {
+			const void *slot = slot_of(relations, writer->section, writer->at++);
+			if (slot)
+				record_put(buf, (enum section)writer->section, slot);
+			count += slot != NULL;
+		}
 		if (writer->at == slots) {
 			writer->section++;
 			writer->at = 0;
@@ -237,30 +251,34 @@ static bool get_forwarder(struct cursor *cur, struct forwarder_record *record)
 	return record->first > 0 && record->first <= record->aged && record->aged <= record->last && record->days > 0;
 }
 
-static bool restore(struct relations *relations, unsigned section, struct cursor *cur, uint16_t day)
+bool record_get(struct cursor *cur, enum section section, union record *ret_record)
 {
-	struct table_record record;
-	struct names_slot slot;
-	struct forwarder_record forwarder;
-	switch (section) {
-	case SECTION_RECEIVED:
-	case SECTION_SENT:
-		if (!get_record(cur, &record))
-			return false;
-		table_restore(section == SECTION_SENT ? &relations->sent : &relations->received, &record, day,
+	if (section == SECTION_NAMES)
+		return get_name(cur, &ret_record->name);
+	if (section == SECTION_FORWARDERS)
+		return get_forwarder(cur, &ret_record->forwarder);
+	return get_record(cur, &ret_record->table);
+}
+
+void record_restore(struct relations *relations, enum section section, const union record *record, uint16_t today)
+{
+	if (section == SECTION_NAMES)
+		names_restore(&relations->names, &record->name, today, RELATIONS_HALF_LIFE);
+	else if (section == SECTION_FORWARDERS)
+		forwarders_restore(&relations->forwarders, &record->forwarder, today, RELATIONS_HALF_LIFE);
+	else
+		table_restore(section == SECTION_SENT ? &relations->sent : &relations->received, &record->table, today,
 			      RELATIONS_HALF_LIFE);
-		return true;
-	case SECTION_NAMES:
-		if (!get_name(cur, &slot))
-			return false;
-		names_restore(&relations->names, &slot, day, RELATIONS_HALF_LIFE);
-		return true;
-	default:
-		if (!get_forwarder(cur, &forwarder))
-			return false;
-		forwarders_restore(&relations->forwarders, &forwarder, day, RELATIONS_HALF_LIFE);
-		return true;
-	}
+}
+
+#define AHEAD ((size_t)16)
+
+static void prefetch(const struct relations *relations, enum section section, const union record *record)
+{
+	const uint16_t *key = record->table.key;
+	uint64_t number = key[0] | (uint64_t)key[1] << 16 | (uint64_t)key[2] << 32;
+	if (section == SECTION_RECEIVED || section == SECTION_SENT)
+		table_prefetch(section == SECTION_SENT ? &relations->sent : &relations->received, number);
 }
 
 struct head {
@@ -287,6 +305,15 @@ static enum err read_head(struct cursor *cur, struct head *ret_head, struct erro
 	return ERR_OK;
 }
 
+bool relations_snapshot_key(struct bytes file, struct hash_key *ret_key)
+{
+	struct cursor cur = cursor_make(file);
+	struct head head = {0};
+	bool good = read_head(&cur, &head, NULL) == ERR_OK;
+	*ret_key = head.key;
+	return good;
+}
+
 /* One piece; its section in *section, which must not go back. */
 static enum err read_piece(struct relations *relations, const struct head *head, struct cursor *cur, uint32_t number,
 			   unsigned *section, struct error *reterr)
@@ -308,8 +335,17 @@ static enum err read_piece(struct relations *relations, const struct head *head,
 	if (cur->err != ERR_OK)
 		return error_set(reterr, ERR_SHORT, begin, "the snapshot is cut in the piece at byte %zu", begin);
 	good = hash == hash_sip(head->key, hashed);
-	for (size_t i = 0; good && i < count; i++)
-		good = restore(relations, kind, &records, head->day);
+	for (size_t i = 0; good && i < count; i += AHEAD) {
+		union record some[AHEAD];
+		size_t n = MIN(count - i, AHEAD);
+		/* Looked up together, so that the misses of the cache wait together. */
+		for (size_t j = 0; good && j < n; j++) {
+			good = record_get(&records, (enum section)kind, &some[j]);
+			prefetch(relations, (enum section)kind, &some[j]);
+		}
+		for (size_t j = 0; good && j < n; j++)
+			record_restore(relations, (enum section)kind, &some[j], head->day);
+	}
 	if (!good)
 		return error_set(reterr, ERR_SYNTAX, begin, "the piece of the snapshot at byte %zu is damaged", begin);
 	*section = kind;

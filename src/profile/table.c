@@ -9,6 +9,7 @@
 _Static_assert(sizeof(struct table_line) == 64, "a line of the table is a line of the cache");
 
 #define SETTLED_FACTOR 8u
+#define SETTLED_MAX    (2 * TABLE_SLOTS - 1)
 
 uint16_t table_decay(uint16_t weight, unsigned days, unsigned half_life)
 {
@@ -25,10 +26,15 @@ static unsigned days_between(uint16_t from, uint16_t to)
 	return to > from ? (unsigned)(to - from) : 0;
 }
 
+static bool is_settled(const struct table_record *record)
+{
+	return days_between(record->first, record->last) >= TABLE_SETTLED;
+}
+
 static uint32_t strength(const struct table_record *record, uint16_t today, unsigned half_life)
 {
 	uint32_t left = table_decay(record->weight, days_between(record->last, today), half_life);
-	return days_between(record->first, record->last) >= TABLE_SETTLED ? left * SETTLED_FACTOR : left;
+	return is_settled(record) ? left * SETTLED_FACTOR : left;
 }
 
 enum err table_init(struct table *table, size_t bytes)
@@ -80,16 +86,54 @@ static struct table_record *find(const struct table *table, uint64_t key)
 	return NULL;
 }
 
+static uint64_t key_of(const struct table_record *record)
+{
+	return record->key[0] | (uint64_t)record->key[1] << 16 | (uint64_t)record->key[2] << 32;
+}
+
 const struct table_record *table_find(const struct table *table, uint64_t key)
 {
 	return find(table, key);
 }
 
-/* A free slot of the emptier line, else the weakest slot of both. */
-static struct table_record *choose(const struct table *table, uint64_t key, uint16_t today, unsigned half_life)
+/* Moves one of the records of the line to its other line; its slot, or NULL when there is no place. */
+static struct table_record *make_room(struct table *table, struct table_line *line, uint16_t today, unsigned half_life)
 {
-	struct table_record *weakest = NULL, *free_slot = NULL;
-	uint32_t least = 0;
+	for (size_t i = 0; i < TABLE_SLOTS; i++) {
+		uint64_t key = key_of(&line->slots[i]);
+		struct table_line *other = line_of(table, key, 0);
+		if (other == line)
+			other = line_of(table, key, 1);
+		for (size_t j = 0; other != line && j < TABLE_SLOTS; j++) {
+			if (strength(&other->slots[j], today, half_life) > 0)
+				continue;
+			other->slots[j] = line->slots[i];
+			table->moved = key;
+			return &line->slots[i];
+		}
+	}
+	return NULL;
+}
+
+/* What the ten slots of a key hold. */
+struct choice {
+	struct table_record *free;    /* of the emptier line; NULL: none */
+	struct table_record *weakest; /* of all */
+	uint32_t strength;
+	struct table_record *settled; /* the weakest of those; NULL: none */
+	uint32_t settled_strength;
+	size_t n_settled;
+};
+
+static bool is_weaker(const struct table_record *a, uint32_t a_strength, const struct table_record *b,
+		      uint32_t b_strength)
+{
+	return !b || a_strength < b_strength || (a_strength == b_strength && a->last < b->last);
+}
+
+static struct choice look(const struct table *table, uint64_t key, uint16_t today, unsigned half_life)
+{
+	struct choice choice = {0};
 	size_t most_free = 0;
 	for (unsigned which = 0; which < 2; which++) {
 		struct table_line *line = line_of(table, key, which);
@@ -101,29 +145,45 @@ static struct table_record *choose(const struct table *table, uint64_t key, uint
 			if (value == 0) {
 				empty = slot;
 				n_free++;
-			} else if (!weakest || value < least || (value == least && slot->last < weakest->last)) {
-				weakest = slot;
-				least = value;
+				continue;
+			}
+			if (is_weaker(slot, value, choice.weakest, choice.strength)) {
+				choice.weakest = slot;
+				choice.strength = value;
+			}
+			if (!is_settled(slot))
+				continue;
+			choice.n_settled++;
+			if (is_weaker(slot, value, choice.settled, choice.settled_strength)) {
+				choice.settled = slot;
+				choice.settled_strength = value;
 			}
 		}
 		if (n_free > most_free) {
-			free_slot = empty;
+			choice.free = empty;
 			most_free = n_free;
 		}
 	}
-	return free_slot ? free_slot : weakest;
+	return choice;
 }
 
+/* NULL: all that is there is stronger. */
 static struct table_record *place(struct table *table, uint64_t key, const struct table_record *record, uint16_t today,
 				  unsigned half_life)
 {
-	struct table_record *slot = choose(table, key, today, half_life);
-	uint32_t victim = strength(slot, today, half_life);
-	if (victim > strength(record, today, half_life)) {
-		table->refused++;
-		return NULL;
+	struct choice choice = look(table, key, today, half_life);
+	struct table_record *slot = choice.free;
+	for (unsigned which = 0; !slot && which < 2; which++)
+		slot = make_room(table, line_of(table, key, which), today, half_life);
+	if (!slot) {
+		/* What is settled leaves one of the ten to those that come later, or they could never settle. */
+		slot = choice.n_settled > SETTLED_MAX ? choice.settled : choice.weakest;
+		if (choice.n_settled <= SETTLED_MAX && choice.strength > strength(record, today, half_life)) {
+			table->refused++;
+			return NULL;
+		}
+		table->evicted++;
 	}
-	table->evicted += victim > 0;
 	*slot = *record;
 	return slot;
 }
@@ -132,6 +192,8 @@ const struct table_record *table_learn(struct table *table, uint64_t key, uint16
 				       unsigned half_life)
 {
 	struct table_record *record = find(table, key);
+	table->changed = false;
+	table->moved = TABLE_NOBODY;
 	uint16_t left = record ? table_decay(record->weight, days_between(record->last, today), half_life) : 0;
 	if (!record || left == 0) {
 		struct table_record fresh = {
@@ -140,20 +202,26 @@ const struct table_record *table_learn(struct table *table, uint64_t key, uint16
 			.last = today,
 			.weight = gain,
 		};
-		if (!record)
-			return place(table, key, &fresh, today, half_life);
+		if (!record) {
+			record = place(table, key, &fresh, today, half_life);
+			table->changed = record != NULL;
+			return record;
+		}
 		*record = fresh; /* what was forgotten begins anew */
+		table->changed = true;
 	} else if (today > record->last) {
 		record->weight = (uint16_t)MIN((uint32_t)left + gain, (uint32_t)UINT16_MAX);
 		record->last = today;
+		table->changed = true;
 	}
 	return record;
 }
 
 void table_restore(struct table *table, const struct table_record *record, uint16_t today, unsigned half_life)
 {
-	uint64_t key = record->key[0] | (uint64_t)record->key[1] << 16 | (uint64_t)record->key[2] << 32;
+	uint64_t key = key_of(record);
 	struct table_record *old = find(table, key);
+	table->moved = TABLE_NOBODY;
 	if (old)
 		*old = *record;
 	else

@@ -7,8 +7,11 @@
  * Keys:     48 bits of a keyed hash: a sender cannot aim at a line. One key in forty million is mistaken for another.
  * Weight:   TABLE_DAY for each day on which it was seen (a thousand messages of one day count as one), halved with
  *           every half-life that passes; at 0 the record is forgotten.
- * Full:     a newcomer takes the place of the weakest of the ten that could be in its way, if that one is not stronger
- *           than it is. What was seen over at least a week counts eightfold: a flood of strangers pushes out strangers.
+ * Full:     where the ten slots of a newcomer are taken, one of the ten records moves to its own other line, if that
+ *           has place: next to nothing is lost before five slots of six are taken. Else the newcomer takes the place
+ *           of the weakest, if that one is not stronger than it is. What was seen over at least a week is settled and
+ *           counts eightfold: a flood of strangers pushes out strangers. But one of the ten is left to what is not: a
+ *           flood that came twice, a week apart, does not keep out those who come later.
  * Time:     days since 1970, as an argument; a clock that goes back does no harm.
  */
 #include "base/bytes.h"
@@ -17,6 +20,7 @@
 #define TABLE_DAY     64u /* weight of one day */
 #define TABLE_SLOTS   5u
 #define TABLE_SETTLED 7u /* days from first to last */
+#define TABLE_NOBODY  UINT64_MAX
 
 struct table_record {
 	uint16_t key[3];              /* low bits first */
@@ -33,6 +37,9 @@ struct table {
 	struct table_line *lines;
 	size_t n_lines;
 	uint64_t evicted, refused; /* since it was made */
+	/* By the last table_learn(): whether anything was learned that was not known, and who had to move for that. */
+	bool changed;
+	uint64_t moved; /* key; TABLE_NOBODY */
 };
 
 /* The weight that is left after so many days. */

@@ -10,10 +10,16 @@
 
 #include "base/banned.h"
 
-static struct bytes domain_of(struct bytes address)
+static struct bytes host_of(struct bytes address)
 {
 	size_t at = bytes_rfind_byte(address, '@');
-	return at == BYTES_NONE ? (struct bytes){0} : url_registrable(bytes_from(address, at + 1));
+	return at == BYTES_NONE ? (struct bytes){0} : bytes_from(address, at + 1);
+}
+
+/* Whether the registrable part of `domain` is `site`; the list of suffixes is asked only where it matters. */
+static bool is_at(struct bytes domain, struct bytes site)
+{
+	return site.len > 0 && (bytes_eq_nocase(domain, site) || bytes_eq_nocase(url_registrable(domain), site));
 }
 
 /* -- References ---- */
@@ -75,14 +81,13 @@ static struct proof find_proof(const struct scan_auth *auth, struct relations_qu
 {
 	struct proof proof = {0};
 	if (auth->has_spf && auth->spf.code == SPF_PASS)
-		proof.spf = query->domain.len > 0 && bytes_eq_nocase(url_registrable(auth->spf.domain), query->domain);
+		proof.spf = is_at(auth->spf.domain, query->domain);
 	for (size_t i = 0; auth->dkim && i < auth->dkim->count; i++) {
 		const struct dkim_signature *signature = &auth->dkim->signatures[i];
 		if (!is_proof(signature))
 			continue;
 		relations_list_add(&query->dkim, signature->domain);
-		proof.dkim |=
-			query->domain.len > 0 && bytes_eq_nocase(url_registrable(signature->domain), query->domain);
+		proof.dkim = proof.dkim || is_at(signature->domain, query->domain);
 	}
 	query->proven = query->outgoing || proof.spf || proof.dkim;
 	return proof;
@@ -138,7 +143,7 @@ static void find_forwarder(struct scan *scan, const struct scan_auth *auth, stru
 static void fill_recipients(const struct scan_envelope *envelope, struct relations_query *query)
 {
 	for (size_t i = 0; i < envelope->n_recipients && query->recipients.count < RELATIONS_LIST_MAX; i++)
-		if (query->outgoing || bytes_eq_nocase(domain_of(envelope->recipients[i]), query->org))
+		if (query->outgoing || is_at(host_of(envelope->recipients[i]), query->org))
 			relations_list_add(&query->recipients, envelope->recipients[i]);
 }
 
@@ -153,6 +158,21 @@ static void fill_network(struct scan *scan, struct relations_query *query)
 	memcpy(query->client, hop && hop->has_ip ? hop->ip : envelope->client_ip, sizeof(query->client));
 }
 
+/*
+ * Whether nobody wrote it: anybody can make a mailbox answer by itself (RFC 3834 5: Auto-Submitted; reports have no
+ * return path), so that says nothing about whom we write to.
+ */
+static bool is_automatic(struct scan *scan)
+{
+	const struct header_field *field = header_find(scan_message(scan)->header, HEADER_AUTO_SUBMITTED, 0);
+	const struct scan_envelope *envelope = scan_envelope(scan);
+	struct bytes value = field ? bytes_trim(field->value) : (struct bytes){0};
+	/* "no", perhaps with a comment or parameters behind it. */
+	bool by_hand = bytes_starts_nocase(value, BYTES_LIT("no")) &&
+		       (value.len == 2 || value.ptr[2] == ' ' || value.ptr[2] == ';' || value.ptr[2] == '(');
+	return (field && !by_hand) || (envelope->has_from && envelope->from.len == 0);
+}
+
 static void fill(struct scan *scan, const struct scan_auth *auth, struct relations_query *query)
 {
 	const struct message *message = scan_message(scan);
@@ -163,18 +183,20 @@ static void fill(struct scan *scan, const struct scan_auth *auth, struct relatio
 	/* Who wrote it, of several authors, is not known. */
 	if (message->from.count == 1 && message->from.items[0].domain.len > 0) {
 		query->author = message->from.items[0].address;
-		query->domain = domain_of(query->author);
 		/* As SPF and DKIM write it. */
-		if (dmarc_domain(scan_arena(scan), message->from.items[0].domain, &ascii) == ERR_OK)
-			query->domain = url_registrable(ascii);
+		if (dmarc_domain(scan_arena(scan), message->from.items[0].domain, &ascii) != ERR_OK)
+			ascii = host_of(query->author);
+		query->domain = url_registrable(ascii);
 		query->name = message->from.items[0].name;
 	}
 	if (query->outgoing)
 		query->org = query->domain;
 	else if (envelope->n_recipients > 0)
-		query->org = domain_of(envelope->recipients[0]);
-	fill_recipients(envelope, query);
-	query->message_id = message->message_id;
+		query->org = url_registrable(host_of(envelope->recipients[0]));
+	if (!query->outgoing || !is_automatic(scan)) {
+		fill_recipients(envelope, query);
+		query->message_id = message->message_id;
+	}
 	add_ids(&query->references, message->header, HEADER_IN_REPLY_TO);
 	add_ids(&query->references, message->header, HEADER_REFERENCES);
 	find_forwarder(scan, auth, find_proof(auth, query), query);

@@ -39,8 +39,8 @@ smtp: {{ listen: 127.0.0.1:{self.port}, next_hop: 127.0.0.1:{self.sink.port} }}
         os.chown(self.snapshot, owner.st_uid, owner.st_gid)
 
     def known(self, authors):
-        """{author: days}, as the snapshot on disk has it."""
-        out = subprocess.run([TOOL, 'known', self.snapshot, *authors], capture_output=True, text=True)
+        """{author: days}, as snapshot and journals on disk have it."""
+        out = subprocess.run([TOOL, 'known', self.folder, *authors], capture_output=True, text=True)
         return {line.split()[0]: int(line.split()[1]) for line in out.stdout.splitlines() if re.fullmatch(r'\S+ \d+', line)}
 
     def send(self, author, name='Somebody', extra='', body='Good morning.\n'):
@@ -67,16 +67,15 @@ smtp: {{ listen: 127.0.0.1:{self.port}, next_hop: 127.0.0.1:{self.sink.port} }}
 
     def learned(self, author):
         """Waits until that is on disk: the sender is answered a moment before the ledger is told."""
-        def there():
-            for name in os.listdir(self.folder):
-                try:
-                    with open(os.path.join(self.folder, name), 'rb') as file:
-                        if name.startswith('journal-') and author.encode() in file.read():
-                            return True
-                except FileNotFoundError:
-                    pass
-            return self.known([author]).get(author) == 1
-        wait_for(there, 20, 'a lesson')
+        wait_for(lambda: self.known([author]).get(author) == 1, 20, 'a lesson')
+
+    def files(self):
+        """{name: bytes} of what the ledger keeps."""
+        found = {}
+        for name in os.listdir(self.folder):
+            with open(os.path.join(self.folder, name), 'rb') as file:
+                found[name] = file.read()
+        return found
 
     def ledger(self):
         return wait_for(lambda: self.postern.children().get('ledger-0'), 20, 'a ledger')[0]
@@ -122,16 +121,19 @@ def evidence(tap):
 def conversation(tap):
     """We write first, and they answer."""
     house = House()
+    house.fill()
     house.postern.start()
-    tap.ok(house.submit('bob@example.org', 'dora@firm.example', 'asked-1@example.org') in ('accept', 'continue'),
+    tap.ok(house.submit('ben@example.org', 'dora@firm.example', 'asked-1@example.org') in ('accept', 'continue'),
            'what our user sends goes out')
-    house.learned('bob@example.org')
+    house.learned('ben@example.org')
     reply = 'References: <other@x.example> <asked-1@example.org>\n'
     code, ids = house.send('erik@firm.example', extra=reply)
     tap.ok(code == 250 and 'REPLY_TO_OURS' not in ids, 'nobody is believed who is neither proven nor known', (code, ids))
     house.learned('erik@firm.example')
     code, ids = house.send('erik@firm.example', extra=reply)
-    tap.ok(code == 250 and 'REPLY_TO_OURS' in ids, 'an answer of somebody known there is seen', (code, ids))
+    tap.ok(code == 250 and 'REPLY_TO_OURS' not in ids, 'nor for one message before', (code, ids))
+    code, ids = house.send('friend@firm.example', 'Fred Friend', extra=reply)
+    tap.ok(code == 250 and 'REPLY_TO_OURS' in ids, 'an answer of somebody long known there is seen', (code, ids))
     code, ids = house.send('erik@other.example', extra=reply)
     house.learned('erik@other.example')
     code, ids = house.send('erik@other.example', extra=reply)
@@ -178,6 +180,59 @@ def killed(tap):
     tap.equal(house.postern.reports(), [], 'no sanitizer says anything')
 
 
+def unreadable(tap):
+    """Who reads the folder does not read who wrote to whom."""
+    house = House()
+    house.postern.start()
+    house.submit('bob@example.org', 'dora@firm.example', 'asked-2@example.org')
+    house.send('friend@firm.example', 'Fred Friend', 'Message-ID: <told-1@firm.example>\nIn-Reply-To: <asked-2@example.org>\n')
+    house.learned('friend@firm.example')
+    house.kill()
+    files = house.files()
+    tap.ok(any(name.startswith('journal-') and len(data) > 100 for name, data in files.items()) and len(files['snapshot']) > 40,
+           'what was learned lies in a journal, and its key in a snapshot', {name: len(data) for name, data in files.items()})
+    for what, text in (('address', 'friend@firm'), ('domain', 'firm.example'), ('name', 'Friend'), ('our address', 'bob@'),
+                       ('our domain', 'example.org'), ('recipient', 'dora'), ('Message-ID', 'told-1'), ('Message-ID of ours', 'asked-2'),
+                       ('network', '127.0.0.')):
+        seen = [name for name, data in files.items() if text.lower().encode() in data.lower()]
+        tap.equal(seen, [], f'no {what} is in it')
+    seen = [name for name, data in files.items() if b'\x7f\0\0\1' in data]
+    tap.equal(seen, [], 'nor an address of a network')
+    house.postern.stop()
+    tap.equal(house.known(['friend@firm.example']), {'friend@firm.example': 1}, 'and it is known all the same')
+    tap.equal(house.postern.reports(), [], 'no sanitizer says anything')
+
+
+def unknown(tap):
+    """A journal of another form or key is said and put aside, once."""
+    house = House()
+    house.postern.start()
+    house.send('early@firm.example')
+    house.learned('early@firm.example')
+    house.kill()
+    house.postern.stop(signal.SIGKILL)
+    wait_for(lambda: not os.path.exists(f'/proc/{house.postern.process.pid}/stat'), 10, 'the end')
+    owner = os.stat(house.folder)
+    strange = {'journal-00000000000000000700': b'\0\0\0\x29' + bytes(7) + b'\1' + b'1 org=example.org from=a@firm.example',
+               'journal-00000000000000000800': b'PSTJRN2\n' + bytes(8)}
+    for name, data in strange.items():
+        with open(os.path.join(house.folder, name), 'wb') as file:
+            file.write(data)
+        os.chown(os.path.join(house.folder, name), owner.st_uid, owner.st_gid)
+    house.postern.start()
+    code, ids = house.send('early@firm.example')
+    tap.ok(code == 250 and 'FIRST_CONTACT' not in ids, 'what the others say is known', (code, ids))
+    tap.has(house.postern.log(), 'it has the form of another version', 'another form is said')
+    tap.has(house.postern.log(), 'it was written under another key', 'another key is said')
+    house.postern.stop()
+    tap.equal({name: data for name, data in house.files().items() if name.endswith('.unknown')},
+              {name + '.unknown': data for name, data in strange.items()}, 'both are kept')
+    house.postern.start()
+    house.postern.stop()
+    tap.equal(house.postern.log().count('relations.journal_unknown'), 2, 'and not tried again')
+    tap.equal(house.postern.reports(), [], 'no sanitizer says anything')
+
+
 def damaged(tap):
     house = House()
     house.fill()
@@ -191,6 +246,16 @@ def damaged(tap):
     tap.ok(code == 250 and 'KNOWN_CORRESPONDENT' not in ids, 'a damaged memory is not believed, and stops no mail', (code, ids))
     tap.has(house.postern.log(), 'relations.damaged', 'that is said')
     tap.ok(os.path.exists(house.snapshot + '.damaged'), 'and the file is kept')
+    house.learned('friend@firm.example')
+    house.kill()
+    with open(house.snapshot, 'r+b') as file:
+        file.seek(-1, os.SEEK_END)
+        last = file.read(1)
+        file.seek(-1, os.SEEK_END)
+        file.write(bytes([last[0] ^ 1]))
+    house.kill()
+    house.learned('friend@firm.example')
+    tap.ok(True, 'its key is whole, so what the journals hold is not lost')
     house.postern.write(house.base + 'relations: { enabled: false }')
     house.postern.process.send_signal(signal.SIGHUP)
     wait_for(lambda: not house.postern.children().get('ledger-0'), 20, 'the end of the ledger')
@@ -210,6 +275,8 @@ def main():
     evidence(tap)
     conversation(tap)
     killed(tap)
+    unreadable(tap)
+    unknown(tap)
     damaged(tap)
     tap.done()
 

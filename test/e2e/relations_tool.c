@@ -2,16 +2,19 @@
 /*
  * For tests of the ledger:
  *
- *     relations_tool fill FILE            writes a snapshot of an organisation, example.org, with some history
- *     relations_tool known FILE ADDRESS.. on how many days each author is known there, unproven and from 127.0.0.0/24
+ *     relations_tool fill FILE              writes a snapshot of an organisation, example.org, with some history
+ *     relations_tool known FOLDER ADDRESS.. on how many days each author is known there, proven or from 127.0.0.0/24,
+ * by the snapshot and the journals in the folder
  */
+#include <glob.h>
 #include <stdio.h>
 #include <string.h>
 #include <time.h>
 
 #include "base/arena.h"
 #include "base/buf.h"
-#include "profile/relations.h"
+#include "base/num.h"
+#include "profile/journal.h"
 #include "sys/file.h"
 
 #include "base/banned.h"
@@ -62,14 +65,34 @@ static int fill(const char *path, int64_t now)
 	return buf_err(&file) != ERR_OK || file_write_atomic(path, buf_bytes(&file), 0600) != ERR_OK;
 }
 
-static int known(const char *path, char **authors, int64_t now)
+/* In the order in which they were begun. */
+static bool replay(const char *folder, struct arena *arena, struct relations *relations)
+{
+	char pattern[4200];
+	glob_t found = {0};
+	struct bytes file;
+	struct journal_result result;
+	bool good = true;
+	(void)snprintf(pattern, sizeof(pattern), "%s/journal-*[0-9]", folder);
+	if (glob(pattern, 0, NULL, &found) != 0)
+		return true;
+	for (size_t i = 0; good && i < found.gl_pathc; i++)
+		good = file_read(arena, found.gl_pathv[i], (size_t)1 << 30, &file) == ERR_OK &&
+		       journal_replay(file, relations, &result) == ERR_OK;
+	globfree(&found);
+	return good;
+}
+
+static int known(const char *folder, char **authors, int64_t now)
 {
 	CLEANUP(arena_free) struct arena *arena = arena_create(SIZE_MAX);
-	struct relations *relations;
+	CLEANUP(relations_free) struct relations *relations = NULL;
+	char path[4200];
 	struct bytes file;
 	struct error error = {0};
+	(void)snprintf(path, sizeof(path), "%s/snapshot", folder);
 	if (file_read(arena, path, (size_t)1 << 30, &file) != ERR_OK ||
-	    relations_snapshot_read(file, BUDGET, &relations, &error) != ERR_OK) {
+	    relations_snapshot_read(file, BUDGET, &relations, &error) != ERR_OK || !replay(folder, arena, relations)) {
 		printf("%s\n", error.text);
 		return 1;
 	}
@@ -78,9 +101,8 @@ static int known(const char *path, char **authors, int64_t now)
 		struct relations_query query = make(*authors, at ? at + 1 : "", "", false);
 		struct relations_answer answer;
 		relations_ask(relations, &query, now, &answer);
-		printf("%s %u\n", *authors, (unsigned)answer.address.days);
+		printf("%s %u\n", *authors, (unsigned)MAX(answer.address.days, answer.proven.days));
 	}
-	relations_free(&relations);
 	return 0;
 }
 
@@ -91,6 +113,6 @@ int main(int argc, char **argv)
 		return fill(argv[2], now);
 	if (argc > 3 && strcmp(argv[1], "known") == 0)
 		return known(argv[2], argv + 3, now);
-	(void)fprintf(stderr, "usage: relations_tool fill FILE | known FILE ADDRESS...\n");
+	(void)fprintf(stderr, "usage: relations_tool fill FILE | known FOLDER ADDRESS...\n");
 	return 2;
 }

@@ -245,6 +245,31 @@ static void our_own_names_are_learned_from_what_we_send(void **state)
 	assert_int_equal(got.name_here.days, 0);
 }
 
+static void nobody_outside_takes_the_name_of_one_of_ours(void **state)
+{
+	(void)state;
+	struct relations_query ours = outgoing("bob@firm.example", "1@ours.example");
+	for (int day = 0; day < 4; day++)
+		learn(&ours, day);
+	/* Every day for two months, with proof, and never taken for spam. */
+	struct relations_query thief = incoming("chief@freemail.example", "freemail.example", "Ann Chief", true);
+	for (int day = 4; day < 64; day++)
+		learn(&thief, day);
+	struct relations_answer got = ask(&thief, 64);
+	assert_bytes_str(got.usual, "ann@ours.example");
+	assert_int_equal(got.usual_days, 3);
+	/* One of us has a vote. */
+	struct relations_query other = outgoing("bob@firm.example", "2@ours.example");
+	other.author = BYTES_LIT("ann.chief@ours.example");
+	for (int day = 64; day < 72; day++)
+		learn(&other, day);
+	assert_bytes_str(ask(&thief, 72).usual, "ann.chief@ours.example");
+	/* And whose name is long unused may lose it. */
+	for (int day = 72 + 720; day < 72 + 726; day++)
+		learn(&thief, day);
+	assert_bytes_str(ask(&thief, 72 + 726).usual, "chief@freemail.example");
+}
+
 static void whom_we_wrote_to_is_known(void **state)
 {
 	(void)state;
@@ -431,6 +456,7 @@ static const struct CMUnitTest tests[] = {
 	TEST(an_unproven_author_is_known_by_its_network),
 	TEST(a_name_that_never_came_from_there_is_seen),
 	TEST(our_own_names_are_learned_from_what_we_send),
+	TEST(nobody_outside_takes_the_name_of_one_of_ours),
 	TEST(whom_we_wrote_to_is_known),
 	TEST(an_answer_to_our_message_is_known),
 	TEST(an_answer_from_elsewhere_is_told_apart),

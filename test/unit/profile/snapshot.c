@@ -90,11 +90,11 @@ static void a_store_survives(void **state)
 static void the_budget_may_change(void **state)
 {
 	(void)state;
-	struct relations *relations = filled(4 << 20, 500), *larger, *smaller;
+	struct relations *relations = filled(4 << 20, 800), *larger, *smaller;
 	CLEANUP(buf_done) struct buf file = BUF_INIT(16 << 20);
 	write_all(relations, &file);
 	assert_ok(relations_snapshot_read(buf_bytes(&file), 16 << 20, &larger, NULL));
-	assert_same_answers(relations, larger, 500);
+	assert_same_answers(relations, larger, 800);
 	/* Into a smaller one goes what has room. */
 	assert_ok(relations_snapshot_read(buf_bytes(&file), BUDGET, &smaller, NULL));
 	assert_in_range(relations_figures(smaller).records, 1000, relations_figures(relations).records - 1);

@@ -174,6 +174,37 @@ static void our_own_user_is_proven_and_asked_for_under_its_domain(void **state)
 	assert_int_equal(query->recipients.count, 2);
 }
 
+static void what_a_mailbox_answers_by_itself_is_not_written_by_us(void **state)
+{
+	(void)state;
+	static const char *const to[] = {"bob@firm.example", NULL};
+	static const struct {
+		const char *field, *from;
+		bool counts;
+	} cases[] = {
+		{"", "ann@ours.example", true},
+		{"Auto-Submitted: no\r\n", "ann@ours.example", true},
+		{"Auto-Submitted:\r\n NO (by hand)\r\n", "ann@ours.example", true},
+		{"Auto-Submitted: auto-replied\r\n", "ann@ours.example", false},
+		{"Auto-Submitted: auto-generated; x=y\r\n", "ann@ours.example", false},
+		{"Auto-Submitted: notify\r\n", "ann@ours.example", false},
+		{"Auto-Submitted:\r\n", "ann@ours.example", false},
+		{"", "", false},
+	};
+	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+		const char *header =
+			(const char *)arena_printf(arena, "%sFrom: ann@ours.example\r\nMessage-ID: <1@ours.example>%c",
+						   cases[i].field, 0)
+				.ptr;
+		const struct relations_query *query = scan_relations_query(make(header, cases[i].from, "ann", to));
+		assert_int_equal(query->recipients.count, cases[i].counts ? 1 : 0);
+		assert_int_equal(query->message_id.len > 0, cases[i].counts);
+	}
+	/* Who writes to us may do so by a program. */
+	struct scan *scan = make("Auto-Submitted: auto-generated\r\nFrom: bob@firm.example", "", "", to_us);
+	assert_int_equal(scan_relations_query(scan)->recipients.count, 1);
+}
+
 static void a_forwarder_is_named_so_that_nobody_else_can_be(void **state)
 {
 	(void)state;
@@ -246,6 +277,7 @@ static const struct CMUnitTest tests[] = {
 	TEST(an_author_is_proven_by_aligned_spf),
 	TEST(a_domain_is_compared_as_the_dns_has_it),
 	TEST(our_own_user_is_proven_and_asked_for_under_its_domain),
+	TEST(what_a_mailbox_answers_by_itself_is_not_written_by_us),
 	TEST(a_forwarder_is_named_so_that_nobody_else_can_be),
 	TEST(an_answer_that_is_none_knows_nothing),
 };
