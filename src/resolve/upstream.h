@@ -2,7 +2,8 @@
 #pragma once
 /*
  * resolve/upstream.h: questions to the DNS, through libunbound's event interface on our loop: it recurses (or asks
- * forwarders), validates, caches and tries again by itself.
+ * forwarders), validates, caches and tries again by itself. Where servers were named to us, and nothing is validated
+ * and no zone has servers of its own, a question first goes the short way (resolve/quick.h), which costs half.
  *
  * Files:  the trust anchors, at upstream_new(); none after.
  * Bounds: as many questions under way as UPSTREAM_QUESTIONS_MAX; the caller limits them.
