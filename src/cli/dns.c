@@ -12,6 +12,8 @@
 
 /* An answer, or a question on its way. */
 struct known {
+	struct resolver_wait wait;
+	struct cli_dns *dns;
 	struct bytes key;
 	bool answered;
 	struct bytes packed;
@@ -69,25 +71,22 @@ void cli_dns_free(struct cli_dns **dns)
 	*dns = NULL;
 }
 
-static void keep(struct cli_dns *dns, struct known *known, struct bytes packed)
+static void keep(struct known *known, struct bytes packed)
 {
+	struct arena *arena = known->dns->arena;
 	known->answered = true;
-	known->packed = arena_copy(dns->arena, packed);
-	if (!known->packed.ptr || dns_answer_unpack(dns->arena, known->packed, &known->answer) != ERR_OK)
+	known->packed = arena_copy(arena, packed);
+	if (!known->packed.ptr || dns_answer_unpack(arena, known->packed, &known->answer) != ERR_OK)
 		known->answer = failed;
 }
 
 static void on_answer(void *ctx, struct bytes key, struct bytes packed)
 {
-	struct cli_dns *dns = ctx;
-	for (size_t i = 0; i < dns->count; i++) {
-		if (!dns->known[i]->answered && bytes_eq(dns->known[i]->key, key)) {
-			keep(dns, dns->known[i], packed);
-			dns->under_way--;
-			break;
-		}
-	}
-	loop_stop(dns->loop);
+	struct known *known = ctx;
+	(void)key;
+	keep(known, packed);
+	known->dns->under_way--;
+	loop_stop(known->dns->loop);
 }
 
 /* What is known of it; NULL without memory. */
@@ -103,8 +102,10 @@ static struct known *ask(struct cli_dns *dns, struct bytes key)
 	dns->known = grown;
 	grown[dns->count++] = known;
 	struct bytes packed;
-	if (resolver_ask(dns->resolver, known->key, &packed, on_answer, dns))
-		keep(dns, known, packed);
+	known->dns = dns;
+	known->wait = (struct resolver_wait){.done = on_answer, .ctx = known};
+	if (resolver_ask(dns->resolver, known->key, &packed, &known->wait))
+		keep(known, packed);
 	else
 		dns->under_way++;
 	return known;

@@ -26,16 +26,19 @@
 
 #define PREFETCH_UNDER_WAY (UPSTREAM_QUESTIONS_MAX / 4) /* above it only what messages wait for is asked */
 #define SCRATCH_BYTES      ((size_t)1 << 20)            /* of one walk */
+#define ASKERS_MAX         ((size_t)1 << 16)            /* of one peer; its messages ask far less */
 #define FIGURES_MS         1000
 #define FAILURES_TOLD_MS   INT64_C(60000) /* a DNS that is down is said once a minute, counted always */
 
 struct link {
 	struct peer_link peer;
 	struct asker *askers;
+	size_t waiting; /* askers */
 };
 
 /* One question of one message that waits for its answer. */
 struct asker {
+	struct resolver_wait wait;
 	struct asker *next, **at;
 	struct link *link;
 	uint64_t id;
@@ -74,15 +77,14 @@ static void asker_free(struct asker *asker)
 	*asker->at = asker->next;
 	if (asker->next)
 		asker->next->at = asker->at;
+	asker->link->waiting--;
 	mem_free(asker);
 }
 
 static void on_resolved(void *ctx, struct bytes key, struct bytes packed)
 {
 	struct asker *asker = ctx;
-	struct daemon_resolver *daemon = asker->link->peer.peers->owner;
 	CLEANUP(buf_done) struct buf facts = BUF_INIT(DNS_PACKED_MAX + 1024);
-	zones_watch(daemon->zones, key, packed);
 	add_answer(&facts, key, packed);
 	flush(asker->link, asker->id, &facts);
 	asker_free(asker);
@@ -99,13 +101,6 @@ struct walk {
 	struct buf *facts; /* NULL: only asked */
 };
 
-static void nobody_waits(void *ctx, struct bytes key, struct bytes packed)
-{
-	(void)ctx;
-	(void)key;
-	(void)packed;
-}
-
 static const struct dns_answer *walk_ask(void *data, enum dns_type type, struct bytes name)
 {
 	static const struct dns_answer no_name = {.state = DNS_NO_NAME};
@@ -119,7 +114,7 @@ static const struct dns_answer *walk_ask(void *data, enum dns_type type, struct 
 		return NULL;
 	struct bytes key = dns_question_key(text, type, name);
 	struct dns_answer *answer = arena_new(walk->daemon->scratch, struct dns_answer, 1);
-	if (!answer || !resolver_ask(walk->daemon->resolver, key, &packed, nobody_waits, walk->daemon) ||
+	if (!answer || !resolver_ask(walk->daemon->resolver, key, &packed, NULL) ||
 	    dns_answer_unpack(walk->daemon->scratch, packed, answer) != ERR_OK)
 		return NULL;
 	if (walk->facts && walk->facts->len < IPC_MAX / 2)
@@ -151,6 +146,28 @@ static void on_prefetch(struct daemon_resolver *daemon, struct bytes packed)
 
 /* -- Questions ---- */
 
+/* Whether there is something to say now. Else the message waits. */
+static bool ask(struct link *link, uint64_t id, struct bytes key, struct bytes *ret_packed)
+{
+	const struct daemon_resolver *daemon = link->peer.peers->owner;
+	struct asker *asker = link->waiting < ASKERS_MAX ? mem_new(struct asker, 1) : NULL;
+	if (!asker)
+		return true;
+	*asker = (struct asker){.wait = {.done = on_resolved, .ctx = asker},
+				.next = link->askers,
+				.at = &link->askers,
+				.link = link,
+				.id = id};
+	if (asker->next)
+		asker->next->at = &asker->next;
+	link->askers = asker;
+	link->waiting++;
+	if (!resolver_ask(daemon->resolver, key, ret_packed, &asker->wait))
+		return false;
+	asker_free(asker);
+	return true;
+}
+
 static void on_ask(struct link *link, const struct wire_ask *in)
 {
 	struct daemon_resolver *daemon = link->peer.peers->owner;
@@ -162,17 +179,8 @@ static void on_ask(struct link *link, const struct wire_ask *in)
 		walk_sender(daemon, in->sender, &facts);
 	while (facts_next_question(&cur, &kind, &key)) {
 		struct bytes packed = {0};
-		struct asker *asker = NULL;
-		bool refused = kind == FACT_DNS && zones_refuse(daemon->zones, key, &packed);
-		if (kind == FACT_DNS && !refused && (asker = mem_new(struct asker, 1)) != NULL) {
-			*asker = (struct asker){.next = link->askers, .at = &link->askers, .link = link, .id = in->id};
-			if (asker->next)
-				asker->next->at = &asker->next;
-			link->askers = asker;
-			if (!resolver_ask(daemon->resolver, key, &packed, on_resolved, asker))
-				continue;
-			asker_free(asker);
-		}
+		if (kind == FACT_DNS && !zones_refuse(daemon->zones, key, &packed) && !ask(link, in->id, key, &packed))
+			continue;
 		add_answer(&facts, key, packed);
 		if (facts.len > IPC_MAX - DNS_PACKED_MAX - 2048)
 			flush(link, in->id, &facts);
@@ -194,10 +202,9 @@ static bool on_message(struct peer_link *peer, const struct wire_any *any, int *
 
 static void on_closed(struct peer_link *peer)
 {
-	const struct daemon_resolver *daemon = peer->peers->owner;
 	struct link *link = (struct link *)peer;
 	while (link->askers) {
-		resolver_forget(daemon->resolver, link->askers);
+		resolver_forget(&link->askers->wait);
 		asker_free(link->askers);
 	}
 }

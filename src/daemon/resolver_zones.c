@@ -32,10 +32,11 @@ struct zone_watch;
 
 /* A question to which the right answer is known. */
 struct flight {
+	struct resolver_wait wait;
 	struct zone_watch *zone;
 	enum canary canary;
 	struct bytes key; /* empty: this one does not fly */
-	bool away;
+	bool away;        /* and so waits */
 };
 
 struct zone_watch {
@@ -191,7 +192,7 @@ static void on_timer(void *ctx)
 	for (size_t i = 0; i < CANARIES; i++) {
 		struct flight *flight = &zone->flights[i];
 		struct bytes packed;
-		if (flight->key.len > 0 && resolver_ask(zone->zones->resolver, flight->key, &packed, on_back, flight)) {
+		if (flight->key.len > 0 && resolver_ask(zone->zones->resolver, flight->key, &packed, &flight->wait)) {
 			flight->away = false;
 			judge(flight, packed);
 		}
@@ -220,8 +221,10 @@ bool zones_refuse(struct zones *zones, struct bytes key, struct bytes *ret_packe
 	return true;
 }
 
-void zones_watch(struct zones *zones, struct bytes key, struct bytes packed)
+/* An answer from the DNS. Those from the cache may be older than the list's change of mind. */
+static void on_heard(void *ctx, struct bytes key, struct bytes packed)
 {
+	struct zones *zones = ctx;
 	struct zone_watch *zone = find(zones, key);
 	struct dns_answer answer;
 	uint32_t address;
@@ -233,11 +236,6 @@ void zones_watch(struct zones *zones, struct bytes key, struct bytes packed)
 		set_state(zone, ZONE_OFF, reason);
 	}
 	arena_reset(zones->scratch);
-}
-
-static void on_prefetched(void *ctx, struct bytes key, struct bytes packed)
-{
-	zones_watch(ctx, key, packed);
 }
 
 /* As scan/lists.c does: nothing about hosts of ours. */
@@ -264,8 +262,7 @@ void zones_prefetch(struct zones *zones, const uint8_t client_ip[16])
 			continue;
 		name = dns_name_reverse(zones->scratch, client_ip, zone->list->zone);
 		if (name.ptr && dns_name_valid(name))
-			(void)resolver_ask(zones->resolver, dns_question_key(key, DNS_A, name), &packed, on_prefetched,
-					   zones);
+			(void)resolver_ask(zones->resolver, dns_question_key(key, DNS_A, name), &packed, NULL);
 	}
 	arena_reset(zones->scratch);
 }
@@ -284,10 +281,11 @@ static enum err add(struct zones *zones, const struct settings_list_zone *settin
 		return ERR_NOMEM;
 	for (enum canary canary = 0; canary < CANARIES; canary++) {
 		struct bytes name;
-		zone->flights[canary] = (struct flight){.zone = zone, .canary = canary};
+		struct flight *flight = &zone->flights[canary];
+		*flight = (struct flight){.wait = {.done = on_back, .ctx = flight}, .zone = zone, .canary = canary};
 		TRY(lists_canary(zones->arena, settings, canary == MUST_HIT, &name));
 		if (name.len > 0)
-			TRY(dns_question_write(zones->arena, DNS_A, name, &zone->flights[canary].key));
+			TRY(dns_question_write(zones->arena, DNS_A, name, &flight->key));
 	}
 	return loop_timer_new(child_loop(zones->child), on_timer, zone, &zone->timer);
 }
@@ -301,6 +299,7 @@ enum err zones_new(struct child *child, struct resolver *resolver, struct zones 
 		return error_set(reterr, ERR_NOMEM, 0, "no memory");
 	zones->child = child;
 	zones->resolver = resolver;
+	resolver_listen(resolver, on_heard, zones);
 	zones->interval = settings->list_canary_interval;
 	enum err err = load_scan_settings(zones->arena, settings, &zones->settings);
 	zones->watches = arena_new(zones->arena, struct zone_watch, settings->list_zones.count + 1);

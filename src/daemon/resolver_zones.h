@@ -25,5 +25,3 @@ void zones_start(struct zones *zones);
 bool zones_refuse(struct zones *zones, struct bytes key, struct bytes *ret_packed);
 /* Asks the lists that will be asked about the client of a message, so that their answers are here when it has come. */
 void zones_prefetch(struct zones *zones, const uint8_t client_ip[16]);
-/* Each answer that came from the DNS; not those from the cache, which may be older than the list's change of mind. */
-void zones_watch(struct zones *zones, struct bytes key, struct bytes packed);

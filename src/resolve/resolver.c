@@ -6,6 +6,7 @@
 #include "base/buf.h"
 #include "base/hash.h"
 #include "base/mem.h"
+#include "resolve/share.h"
 #include "sys/entropy.h"
 #include "sys/loop.h"
 
@@ -13,27 +14,22 @@
 
 #define BUCKETS (1u << 16)
 
-struct waiter {
-	struct waiter *next;
-	resolver_done *done;
-	void *ctx;
-};
-
 /*
- * One question. Under way: `asking`, and perhaps waiters, whose time runs out at `deadline`; an answer may be there
- * from before. Otherwise it has an answer until `expires`. All entries hang in a bucket; those with an answer that
- * nobody asks again also in the list of age, oldest first, from which they are dropped.
+ * One question. Under way: `asking`, and perhaps somebody waits, whose time runs out at `deadline`; an answer may be
+ * there from before. Otherwise it has an answer until `expires`. All entries hang in a bucket; those with an answer
+ * that nobody asks again also in the list of age, oldest first, from which they are dropped.
  */
 struct entry {
 	struct entry *next_in_bucket;
-	struct entry *older, *newer;        /* in the list of age; NULL when `asking` */
+	struct entry *older, *newer;        /* in the list of age, if `aged` */
 	struct entry *next_due, **link_due; /* among those whose waiters wait, in the order of their deadlines */
 	struct resolver *resolver;
-	struct waiter *waiters;
+	struct resolver_wait *waits;
 	uint8_t *packed; /* NULL: none yet */
 	size_t packed_len;
 	int64_t expires, deadline;
-	bool asking;
+	bool asking, aged;
+	uint32_t share; /* while it is asking */
 	uint64_t hash;
 	size_t key_len;
 	uint8_t key[];
@@ -51,9 +47,11 @@ struct resolver {
 	struct entry *due_first, **due_last;
 	unsigned late_in_a_row; /* questions, since the last answer */
 	struct loop_timer *probe;
-	bool probing;           /* a question of our own is on its way */
-	struct waiter *telling; /* those of one entry, taken from it */
+	bool probing; /* a question of our own is on its way */
+	void (*heard)(void *ctx, struct bytes key, struct bytes packed);
+	void *heard_ctx;
 	struct resolver_figures figures;
+	struct shares shares;
 };
 
 static struct bytes key_of(const struct entry *entry)
@@ -84,18 +82,23 @@ static struct entry *find(struct resolver *resolver, struct bytes key, uint64_t 
 static void age_remove(struct entry *entry)
 {
 	struct resolver *resolver = entry->resolver;
+	if (!entry->aged)
+		return;
 	*(entry->older ? &entry->older->newer : &resolver->oldest) = entry->newer;
 	*(entry->newer ? &entry->newer->older : &resolver->newest) = entry->older;
 	entry->older = entry->newer = NULL;
+	entry->aged = false;
 }
 
+/* As the newest. */
 static void age_add(struct entry *entry)
 {
 	struct resolver *resolver = entry->resolver;
+	age_remove(entry);
 	entry->older = resolver->newest;
-	entry->newer = NULL;
 	*(resolver->newest ? &resolver->newest->newer : &resolver->oldest) = entry;
 	resolver->newest = entry;
+	entry->aged = true;
 }
 
 static void entry_free(struct entry *entry)
@@ -159,19 +162,38 @@ static void due_add(struct entry *entry)
 		loop_timer_set(resolver->timer, resolver->deadline_ms);
 }
 
-/* Who is told may ask anew, or have others forgotten. */
+static void wait_add(struct entry *entry, struct resolver_wait *wait)
+{
+	wait->next = entry->waits;
+	wait->at = &entry->waits;
+	if (wait->next)
+		wait->next->at = &wait->next;
+	entry->waits = wait;
+}
+
+void resolver_forget(struct resolver_wait *wait)
+{
+	if (!wait->at)
+		return;
+	*wait->at = wait->next;
+	if (wait->next)
+		wait->next->at = wait->at;
+	wait->next = NULL;
+	wait->at = NULL;
+}
+
+/* Who is told may ask anew, or have others forgotten; so they are taken from the entry before the first is told. */
 static void tell(struct entry *entry, struct bytes packed)
 {
-	struct resolver *resolver = entry->resolver;
+	struct resolver_wait *first = entry->waits;
 	due_remove(entry);
-	resolver->telling = entry->waiters;
-	entry->waiters = NULL;
-	while (resolver->telling) {
-		struct waiter *waiter = resolver->telling;
-		resolver->telling = waiter->next;
-		if (waiter->done)
-			waiter->done(waiter->ctx, key_of(entry), packed);
-		mem_free(waiter);
+	entry->waits = NULL;
+	if (first)
+		first->at = &first;
+	while (first) {
+		struct resolver_wait *wait = first;
+		resolver_forget(wait);
+		wait->done(wait->ctx, key_of(entry), packed);
 	}
 }
 
@@ -252,6 +274,13 @@ static void on_deadline(void *ctx)
 
 /* -- Answers ---- */
 
+static int64_t ttl_of(const struct dns_answer *answer, uint32_t ttl)
+{
+	int64_t ms = (int64_t)ttl * 1000;
+	int64_t most = answer->state == DNS_FOUND ? RESOLVER_TTL_MAX_MS : RESOLVER_NONE_TTL_MAX_MS;
+	return answer->state == DNS_FAILED ? RESOLVER_FAILURE_TTL_MS : ms < most ? ms : most;
+}
+
 static void keep(struct entry *entry, struct bytes packed, int64_t ttl_ms)
 {
 	struct resolver *resolver = entry->resolver;
@@ -262,7 +291,14 @@ static void keep(struct entry *entry, struct bytes packed, int64_t ttl_ms)
 	if (entry->packed)
 		memcpy(entry->packed, packed.ptr, packed.len);
 	resolver->figures.bytes += size_of(entry);
-	entry->expires = loop_now_ms(resolver->loop) + (ttl_ms < RESOLVER_TTL_MAX_MS ? ttl_ms : RESOLVER_TTL_MAX_MS);
+	entry->expires = loop_now_ms(resolver->loop) + ttl_ms;
+}
+
+static void not_asking(struct entry *entry)
+{
+	share_return(&entry->resolver->shares, entry->share);
+	entry->resolver->figures.under_way--;
+	entry->asking = false;
 }
 
 static void read_answer(struct entry *entry, int code, struct bytes packet, enum upstream_trust trust,
@@ -303,11 +339,14 @@ static void on_answer(void *ctx, int code, struct bytes packet, enum upstream_tr
 	arena_reset(resolver->scratch);
 	resolver->figures.failures += answer.state == DNS_FAILED;
 	resolver->figures.bogus += trust == UPSTREAM_BOGUS;
-	resolver->figures.under_way--;
-	keep(entry, buf_bytes(&buf), answer.state == DNS_FAILED ? RESOLVER_FAILURE_TTL_MS : (int64_t)ttl * 1000);
+	not_asking(entry);
+	keep(entry, buf_bytes(&buf), ttl_of(&answer, ttl));
+	if (resolver->heard)
+		resolver->heard(resolver->heard_ctx, key_of(entry), buf_bytes(&buf));
+	/* Nothing drops it meanwhile; perhaps it is asked again. */
 	tell(entry, buf_bytes(&buf));
-	entry->asking = false;
-	age_add(entry);
+	if (!entry->asking)
+		age_add(entry);
 	make_room(resolver);
 }
 
@@ -322,23 +361,28 @@ static struct bytes refuse(struct resolver *resolver, struct bytes packed)
 
 _Static_assert(DNS_FAILED == 3, "the first byte of a failed answer");
 
+/* False: there is no room for it, or it cannot be asked. */
 static bool begin(struct entry *entry)
 {
 	struct resolver *resolver = entry->resolver;
 	enum dns_type type;
 	struct bytes name;
-	if (dns_question_read(key_of(entry), &type, &name) != ERR_OK)
+	if (dns_question_read(key_of(entry), &type, &name) != ERR_OK ||
+	    !share_take(&resolver->shares, name, &entry->share))
 		return false;
+	bool aged = entry->aged;
+	age_remove(entry); /* before anything can be answered, and so dropped */
 	entry->asking = true;
 	resolver->figures.under_way++;
 	if (upstream_ask(resolver->upstream, (unsigned)type, name, on_answer, entry) == ERR_OK)
 		return true;
-	resolver->figures.under_way--;
-	entry->asking = false;
+	not_asking(entry);
+	if (aged)
+		age_add(entry);
 	return false;
 }
 
-bool resolver_ask(struct resolver *resolver, struct bytes key, struct bytes *ret_packed, resolver_done *done, void *ctx)
+bool resolver_ask(struct resolver *resolver, struct bytes key, struct bytes *ret_packed, struct resolver_wait *wait)
 {
 	uint64_t hash = hash_sip(resolver->secret, key);
 	struct entry *entry = find(resolver, key, hash);
@@ -352,53 +396,37 @@ bool resolver_ask(struct resolver *resolver, struct bytes key, struct bytes *ret
 		*ret_packed = refuse(resolver, NOBODY_THERE);
 		return true;
 	}
-	struct waiter *waiter = mem_new(struct waiter, 1);
-	if (!waiter || (!entry && !(entry = add(resolver, key, hash)))) {
-		mem_free(waiter);
-		*ret_packed = refuse(resolver, TOO_MANY);
-		return true;
-	}
-	if (entry->asking) {
-		/* Others wait for it already. */
-		*waiter = (struct waiter){entry->waiters, done, ctx};
-		entry->waiters = waiter;
-		if (!entry->link_due)
-			due_add(entry);
-		return false;
-	}
-	resolver->figures.misses++;
-	if (entry->packed)
-		age_remove(entry);
-	if (resolver->figures.under_way >= UPSTREAM_QUESTIONS_MAX || !begin(entry)) {
-		entry_free(entry);
-		mem_free(waiter);
+	bool fresh = !entry;
+	if (fresh && !(entry = add(resolver, key, hash))) {
 		*ret_packed = refuse(resolver, TOO_MANY);
 		return true;
 	}
 	if (!entry->asking) {
-		/* Answered before upstream_ask() came back. */
-		mem_free(waiter);
-		*ret_packed = entry->packed ? answer_of(entry) : refuse(resolver, TOO_MANY);
-		return true;
+		resolver->figures.misses++;
+		if (!begin(entry)) {
+			if (fresh)
+				entry_free(entry);
+			*ret_packed = refuse(resolver, TOO_MANY);
+			return true;
+		}
+		if (!entry->asking) {
+			/* Answered before upstream_ask() came back. */
+			*ret_packed = entry->packed ? answer_of(entry) : refuse(resolver, TOO_MANY);
+			return true;
+		}
 	}
-	*waiter = (struct waiter){NULL, done, ctx};
-	entry->waiters = waiter;
-	due_add(entry);
+	if (wait)
+		wait_add(entry, wait);
+	if (!entry->link_due)
+		due_add(entry);
 	return false;
 }
 
-static void forget(struct waiter *waiter, const void *ctx)
+void resolver_listen(struct resolver *resolver, void (*heard)(void *ctx, struct bytes key, struct bytes packed),
+		     void *ctx)
 {
-	for (; waiter; waiter = waiter->next)
-		if (waiter->ctx == ctx)
-			waiter->done = NULL;
-}
-
-void resolver_forget(struct resolver *resolver, const void *ctx)
-{
-	forget(resolver->telling, ctx);
-	for (struct entry *entry = resolver->due_first; entry; entry = entry->next_due)
-		forget(entry->waiters, ctx);
+	resolver->heard = heard;
+	resolver->heard_ctx = ctx;
 }
 
 const struct resolver_figures *resolver_figures(const struct resolver *resolver)
@@ -417,7 +445,10 @@ enum err resolver_new(struct loop *loop, const struct upstream_options *options,
 	resolver->loop = loop;
 	resolver->deadline_ms = deadline_ms;
 	resolver->due_last = &resolver->due_first;
+	resolver->shares.room = UPSTREAM_QUESTIONS_MAX;
 	enum err err = entropy_fill(&resolver->secret, sizeof(resolver->secret));
+	if (err == ERR_OK)
+		err = entropy_fill(&resolver->shares.secret, sizeof(resolver->shares.secret));
 	if (err == ERR_OK && !(resolver->scratch = arena_create((size_t)1 << 20)))
 		err = error_set(reterr, ERR_NOMEM, 0, "no memory");
 	if (err == ERR_OK)
@@ -442,13 +473,9 @@ void resolver_free(struct resolver **resolver_)
 	upstream_free(&resolver->upstream);
 	for (size_t i = 0; i < BUCKETS; i++) {
 		while (resolver->buckets[i]) {
-			struct entry *entry = resolver->buckets[i];
-			while (entry->waiters) {
-				struct waiter *waiter = entry->waiters;
-				entry->waiters = waiter->next;
-				mem_free(waiter);
-			}
-			entry_free(entry);
+			while (resolver->buckets[i]->waits)
+				resolver_forget(resolver->buckets[i]->waits);
+			entry_free(resolver->buckets[i]);
 		}
 	}
 	loop_timer_free(&resolver->timer);

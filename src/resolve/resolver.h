@@ -9,15 +9,16 @@
  *         that is not answered either, nobody is there: then questions are answered so at once, until an answer
  *         comes. So a dead DNS delays a few messages, not all; and zones that answer nobody, which senders can
  *         choose, stop nothing.
- * Bounds: RESOLVER_CACHE_BYTES of answers, the oldest go first; UPSTREAM_QUESTIONS_MAX questions under way, what is
- *         asked beyond is refused.
+ * Bounds: RESOLVER_CACHE_BYTES of answers, the oldest go first; UPSTREAM_QUESTIONS_MAX questions under way, and of
+ *         those of one zone a share (resolve/share.h); what is asked beyond is refused.
  * Clock:  the loop's.
  */
 #include "resolve/upstream.h"
 
-#define RESOLVER_CACHE_BYTES    ((size_t)48 << 20)
-#define RESOLVER_TTL_MAX_MS     INT64_C(86400000)
-#define RESOLVER_FAILURE_TTL_MS INT64_C(5000) /* RFC 2308 7.1 allows 5 minutes; a mail server tries again sooner */
+#define RESOLVER_CACHE_BYTES     ((size_t)48 << 20)
+#define RESOLVER_TTL_MAX_MS      INT64_C(86400000)
+#define RESOLVER_NONE_TTL_MAX_MS INT64_C(3600000) /* that there is no such name or record; RFC 2308 5: 1 to 3 hours */
+#define RESOLVER_FAILURE_TTL_MS  INT64_C(5000)    /* RFC 2308 7.1 allows 5 minutes; a mail server tries again sooner */
 
 #define RESOLVER_AWAY_AFTER 10
 #define RESOLVER_PROBE_MS   1000
@@ -34,14 +35,23 @@ NODISCARD enum err resolver_new(struct loop *loop, const struct upstream_options
 				struct resolver **ret_resolver, struct error *reterr);
 void resolver_free(struct resolver **resolver);
 
-/* `packed` is valid during the call. */
-typedef void resolver_done(void *ctx, struct bytes key, struct bytes packed);
+/* Somebody who waits for an answer. The caller's memory, which stays where it is until done() or resolver_forget(). */
+struct resolver_wait {
+	/* `key` and `packed` are valid during the call; it may ask and forget anything. */
+	void (*done)(void *ctx, struct bytes key, struct bytes packed);
+	void *ctx;
+	struct resolver_wait *next, **at; /* the resolver's; `at` is NULL while it does not wait */
+};
+
 /*
  * `key` as dns_question_write() makes it. When the answer is at hand: true and the answer, which is valid until the
- * loop turns. Else false, and done(ctx, key, packed) is called once, later, unless resolver_forget(ctx) comes before.
+ * loop turns. Else false, and wait->done() is called once, later, unless resolver_forget(wait) comes before. `wait` may
+ * be NULL: then it is only asked.
  */
-bool resolver_ask(struct resolver *resolver, struct bytes key, struct bytes *ret_packed, resolver_done *done,
-		  void *ctx);
-/* Whoever waits under that ctx is not told any more. */
-void resolver_forget(struct resolver *resolver, const void *ctx);
+bool resolver_ask(struct resolver *resolver, struct bytes key, struct bytes *ret_packed, struct resolver_wait *wait);
+/* It is not told any more. Nothing happens when it did not wait. */
+void resolver_forget(struct resolver_wait *wait);
+/* Called for each answer that comes from the DNS, before those who wait for it; not for those from the cache. */
+void resolver_listen(struct resolver *resolver, void (*heard)(void *ctx, struct bytes key, struct bytes packed),
+		     void *ctx);
 const struct resolver_figures *resolver_figures(const struct resolver *resolver);
