@@ -13,6 +13,8 @@ The zone: a name to its records and its behaviour.
     MX              list of [preference, name]
     TXT             list; each row a text (cut into strings of 255 bytes) or a list of strings
     CNAME           a name; followed as far as this zone leads
+    DS RRSIG NSEC DNSKEY
+                    list of bytes, as they go over the wire (in Python; who signs is test/e2e/dnssec.py)
     SOA             [mname, rname, serial, refresh, retry, expire, minimum]; without it negative answers bring a made-up one
     ttl             seconds, 300 unless told
     delay           seconds before the answer
@@ -34,7 +36,7 @@ import struct
 import sys
 import threading
 
-TYPES = {'A': 1, 'NS': 2, 'CNAME': 5, 'SOA': 6, 'PTR': 12, 'MX': 15, 'TXT': 16, 'AAAA': 28}
+TYPES = {'A': 1, 'NS': 2, 'CNAME': 5, 'SOA': 6, 'PTR': 12, 'MX': 15, 'TXT': 16, 'AAAA': 28, 'DS': 43, 'RRSIG': 46, 'NSEC': 47, 'DNSKEY': 48}
 TYPE_NAMES = {number: name for name, number in TYPES.items()}
 NOERROR, SERVFAIL, NXDOMAIN, REFUSED = 0, 2, 3, 5
 CHAIN_MAX = 16
@@ -81,6 +83,10 @@ WRITERS = {
     'MX': lambda row: struct.pack('!H', int(row[0])) + wire_name(row[1]),
     'TXT': wire_text,
     'SOA': wire_soa,
+    'DS': bytes,
+    'RRSIG': bytes,
+    'NSEC': bytes,
+    'DNSKEY': bytes,
 }
 
 
