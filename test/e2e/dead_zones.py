@@ -23,7 +23,7 @@ class World:
         self.postern = Postern(f'''
 milter: {{ listen: 127.0.0.1:{self.port} }}
 http: {{ listen: off }}
-dns: {{ servers: ["{dns.address}"], timeout: 2s{extra} }}
+dns: {{ servers: ["{dns.address}"], timeout: 5s{extra} }}
 ''')
 
     def mail(self, domain, extra=''):
