@@ -69,6 +69,31 @@ def cached(measure, say):
         f'| with | {with_:.3f} |\n| what it adds | {with_ - without:.3f} |\n')
 
 
+def cpu_of(pid):
+    """Microseconds."""
+    with open(f'/proc/{pid}/schedstat', encoding='ascii') as file:
+        return int(file.read().split()[0]) / 1e3
+
+
+def missing(say, n=2000, rounds=5):
+    """CPU of the resolver for a message that asks one name which nobody asked before, messages between processes included."""
+    spent = []
+    with DnsServer({'*.example': {'TXT': ['v=spf1 ip4:192.0.2.0/24 -all']}}) as dns:
+        port = lib.free_port()
+        daemon = lib.Postern(f'milter: {{ listen: 127.0.0.1:{port} }}\nhttp: {{ listen: off }}\ndns: {{ servers: ["{dns.address}"] }}\n'
+                             'relations: { enabled: false }\n')
+        resolver = daemon.children()['resolver-0'][0]
+        for i in range(rounds + 1):
+            texts = [milter_load.split(lib.message(subject=str(k), sender=f'x@miss{i}x{k}.example').encode()) for k in range(n)]
+            asked, before = sum(dns.questions.values()), cpu_of(resolver)
+            milter_load.load(('127.0.0.1', port), texts, 8)
+            spent.append((cpu_of(resolver) - before) / (sum(dns.questions.values()) - asked))
+        daemon.stop()
+    spent = sorted(spent[1:])  # the first warms up
+    say(f'A name that is not in the cache costs the resolver {spent[len(spent) // 2]:.1f} us CPU ({spent[0]:.1f} to {spent[-1]:.1f} in '
+        f'{rounds} rounds of {n} messages that each ask one): socket, packets, and what it and the scanner tell each other.\n')
+
+
 def waiting(say, delay=0.05):
     """Messages a second when the DNS takes 50 ms for each answer and nothing is known: many at once against one after another."""
     folder = lib.temp_dir()
@@ -85,5 +110,6 @@ def waiting(say, delay=0.05):
             milter_load.load(('127.0.0.1', port), texts, connections)
             rates[connections] = n / (time.monotonic() - begin)
             daemon.stop()
+    missing(say)
     say(f'With {delay * 1000:.0f} ms for each answer of the DNS and nothing in the cache: {rates[1]:.1f} messages/s one after another, '
         f'{rates[200]:.0f} with 200 under way: {rates[200] / rates[1]:.0f} times as many.\n')

@@ -2,7 +2,7 @@
 #pragma once
 /*
  * resolve/share.h: the room for questions under way, divided so that no zone takes what others need. A sender chooses
- * what zones we ask, and a zone whose servers never answer gives back nothing for a minute.
+ * what zones we ask, and a zone whose servers never answer keeps a place for some 15 seconds.
  *
  * Rule:   a zone may have as many questions under way as one in SHARE_PART of the places that are free, and one. So
  *         while there is much room there is much for each; the fuller it is, the less more of the same, and a zone that
