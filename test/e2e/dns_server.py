@@ -40,6 +40,7 @@ TYPES = {'A': 1, 'NS': 2, 'CNAME': 5, 'SOA': 6, 'PTR': 12, 'MX': 15, 'TXT': 16, 
 TYPE_NAMES = {number: name for name, number in TYPES.items()}
 NOERROR, SERVFAIL, NXDOMAIN, REFUSED = 0, 2, 3, 5
 CHAIN_MAX = 16
+SO_RCVBUFFORCE = 33  # asm-generic/socket.h
 
 
 def octets(text):
@@ -209,7 +210,7 @@ class DnsServer:
         for attempt in range(50):
             tcp = Tcp((self.host, self.wanted_port), TcpHandler)
             try:
-                udp = Udp((self.host, tcp.server_address[1]), UdpHandler)
+                udp = Udp((self.host, tcp.server_address[1]), None)
                 break
             except OSError:
                 tcp.server_close()
@@ -275,24 +276,35 @@ class DnsServer:
         return out, zone.delay(name)
 
 
-class Udp(socketserver.ThreadingUDPServer):
-    daemon_threads = True
-    block_on_close = False
+class Udp(socketserver.UDPServer):
     max_packet_size = 65535
+
+    def server_bind(self):
+        try:  # room for a flood, as far as the kernel gives it
+            self.socket.setsockopt(socket.SOL_SOCKET, SO_RCVBUFFORCE, 8 << 20)
+        except OSError:
+            self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 8 << 20)
+        super().server_bind()
+
+    def finish_request(self, request, client_address):
+        """A thread only for an answer that is delayed."""
+        packet, sock = request
+        out, delay = self.dns.reply(packet, False)
+
+        def send_later():
+            if not self.dns.stopped.wait(delay):
+                sock.sendto(out, client_address)
+
+        if delay and out is not None:
+            threading.Thread(target=send_later, daemon=True).start()
+        elif out is not None:
+            sock.sendto(out, client_address)
 
 
 class Tcp(socketserver.ThreadingTCPServer):
     daemon_threads = True
     block_on_close = False
     allow_reuse_address = True
-
-
-class UdpHandler(socketserver.BaseRequestHandler):
-    def handle(self):
-        packet, sock = self.request
-        out, delay = self.server.dns.reply(packet, False)
-        if out is not None and not (delay and self.server.dns.stopped.wait(delay)):
-            sock.sendto(out, self.client_address)
 
 
 class TcpHandler(socketserver.StreamRequestHandler):
