@@ -7,6 +7,7 @@
 #include "mail/param.h"
 #include "mail/transfer.h"
 #include "mail/words.h"
+#include "mail/wrapped.h"
 
 #include "base/banned.h"
 
@@ -249,31 +250,65 @@ static void add_encoding(struct analysis *a, struct bytes token, enum transfer_e
 		c->n_encodings++;
 }
 
-/* The letters and digits of a token that was quoted, spaced or otherwise dressed up, and its hyphens. */
-static struct bytes plain_token(struct arena *arena, struct bytes value)
+/*
+ * The encodings whose names show through a value that is none of them by the book: quoted, with parameters, comments,
+ * words before or behind it ("7bit base64", "base64/x"), or taken apart ("ba se64", "quoted printable"). Some clients
+ * compare only the beginning of the value, some decode encoded words, some drop what no token may hold. In the order in
+ * which they stand. ERR_NOMEM or ERR_OK.
+ */
+static enum err shown_encodings(struct analysis *a, struct bytes value, const struct header_field *field, bool *ret_any)
 {
-	uint8_t *out = arena_alloc_raw(arena, value.len);
-	size_t len = 0;
-	bool blank = false;
-	for (size_t i = 0; out && i < value.len; i++) {
-		uint8_t c = value.ptr[i];
-		if (ascii_is_alnum(c) || c == '-') {
-			if (blank && len > 0)
-				break;
-			out[len++] = ascii_lower(c);
-		} else if (c == ';' || c == '(' || c == ',') {
-			if (len > 0)
-				break;
-		} else {
-			blank = len > 0 && ascii_is_blank(c);
+	static const struct {
+		struct bytes bare, token;
+	} shown[] = {
+		{BYTES_INIT("base64"), BYTES_INIT("base64")},
+		{BYTES_INIT("quotedprintable"), BYTES_INIT("quoted-printable")},
+		{BYTES_INIT("uue"), BYTES_INIT("x-uuencode")}, /* x-uue, uuencode */
+		{BYTES_INIT("yenc"), BYTES_INIT("x-yenc")},
+		{BYTES_INIT("7bit"), BYTES_INIT("7bit")},
+		{BYTES_INIT("8bit"), BYTES_INIT("8bit")},
+		{BYTES_INIT("binary"), BYTES_INIT("binary")},
+	};
+	struct bytes text = without_words(a->arena, value);
+	uint8_t *bare = text.ptr ? arena_alloc_raw(a->arena, text.len) : NULL;
+	size_t len = 0, depth = 0;
+	if (!bare)
+		return ERR_NOMEM;
+	for (size_t i = 0; i < text.len; i++) {
+		uint8_t c = text.ptr[i];
+		if (c == '(')
+			depth++;
+		else if (c == ')' && depth > 0)
+			depth--;
+		else if (depth == 0 && ascii_is_alnum(c))
+			bare[len++] = ascii_lower(c);
+	}
+	bool decoded = false;
+	for (size_t i = 0; i < len; i++) {
+		for (size_t k = 0; k < ARRAY_LEN(shown); k++) {
+			enum transfer_encoding transfer = TRANSFER_IDENTITY;
+			if (!bytes_starts(bytes_make(bare + i, len - i), shown[k].bare) ||
+			    !lookup_encoding(shown[k].token, &transfer))
+				continue;
+			if (transfer == TRANSFER_IDENTITY && *ret_any)
+				continue;
+			if (i > 0 && !*ret_any) /* what stands before it makes it another one for most */
+				add_encoding(a, BYTES_LIT("7bit"), TRANSFER_IDENTITY);
+			add_encoding(a, shown[k].token, transfer);
+			*ret_any = true;
+			decoded = decoded || transfer != TRANSFER_IDENTITY;
 		}
 	}
-	return bytes_make(out, len);
+	if (decoded) {
+		mark(a, DEFECT_ENCODING_QUOTED, field);
+		add_encoding(a, BYTES_LIT("7bit"), TRANSFER_IDENTITY);
+	}
+	return ERR_OK;
 }
 
 /*
- * One Content-Transfer-Encoding. A comment behind the token is allowed (RFC 2045, 6.1); quotes, parameters and the like
- * are not: clients in use divide into those that look for the word and those that take it for unknown, hence 7bit.
+ * One Content-Transfer-Encoding. A comment behind the token is allowed (RFC 2045, 6.1); all else is not: clients in use
+ * divide into those that see a name in it and those that take it for unknown, hence 7bit.
  */
 static enum err one_encoding(struct analysis *a, const struct header_field *field)
 {
@@ -284,28 +319,24 @@ static enum err one_encoding(struct analysis *a, const struct header_field *fiel
 		return ERR_NOMEM;
 	TRY(param_parse(a->arena, value, &list));
 	struct bytes token = arena_copy_lower(a->arena, list.token);
-	struct bytes plain = plain_token(a->arena, without_words(a->arena, value));
-	if (!token.ptr || !plain.ptr)
+	if (!token.ptr)
 		return ERR_NOMEM;
-	bool exact = lookup_encoding(token, &transfer) && list.count == 0;
-	if (exact) {
+	if (lookup_encoding(token, &transfer) && list.count == 0) {
 		add_encoding(a, token, transfer);
-	} else if (lookup_encoding(plain, &transfer)) {
-		add_encoding(a, plain, transfer);
-		if (transfer != TRANSFER_IDENTITY) {
+		if (field->unsure && transfer != TRANSFER_IDENTITY) {
 			mark(a, DEFECT_ENCODING_QUOTED, field);
 			add_encoding(a, BYTES_LIT("7bit"), TRANSFER_IDENTITY);
 		}
-	} else {
-		struct bytes word = one_word(token);
-		add_encoding(a, word.len > 0 ? word : BYTES_LIT("7bit"), TRANSFER_IDENTITY);
-		if (token.len > 0 || list.count > 0)
-			mark(a, DEFECT_ENCODING_UNKNOWN, field);
+		return ERR_OK;
 	}
-	if (exact && field->unsure && transfer != TRANSFER_IDENTITY) {
-		mark(a, DEFECT_ENCODING_QUOTED, field);
-		add_encoding(a, BYTES_LIT("7bit"), TRANSFER_IDENTITY);
-	}
+	bool any = false;
+	TRY(shown_encodings(a, value, field, &any));
+	if (any)
+		return ERR_OK;
+	struct bytes word = one_word(token);
+	add_encoding(a, word.len > 0 ? word : BYTES_LIT("7bit"), TRANSFER_IDENTITY);
+	if (token.len > 0 || list.count > 0)
+		mark(a, DEFECT_ENCODING_UNKNOWN, field);
 	return ERR_OK;
 }
 
@@ -469,13 +500,15 @@ static enum err add_multipart(struct analysis *a, struct entity_variant variant,
 		struct split_probe probe = split_probe(entity->source, variant.body_at, entity->end, list[i]);
 		entity->limited = entity->limited || probe.limited;
 		closed = closed || probe.closed;
-		if (probe.open + probe.open_cr == 0)
+		bool exact = probe.open + probe.open_cr > 0;
+		if (!exact && probe.prefix_at == BYTES_NONE)
 			continue;
 		if (++usable > 1 || i > 0)
 			mark(a, DEFECT_BOUNDARY_DUPLICATE, field);
 		variant.boundary = list[i];
 		variant.mode = probe.open > 0 ? SPLIT_LINES : SPLIT_BARE_CR;
-		add_variant(entity, variant);
+		if (exact)
+			add_variant(entity, variant);
 		if (probe.open_cr > 0)
 			mark(a, DEFECT_BOUNDARY_BARE_CR, field);
 		if (probe.open > 0 && probe.open_cr > 0) {
@@ -490,8 +523,9 @@ static enum err add_multipart(struct analysis *a, struct entity_variant variant,
 	}
 	if (usable > 0 && usable < count && values.differ)
 		mark(a, DEFECT_BOUNDARY_DUPLICATE, field);
-	if (usable > 0 && values.count > 0 && values.items[0].text.len > list[0].len &&
-	    !blanks_stand(entity, variant.body_at, values.items[0].text))
+	if (usable > 0 && values.count > 0 &&
+	    (ascii_is_blank(list[0].ptr[0]) ||
+	     (values.items[0].text.len > list[0].len && !blanks_stand(entity, variant.body_at, values.items[0].text))))
 		mark(a, DEFECT_BOUNDARY_BLANK, field);
 	if (count > 0 && variant.transfer != TRANSFER_IDENTITY)
 		TRY(add_decoded_multipart(a, variant, list, count, &usable));
@@ -504,15 +538,6 @@ static enum err add_multipart(struct analysis *a, struct entity_variant variant,
 		mark(a, DEFECT_BOUNDARY_UNUSED, field);
 	add_undivided(entity, variant, count == 0 && values.count > 0);
 	return ERR_OK;
-}
-
-/* True when what a container holds begins like a header without being decoded. */
-static bool starts_with_field(struct bytes body)
-{
-	size_t i = 0;
-	while (i < body.len && is_type_byte(body.ptr[i]))
-		i++;
-	return i > 0 && i < body.len && body.ptr[i] == ':';
 }
 
 /* The readings that one Content-Type and one encoding give. */
@@ -548,14 +573,22 @@ static enum err add_readings(struct analysis *a, const struct type_choice *choic
 		variant.decode = false;
 	}
 	if (variant.transfer == TRANSFER_IDENTITY || !entity_is_message(&variant) ||
-	    starts_with_field(bytes_sub(entity->source->bytes, body_at, entity->end - body_at)))
+	    wrapped_starts_with_field(bytes_sub(entity->source->bytes, body_at, entity->end - body_at)))
 		add_variant(entity, variant);
 	if (charsets.differ && charsets.count > 1 && bytes_starts(variant.type, BYTES_LIT("text/"))) {
 		mark(a, DEFECT_CHARSET_DUPLICATE, header_find(&entity->header, HEADER_CONTENT_TYPE, 0));
 		variant.charset = arena_copy_lower(a->arena, bytes_trim(charsets.items[charsets.count - 1].text));
 		add_variant(entity, variant);
 	}
-	if (!choice->usable && choice->params.count > 0) {
+	if (bytes_eq_nocase(choice->params.token, BYTES_LIT("x-sun-attachment"))) {
+		/* The parts of MailTool stand between lines of ten dashes; Thunderbird reads them to this day. */
+		variant.type = BYTES_LIT("multipart/mixed");
+		variant.boundary = BYTES_LIT("--------");
+		if (split_probe(entity->source, body_at, entity->end, variant.boundary).open > 0) {
+			mark(a, DEFECT_CONTENT_TYPE_UNSURE, header_find(&entity->header, HEADER_CONTENT_TYPE, 0));
+			add_variant(entity, variant);
+		}
+	} else if (!choice->usable && choice->params.count > 0) {
 		/* A type that nobody can read, with a boundary that works: some client will try. */
 		size_t before = entity->n_variants;
 		struct param_values boundaries;

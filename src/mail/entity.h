@@ -58,9 +58,10 @@ static inline bool entity_is_multipart(const struct entity_variant *variant)
 	return bytes_starts(variant->type, BYTES_LIT("multipart/"));
 }
 
-/* A container that holds a message (RFC 2046 5.2.1, RFC 6532 3.7). */
+/* A container that holds a message (RFC 2046 5.2.1, RFC 6532 3.7; message/news, RFC 1036, is shown as one). */
 static inline bool entity_is_message(const struct entity_variant *variant)
 {
 	return bytes_eq(variant->type, BYTES_LIT("message/rfc822")) ||
-	       bytes_eq(variant->type, BYTES_LIT("message/global"));
+	       bytes_eq(variant->type, BYTES_LIT("message/global")) ||
+	       bytes_eq(variant->type, BYTES_LIT("message/news"));
 }

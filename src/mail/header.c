@@ -276,9 +276,9 @@ static enum err take_line(struct splitter *s, const struct line *line, bool afte
 		mark(s, DEFECT_HEADER_LINE_LONG, (struct bytes){0}, line->at, line->len);
 	if (ascii_is_blank(text.ptr[0])) {
 		if (all_blank(text)) {
-			if (at_start)
-				return ERR_CLOSED;
 			struct line next = next_line(s, line->next);
+			if (at_start && (next.len == 0 || !looks_like_line(s->message, line->next)))
+				return ERR_CLOSED;
 			if (next.len > 0) {
 				mark(s, DEFECT_HEADER_BLANK_LINE, (struct bytes){0}, line->at, line->len);
 				other_end(header, line->next, header->count);

@@ -633,6 +633,12 @@ static void finish(struct collector *c)
 			link->url = url_join(c->arena, base, link->url);
 			if (!link->url.ptr)
 				fail(c, ERR_NOMEM);
+		} else if (link->url.len > 2 && (link->url.ptr[0] == '/' || link->url.ptr[0] == '\\') &&
+			   (link->url.ptr[1] == '/' || link->url.ptr[1] == '\\')) {
+			/* A host without a scheme: that of the page, which in webmail is https. */
+			link->url = arena_printf(c->arena, "https:%.*s", BYTES_FMT(link->url));
+			if (!link->url.ptr)
+				fail(c, ERR_NOMEM);
 		}
 		if (link->kind != HTML_LINK_ANCHOR)
 			continue;

@@ -33,7 +33,7 @@ enum html_link_kind {
 struct html_link {
 	enum html_link_kind kind;
 	struct bytes url;  /* attribute value, entities decoded, blanks and line ends as browsers drop them, joined with
-			      <base> */
+			      <base>; "https:" before a host alone when there is none */
 	struct bytes text; /* of an anchor: what is shown, blanks folded; alt text where it is an image */
 	bool hidden;       /* stands in hidden text */
 	size_t at, len;    /* of the tag in the source */

@@ -4,92 +4,10 @@
 #include "base/arena.h"
 #include "mail/charset.h"
 #include "mail/date.h"
-#include "mail/html.h"
+#include "mail/text.h"
 #include "mail/words.h"
 
 #include "base/banned.h"
-
-/* CRLF becomes LF; a slice when there is none. */
-static enum err normalize_lines(struct arena *arena, struct bytes in, struct bytes *ret)
-{
-	*ret = in;
-	if (bytes_find(in, BYTES_LIT("\r\n")) == BYTES_NONE)
-		return ERR_OK;
-	uint8_t *out = arena_alloc_raw(arena, in.len);
-	size_t len = 0;
-	if (!out)
-		return ERR_NOMEM;
-	for (size_t at = 0; at < in.len;) {
-		size_t cr = bytes_find_byte(bytes_from(in, at), '\r');
-		size_t n = cr == BYTES_NONE ? in.len - at : cr;
-		memcpy(out + len, in.ptr + at, n);
-		len += n;
-		at += n;
-		if (at >= in.len)
-			break;
-		if (at + 1 < in.len && in.ptr[at + 1] == '\n')
-			at++;
-		out[len++] = in.ptr[at++];
-	}
-	arena_shrink(arena, out, in.len, len);
-	*ret = bytes_make(out, len);
-	return ERR_OK;
-}
-
-/* True when a CR stands alone within the text: neither at its end nor before another one. */
-static bool has_bare_cr(struct bytes text)
-{
-	for (size_t at = 0; at < text.len; at++) {
-		size_t cr = bytes_find_byte(bytes_from(text, at), '\r');
-		if (cr == BYTES_NONE)
-			return false;
-		at += cr;
-		if (at + 1 < text.len && text.ptr[at + 1] != '\n' && text.ptr[at + 1] != '\r')
-			return true;
-	}
-	return false;
-}
-
-static enum err read_html(struct message *message, struct mime_part *part)
-{
-	TRY(html_parse(message->arena, part->text, &part->html));
-	const struct html_document *html = part->html;
-	for (size_t i = 0; i < html->n_links; i++) {
-		const struct html_link *link = &html->links[i];
-		unsigned flags = URL_FROM_HTML | (link->hidden ? (unsigned)URL_HIDDEN : 0u);
-		struct bytes text = link->kind == HTML_LINK_ANCHOR ? link->text : (struct bytes){0};
-		TRY(url_add(message->arena, link->url, text, part, link->at, link->len, flags, &message->urls));
-	}
-	size_t before = message->urls.count;
-	TRY(url_find(message->arena, html->visible, part, &message->urls));
-	size_t visible = message->urls.count;
-	TRY(url_find(message->arena, html->hidden, part, &message->urls));
-	for (size_t i = before; i < message->urls.count; i++)
-		message->urls.items[i].flags |= URL_FROM_HTML | (i >= visible ? (unsigned)URL_HIDDEN : 0u);
-	return ERR_OK;
-}
-
-static enum err read_text(struct message *message, struct mime_part *part)
-{
-	struct charset_result result;
-	bool html = mime_type_is(part, "text/html") || mime_type_is(part, "application/xhtml+xml");
-	if (!part->leaf || (!html && !mime_type_is(part, "text/")))
-		return ERR_OK;
-	TRY(charset_decode(message->arena, charset_find(part->charset), part->content, &result));
-	TRY(normalize_lines(message->arena, result.text, &part->text));
-	if (has_bare_cr(part->text))
-		defect_add(&message->defects, (struct defect){.id = DEFECT_BODY_BARE_CR,
-							      .part = part,
-							      .at = part->body_at,
-							      .len = part->body.len});
-	if (bytes_has(part->text, 0))
-		defect_add(&message->defects,
-			   (struct defect){
-				   .id = DEFECT_BODY_NUL, .part = part, .at = part->body_at, .len = part->body.len});
-	if (html)
-		return read_html(message, part);
-	return url_find(message->arena, part->text, part, &message->urls);
-}
 
 /*
  * The charset of raw bytes in the header: that of the first part that declares one which says something. ASCII and
@@ -171,7 +89,9 @@ static enum err read_all(struct message *message, const struct mime_limits *limi
 	TRY(err);
 	TRY(read_header(message));
 	for (size_t i = 0; i < message->tree.n_parts; i++)
-		TRY(read_text(message, message->tree.parts[i]));
+		TRY(text_read(message, message->tree.parts[i]));
+	if (message->urls.limited)
+		defect_add(&message->defects, (struct defect){.id = DEFECT_LIMIT_URLS, .at = DEFECT_NOWHERE});
 	return ERR_OK;
 }
 

@@ -11,6 +11,7 @@
 #include "mail/entity.h"
 #include "mail/split.h"
 #include "mail/transfer.h"
+#include "mail/wrapped.h"
 
 #include "base/banned.h"
 
@@ -221,13 +222,81 @@ static enum err find_inline(struct walk *walk, struct mime_part *part)
 	return ERR_OK;
 }
 
-static enum err read_leaf(struct walk *walk, struct mime_part *part)
+/* The same base64 for clients that skip a padding within it, and for those that take it for zeros. */
+static enum err add_paddings(struct walk *walk, struct mime_part *part, struct mime_part **twins, size_t *n_twins)
+{
+	for (enum transfer_padding way = TRANSFER_PADDING_SKIPPED; way <= TRANSFER_PADDING_ZERO; way++) {
+		struct transfer_result result;
+		if (!pay(walk, part->body.len)) {
+			mark(walk, DEFECT_LIMIT_READINGS, part, part->body_at, part->body.len);
+			return ERR_OK;
+		}
+		TRY(transfer_base64(walk->arena, part->body, way, &result));
+		bool known = bytes_eq(result.content, part->content);
+		for (size_t i = 0; i < *n_twins; i++)
+			known = known || bytes_eq(result.content, twins[i]->content);
+		if (known)
+			continue;
+		TRY(add_twin(walk, part, result.content, &twins[*n_twins]));
+		*n_twins += twins[*n_twins] != NULL;
+	}
+	return ERR_OK;
+}
+
+/* A source made of bytes that were decoded from the body of the part. */
+static enum err decoded_source(struct walk *walk, const struct split_source *source, const struct mime_part *part,
+			       struct bytes bytes, struct split_source **ret_source)
+{
+	struct split_source *inner = arena_new(walk->arena, struct split_source, 1);
+	if (!inner)
+		return ERR_NOMEM;
+	inner->bytes = bytes;
+	inner->decoded = true;
+	inner->outer_at = source->decoded ? source->outer_at : part->body_at;
+	inner->outer_len = source->decoded ? source->outer_len : part->body.len;
+	*ret_source = inner;
+	return split_index(walk->arena, inner);
+}
+
+/* A file that holds an entity is a container like an attached message: its content is read in its place. */
+static enum err read_wrapped(struct walk *walk, const struct split_source *source, struct mime_part *part)
+{
+	struct bytes entity;
+	struct split_source *inner;
+	TRY(wrapped_entity(walk->arena, part, &entity));
+	if (entity.len == 0)
+		return ERR_OK;
+	if (part->depth + 1 > walk->limits->depth || !pay(walk, entity.len)) {
+		mark(walk, part->depth + 1 > walk->limits->depth ? DEFECT_LIMIT_DEPTH : DEFECT_LIMIT_READINGS, part,
+		     part->body_at, part->body.len);
+		return ERR_OK;
+	}
+	TRY(decoded_source(walk, source, part, entity, &inner));
+	part->leaf = false;
+	part->attached_message = true;
+	return push(walk,
+		    (struct task){
+			    .parent = part, .source = inner, .end = entity.len, .number = 1, .reading = part->reading});
+}
+
+/* What the decoded content of a leaf holds. */
+static enum err read_content(struct walk *walk, const struct split_source *source, struct mime_part *part)
+{
+	if (mime_type_is(part, "text/plain"))
+		return find_inline(walk, part);
+	return mime_type_is(part, "text/") ? ERR_OK : read_wrapped(walk, source, part);
+}
+
+static enum err read_leaf(struct walk *walk, const struct split_source *source, struct mime_part *part)
 {
 	struct transfer_result result;
-	struct mime_part *twin;
+	struct mime_part *twins[3] = {0};
+	size_t n_twins = 0;
 	TRY(transfer_decode(walk->arena, part->transfer, part->body, &result));
 	part->content = result.content;
 	transfer_defects(walk, part, &result);
+	if (mime_type_is(part, "message/partial"))
+		mark(walk, DEFECT_MESSAGE_PARTIAL, part, part->body_at, part->body.len);
 	if (result.name.len > 0 && part->n_names == 0) { /* uuencode and yEnc bring one */
 		part->names = arena_new(walk->arena, struct mime_name, 1);
 		if (!part->names)
@@ -240,26 +309,15 @@ static enum err read_leaf(struct walk *walk, struct mime_part *part)
 		bool hung_on = result.junk || result.truncated;
 		struct bytes first = bytes_sub(result.content, 0, result.first_end);
 		part->content = hung_on ? first : result.content;
-		TRY(add_twin(walk, part, hung_on ? result.content : first, &twin));
+		TRY(add_twin(walk, part, hung_on ? result.content : first, &twins[0]));
+		n_twins = twins[0] != NULL;
 	}
-	if (mime_type_is(part, "text/plain"))
-		return find_inline(walk, part);
+	if (result.padding_odd)
+		TRY(add_paddings(walk, part, twins, &n_twins));
+	TRY(read_content(walk, source, part));
+	for (size_t i = 0; i < n_twins; i++)
+		TRY(read_content(walk, source, twins[i]));
 	return ERR_OK;
-}
-
-/* A source made of a decoded body. */
-static enum err decoded_source(struct walk *walk, struct split_source *source, const struct mime_part *part,
-			       struct split_source **ret_source)
-{
-	struct split_source *inner = arena_new(walk->arena, struct split_source, 1);
-	if (!inner)
-		return ERR_NOMEM;
-	inner->bytes = part->content;
-	inner->decoded = true;
-	inner->outer_at = outer(source, part->body_at);
-	inner->outer_len = source->decoded ? source->outer_len : part->body.len;
-	*ret_source = inner;
-	return split_index(walk->arena, inner);
 }
 
 static enum err read_message(struct walk *walk, struct split_source *source, struct mime_part *part,
@@ -286,7 +344,7 @@ static enum err read_message(struct walk *walk, struct split_source *source, str
 		TRY(transfer_decode(walk->arena, part->transfer, part->body, &result));
 		part->content = result.content;
 		transfer_defects(walk, part, &result);
-		TRY(decoded_source(walk, source, part, &inner));
+		TRY(decoded_source(walk, source, part, part->content, &inner));
 		task.source = inner;
 		task.at = 0;
 		task.end = inner->bytes.len;
@@ -398,7 +456,7 @@ static enum err read_variant(struct walk *walk, struct mime_part *part, struct e
 		return ERR_NOMEM;
 	link_part(walk, part);
 	if (err == ERR_OK && !part->multipart && !entity_is_message(variant))
-		err = read_leaf(walk, part);
+		err = read_leaf(walk, source, part);
 	return err;
 }
 

@@ -50,8 +50,8 @@ struct mime_part {
 	unsigned depth;    /* 0 at the root */
 	bool leaf;
 	bool multipart;        /* type is multipart/something */
-	bool attached_message; /* a parsed message/rfc822 or message/global; its only child is the root of that message
-				*/
+	bool attached_message; /* a parsed message/rfc822, message/global or message/news, or a file that wraps one
+				  (mail/wrapped.h); its only child is the root of that message */
 	struct header header;  /* of the part; of a message's root: the message's own header */
 
 	struct bytes type;        /* lower case, "text/plain"; never empty */

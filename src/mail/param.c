@@ -81,9 +81,13 @@ static enum err take_quoted(struct arena *arena, struct bytes in, size_t *at, st
 	if (i >= in.len) { /* no closing quote: all that follows, or up to a semicolon */
 		size_t stop = bytes_find_byte(bytes_from(in, *at), ';');
 		*loose = true;
-		if (stop != BYTES_NONE)
-			param->others[1] = bytes_trim(bytes_sub(in, *at + 1, stop - 1));
+		/* What follows is read as parameters as well. No quote can open in it, so this happens once a value. */
+		size_t from = *at;
 		*at = in.len;
+		if (stop != BYTES_NONE) {
+			param->others[1] = bytes_trim(bytes_sub(in, from + 1, stop - 1));
+			*at = from + stop;
+		}
 		return ERR_OK;
 	}
 	*at = i + 1;
@@ -110,8 +114,26 @@ static enum err take_tail(struct arena *arena, struct bytes in, size_t *at, stru
 	return param->others[1].ptr ? ERR_OK : ERR_NOMEM;
 }
 
+/* A value without the comments in it: comments may stand between any two tokens, and some clients drop them from names
+ * ("a.(x)exe"). */
+static enum err without_comments(struct arena *arena, struct bytes value, struct bytes *ret)
+{
+	uint8_t *out = arena_alloc_raw(arena, value.len);
+	size_t len = 0;
+	if (!out)
+		return ERR_NOMEM;
+	for (size_t i = 0; i < value.len;) {
+		if (value.ptr[i] == '(')
+			i = MIN(comment_end(value, i), value.len);
+		else
+			out[len++] = value.ptr[i++];
+	}
+	*ret = bytes_trim(bytes_make(out, len));
+	return ERR_OK;
+}
+
 /* A value without quotes: a token by the book; with blanks in it many clients take all up to the semicolon. */
-static void take_token(struct bytes in, size_t *at, struct param *param, bool *loose)
+static enum err take_token(struct arena *arena, struct bytes in, size_t *at, struct param *param, bool *loose)
 {
 	size_t from = *at, stop = from, first = BYTES_NONE;
 	for (; stop < in.len && in.ptr[stop] != ';'; stop++) {
@@ -140,9 +162,13 @@ static void take_token(struct bytes in, size_t *at, struct param *param, bool *l
 	    param->value.ptr[param->value.len - 1] == '\'') /* single quotes mean nothing, but some cut them */
 		param->others[1] = bytes_sub(param->value, 1, param->value.len - 2);
 	size_t comment = bytes_find_byte(param->value, '(');
-	if (comment != BYTES_NONE && comment > 0 && !param->others[1].ptr)
-		param->others[1] = bytes_sub(param->value, 0, comment);
+	if (comment != BYTES_NONE && comment > 0) {
+		if (!param->others[1].ptr)
+			param->others[1] = bytes_sub(param->value, 0, comment);
+		TRY(without_comments(arena, param->value, &param->others[2]));
+	}
 	*at = stop;
+	return ERR_OK;
 }
 
 /* "name*1*" into its three pieces; NULs in the name are dropped. ERR_SYNTAX when nothing else is in it. */
@@ -190,8 +216,7 @@ static enum err take_param(struct arena *arena, struct bytes in, size_t *at, str
 		TRY(take_quoted(arena, in, at, param, loose));
 		return take_tail(arena, in, at, param, loose);
 	}
-	take_token(in, at, param, loose);
-	return ERR_OK;
+	return take_token(arena, in, at, param, loose);
 }
 
 enum err param_parse(struct arena *arena, struct bytes value, struct param_list *ret_list)
@@ -253,8 +278,7 @@ static void add_value(struct param_values *values, struct param_value value)
 	values->items[values->count++] = value;
 }
 
-/* Percent escapes out; what is no escape stays as it is. Appends to out, which has room for all of `in`. */
-static size_t unescape(struct bytes in, uint8_t *out)
+size_t param_unescape(struct bytes in, uint8_t *out)
 {
 	size_t len = 0;
 	for (size_t i = 0; i < in.len; i++) {
@@ -308,7 +332,7 @@ static enum err join(struct arena *arena, const struct param *const *sections, s
 				(void)take_charset(&text, &ret_value->charset);
 		}
 		if (sections[i]->extended || all) {
-			len += unescape(text, out + len);
+			len += param_unescape(text, out + len);
 		} else if (text.len > 0) {
 			memcpy(out + len, text.ptr, text.len);
 			len += text.len;
@@ -318,8 +342,9 @@ static enum err join(struct arena *arena, const struct param *const *sections, s
 	return ERR_OK;
 }
 
-/* The continuations of `name`, by number, the first of each number. Returns how many; at most PARAM_MAX. */
-static size_t collect(const struct param_list *list, struct bytes name, const struct param **sections, bool *differ)
+/* The continuations of `name`, by number, of each number the first or the last. Returns how many; at most PARAM_MAX. */
+static size_t collect(const struct param_list *list, struct bytes name, bool last, const struct param **sections,
+		      bool *differ)
 {
 	size_t n = 0;
 	for (size_t i = 0; i < list->count; i++) {
@@ -331,6 +356,8 @@ static size_t collect(const struct param_list *list, struct bytes name, const st
 			at--;
 		if (at > 0 && sections[at - 1]->section == param->section) {
 			*differ = true;
+			if (last)
+				sections[at - 1] = param;
 			continue;
 		}
 		memmove(sections + at + 1, sections + at, (n - at) * sizeof(*sections));
@@ -344,16 +371,18 @@ static enum err add_joined(struct arena *arena, const struct param_list *list, s
 			   struct param_values *values, size_t *given)
 {
 	const struct param *sections[PARAM_MAX];
-	size_t n = collect(list, name, sections, &values->differ);
 	struct param_value value;
-	if (n == 0)
-		return ERR_OK;
-	(*given)++;
-	for (unsigned way = 0; way < 4; way++) {
-		TRY(join(arena, sections, n, way % 2 == 0, way >= 2, &value));
-		if (way < 2 || value.kind == PARAM_EXTENDED)
-			add_value(values, value);
+	bool differ = false;
+	for (unsigned last = 0; last <= (unsigned)differ; last++) { /* the last ones only where some are repeated */
+		size_t n = collect(list, name, last > 0, sections, &differ);
+		for (unsigned way = 0; way < 4; way++) {
+			TRY(join(arena, sections, n, way % 2 == 0, way >= 2, &value));
+			if (way < 2 || value.kind == PARAM_EXTENDED)
+				add_value(values, value);
+		}
 	}
+	values->differ = values->differ || differ;
+	(*given)++;
 	return ERR_OK;
 }
 
@@ -365,7 +394,7 @@ static enum err add_extended(struct arena *arena, const struct param *param, str
 	uint8_t *out = arena_alloc_raw(arena, text.len);
 	if (!out)
 		return ERR_NOMEM;
-	value.text = bytes_make(out, unescape(text, out));
+	value.text = bytes_make(out, param_unescape(text, out));
 	add_value(values, value);
 	return ERR_OK;
 }

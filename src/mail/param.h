@@ -20,7 +20,7 @@ struct param {
 	int section;            /* of a continuation ("name*1"), or -1 */
 	bool extended;          /* "name*" or "name*1*": percent-encoded */
 	struct bytes value;     /* as RFC 2045 says, or what comes nearest */
-	struct bytes others[2]; /* what another client takes; {NULL, 0} when there is none */
+	struct bytes others[3]; /* what another client takes; {NULL, 0} when there is none */
 };
 
 struct param_list {
@@ -54,3 +54,6 @@ struct param_values {
 /* Every distinct value of `name` (lower case): extended ones, continuations, then plain ones. */
 NODISCARD enum err param_values(struct arena *arena, const struct param_list *list, struct bytes name,
 				struct param_values *ret_values);
+
+/* Percent escapes out; what is no escape stays as it is. `out` has room for all of `in`; returns how much is in it. */
+size_t param_unescape(struct bytes in, uint8_t *out);

@@ -11,11 +11,14 @@
 #define PREFIX_LOOKS  8 /* lines whose declaration is looked for, a probe */
 #define PREFIX_WINDOW ((size_t)64 * 1024)
 
-/* True when a line that may be a delimiter begins at `at`: "--" and no blank, which is how signatures begin. */
+/* True when a line that may be a delimiter begins at `at`: "--" and more than blanks, which is how signatures begin. */
 static bool is_dash_line(struct bytes in, size_t at)
 {
-	return at + 2 < in.len && in.ptr[at] == '-' && in.ptr[at + 1] == '-' && in.ptr[at + 2] != ' ' &&
-	       in.ptr[at + 2] != '\t';
+	if (at + 2 >= in.len || in.ptr[at] != '-' || in.ptr[at + 1] != '-')
+		return false;
+	for (at += 2; at < in.len && ascii_is_blank(in.ptr[at]); at++)
+		;
+	return at < in.len && ((in.ptr[at] != '\n' && in.ptr[at] != '\r') || in.ptr[at - 1] == '-');
 }
 
 /*

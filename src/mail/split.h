@@ -16,7 +16,7 @@ struct split_source {
 	struct bytes bytes;
 	bool decoded; /* not the message itself; then offsets told are those of the encoded container: */
 	size_t outer_at, outer_len;
-	uint32_t *dashes; /* offsets of the lines that begin with "--" and no blank; ascending */
+	uint32_t *dashes; /* offsets of the lines that begin with "--" and hold more than blanks; ascending */
 	size_t n_dashes;
 	size_t looks; /* how many of those lines may yet be compared, all multiparts together: keeps the time linear */
 	bool bare_cr; /* some lines end in a bare CR; those are in `dashes` as well */

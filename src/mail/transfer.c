@@ -33,11 +33,14 @@ static const uint8_t base64_table[256] = {
 static void add_line(struct bytes in, size_t *at, struct bytes *ret_line);
 
 struct base64 {
+	enum transfer_padding padding;
 	uint8_t *out;
 	size_t len;
 	uint32_t bits;
 	unsigned have; /* sextets in `bits` */
+	unsigned pads; /* of these, paddings taken for zeros */
 	bool padded;   /* a padding was met, and nothing behind it yet */
+	bool cut;      /* ... and it ended a group */
 };
 
 /* What a group that ends early still holds: two sextets are one byte, three are two. */
@@ -53,6 +56,40 @@ static void base64_flush(struct base64 *b, struct transfer_result *ret)
 	b->have = 0;
 }
 
+/* A sextet that is not part of a group on the fast path. */
+static void base64_sextet(struct base64 *b, uint32_t value)
+{
+	b->bits = (b->bits << 6 | value) & 0xffffff;
+	if (++b->have < 4)
+		return;
+	b->out[b->len++] = (uint8_t)(b->bits >> 16);
+	if (b->pads < 2)
+		b->out[b->len++] = (uint8_t)(b->bits >> 8);
+	if (b->pads < 1)
+		b->out[b->len++] = (uint8_t)b->bits;
+	b->bits = 0;
+	b->have = b->pads = 0;
+}
+
+/* A padding ends the group; where it does not fit, other clients skip it or take it for a zero. */
+static void base64_pad(struct base64 *b, struct transfer_result *ret)
+{
+	if (b->padding == TRANSFER_PADDING_SKIPPED)
+		return;
+	if (b->padding == TRANSFER_PADDING_ZERO) {
+		b->pads++;
+		base64_sextet(b, 0);
+		return;
+	}
+	b->cut = b->cut || b->have > 0;
+	if (b->have > 0 || !b->padded) {
+		base64_flush(b, ret);
+		if (!ret->inner_padding)
+			ret->first_end = b->len;
+	}
+	b->padded = true;
+}
+
 /* One byte outside the fast path. */
 static void base64_byte(struct base64 *b, uint8_t c, struct transfer_result *ret)
 {
@@ -60,12 +97,7 @@ static void base64_byte(struct base64 *b, uint8_t c, struct transfer_result *ret
 	if (value == GAP)
 		return;
 	if (value == PAD) {
-		if (b->have > 0 || !b->padded) {
-			base64_flush(b, ret);
-			if (!ret->inner_padding)
-				ret->first_end = b->len;
-		}
-		b->padded = true;
+		base64_pad(b, ret);
 		return;
 	}
 	if (value == NONE) {
@@ -73,22 +105,19 @@ static void base64_byte(struct base64 *b, uint8_t c, struct transfer_result *ret
 		ret->raw_8bit = ret->raw_8bit || c > 0x7f;
 		return;
 	}
-	if (b->padded)
+	if (b->padded) {
 		ret->inner_padding = true;
-	b->padded = false;
-	b->bits = (b->bits << 6 | value) & 0xffffff;
-	if (++b->have == 4) {
-		b->out[b->len++] = (uint8_t)(b->bits >> 16);
-		b->out[b->len++] = (uint8_t)(b->bits >> 8);
-		b->out[b->len++] = (uint8_t)b->bits;
-		b->bits = 0;
-		b->have = 0;
+		ret->padding_odd = ret->padding_odd || b->cut;
 	}
+	b->padded = b->cut = false;
+	base64_sextet(b, value);
 }
 
-static enum err base64_decode(struct arena *arena, struct bytes in, struct transfer_result *ret)
+enum err transfer_base64(struct arena *arena, struct bytes in, enum transfer_padding padding,
+			 struct transfer_result *ret)
 {
-	struct base64 b = {0};
+	struct base64 b = {.padding = padding};
+	*ret = (struct transfer_result){0};
 	size_t room = in.len / 4 * 3 + 3;
 	const uint8_t *p = in.ptr, *end = in.ptr + in.len;
 	b.out = arena_alloc_raw(arena, room);
@@ -140,6 +169,14 @@ static bool qp_line(struct bytes line, uint8_t *out, size_t *len, struct transfe
 		int lo = i + 2 < line.len ? ascii_hex(line.ptr[i + 2]) : -1;
 		if (i + 1 == line.len)
 			return false;
+		size_t cr = i + 1;
+		while (ascii_is_blank(line.ptr[cr]) && cr + 1 < line.len)
+			cr++;
+		if (line.ptr[cr] == '\r') { /* a bare CR is a line end for most clients, so this break is a soft one */
+			ret->junk = true;
+			i = cr + 1;
+			continue;
+		}
 		if (hi >= 0 && lo >= 0) {
 			out[(*len)++] = (uint8_t)(hi * 16 + lo);
 			i += 3;
@@ -186,18 +223,31 @@ static void add_line(struct bytes in, size_t *at, struct bytes *ret_line)
 	*ret_line = bytes_sub(rest, 0, len);
 }
 
-/* "begin 644 name": mode of three or four octal digits (POSIX, uuencode). */
-static bool uu_begin(struct bytes line, struct bytes *ret_name)
+/* The line at *at of uuencode, which holds no CR: a bare one ends it, as it does for most clients. */
+static void uu_next(struct bytes in, size_t *at, struct bytes *ret_line)
+{
+	size_t from = *at, i = from;
+	while (i < in.len && in.ptr[i] != '\r' && in.ptr[i] != '\n')
+		i++;
+	*ret_line = bytes_sub(in, from, i - from);
+	i += i + 1 < in.len && in.ptr[i] == '\r' && in.ptr[i + 1] == '\n';
+	*at = MIN(i + 1, in.len);
+}
+
+/*
+ * "begin 644 name": mode of three or four octal digits (POSIX, uuencode), *ret_mode tells. Clients in use need no name,
+ * and some of them no mode.
+ */
+static bool uu_begin(struct bytes line, struct bytes *ret_name, bool *ret_mode)
 {
 	size_t i = 6;
 	if (!bytes_starts(line, BYTES_LIT("begin ")))
 		return false;
 	while (i < line.len && line.ptr[i] >= '0' && line.ptr[i] <= '7')
 		i++;
-	if (i < 9 || i > 10 || i >= line.len || line.ptr[i] != ' ')
-		return false;
+	*ret_mode = i >= 9 && i <= 10 && i < line.len && line.ptr[i] == ' ';
 	*ret_name = bytes_trim(bytes_from(line, i));
-	return ret_name->len > 0;
+	return true;
 }
 
 /* The bytes that a line of uuencode says it holds; -1 when its length cannot be one. */
@@ -232,18 +282,18 @@ static enum err uu_decode(struct arena *arena, struct bytes in, struct transfer_
 {
 	size_t at = 0, len = 0, n_lines = 0;
 	struct bytes line;
-	bool begun = false, ended = false;
+	bool begun = false, ended = false, mode;
 	/* A line of one byte can claim 63: room is counted by what lines really hold. */
 	for (size_t scan = 0; scan < in.len; n_lines++)
-		add_line(in, &scan, &line);
+		uu_next(in, &scan, &line);
 	size_t room = in.len + n_lines * 3;
 	uint8_t *out = arena_alloc_raw(arena, room);
 	if (!out)
 		return ERR_NOMEM;
 	while (at < in.len && !ended) {
-		add_line(in, &at, &line);
+		uu_next(in, &at, &line);
 		if (!begun) {
-			begun = uu_begin(line, &ret->name);
+			begun = uu_begin(line, &ret->name, &mode);
 			continue;
 		}
 		if (bytes_eq(bytes_trim(line), BYTES_LIT("end"))) {
@@ -345,7 +395,7 @@ enum err transfer_decode(struct arena *arena, enum transfer_encoding encoding, s
 	*ret = (struct transfer_result){0};
 	switch (encoding) {
 	case TRANSFER_BASE64:
-		return base64_decode(arena, in, ret);
+		return transfer_base64(arena, in, TRANSFER_PADDING_ENDS, ret);
 	case TRANSFER_QUOTED_PRINTABLE:
 		return qp_decode(arena, in, ret);
 	case TRANSFER_UUENCODE:
@@ -359,19 +409,33 @@ enum err transfer_decode(struct arena *arena, enum transfer_encoding encoding, s
 	return ERR_OK;
 }
 
+/* True for a full line of uuencode as encoders write it: as long as it says, and without lower case. */
+static bool uu_is_plain(struct bytes line)
+{
+	int count = uu_count(line);
+	for (size_t i = 0; i < line.len; i++)
+		if (line.ptr[i] < ' ' || line.ptr[i] > '`')
+			return false;
+	return count > 0 && line.len - 1 == ((size_t)count + 2) / 3 * 4;
+}
+
 /*
  * A uuencoded file is believed when the line behind "begin" is one of uuencode, or the end: prose begins with "begin"
- * too. The range goes to the end line, or, where it is missing, to the end of the text.
+ * too, above all where no mode follows. The range goes to the end line, or, where it is missing, to the end of the
+ * text.
  */
 static bool uu_inline(struct bytes text, size_t at, size_t *ret_len)
 {
 	size_t pos = at;
 	struct bytes line, name;
-	add_line(text, &pos, &line);
-	if (!uu_begin(line, &name))
+	bool mode;
+	uu_next(text, &pos, &line);
+	if (!uu_begin(line, &name, &mode) || (!mode && pos >= text.len))
 		return false;
 	for (bool first = true; pos < text.len; first = false) {
-		add_line(text, &pos, &line);
+		uu_next(text, &pos, &line);
+		if (first && !mode && !uu_is_plain(line))
+			return false;
 		if (bytes_eq(bytes_trim(line), BYTES_LIT("end")))
 			break;
 		if (first &&
@@ -401,22 +465,21 @@ static bool yenc_inline(struct bytes text, size_t at, size_t *ret_len)
 bool transfer_find_inline(struct bytes text, size_t from, enum transfer_encoding *ret_kind, size_t *ret_at,
 			  size_t *ret_len)
 {
-	/* One pass over the beginnings of lines, so that many files cost no more than the text that holds them. */
+	/* One pass over the word that both kinds begin with, so that many files cost no more than the text. */
+	const struct bytes begin = BYTES_LIT("begin "), yenc = BYTES_LIT("=y");
 	for (size_t at = from; at < text.len;) {
-		struct bytes rest = bytes_from(text, at);
-		if (at == 0 || text.ptr[at - 1] == '\n') {
-			*ret_at = at;
-			*ret_kind = TRANSFER_UUENCODE;
-			if (bytes_starts(rest, BYTES_LIT("begin ")) && uu_inline(text, at, ret_len))
-				return true;
-			*ret_kind = TRANSFER_YENC;
-			if (bytes_starts(rest, BYTES_LIT("=ybegin ")) && yenc_inline(text, at, ret_len))
+		size_t hit = bytes_find(bytes_from(text, at), begin);
+		if (hit == BYTES_NONE)
+			break;
+		at += hit;
+		bool is_yenc = at >= from + yenc.len && bytes_starts(bytes_from(text, at - yenc.len), yenc);
+		*ret_at = is_yenc ? at - yenc.len : at;
+		*ret_kind = is_yenc ? TRANSFER_YENC : TRANSFER_UUENCODE;
+		if (*ret_at == 0 || text.ptr[*ret_at - 1] == '\n' || text.ptr[*ret_at - 1] == '\r') {
+			if (is_yenc ? yenc_inline(text, *ret_at, ret_len) : uu_inline(text, *ret_at, ret_len))
 				return true;
 		}
-		size_t lf = bytes_find_byte(rest, '\n');
-		if (lf == BYTES_NONE)
-			break;
-		at += lf + 1;
+		at += begin.len;
 	}
 	return false;
 }

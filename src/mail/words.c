@@ -209,6 +209,9 @@ static void decode_words(struct decoder *d)
 			break;
 		struct bytes gap = bytes_sub(d->value, at, head.at - at);
 		const struct charset *charset = charset_find(head.charset);
+		if (!charset &&
+		    d->keep_nul) /* a name: clients that do not know it either decode the word all the same */
+			charset = charset_utf8;
 		size_t next, end = word_end(d, &head, &next);
 		bool known = charset && !charset_is_utf7(charset);
 		bool joined = d->charset && known && bytes_trim(gap).len == 0;
