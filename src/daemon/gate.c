@@ -40,7 +40,7 @@ bool gate_session_begin(struct gate *gate)
 
 void gate_end_if_drained(struct gate *gate)
 {
-	if (gate->draining && gate->sessions == 0 && (!gate->traces_first || !gate->vault)) {
+	if (gate->draining && gate->sessions == 0 && ((!gate->traces_first && !gate->reports_first) || !gate->vault)) {
 		gate_learn_now(gate);
 		child_drained(gate->child);
 	}
@@ -162,6 +162,7 @@ static enum err prepare(struct child *child, void **ret_state, const char **ret_
 			      .hostname = bytes_from_cstr(heritage->hostname)};
 	gate->authserv_id = gate->settings->authserv_id.len > 0 ? gate->settings->authserv_id : gate->hostname;
 	gate->traces_last = &gate->traces_first;
+	gate->reports_last = &gate->reports_first;
 	policy_init(&gate->policy, gate->settings);
 	struct arena *arena = arena_create(SIZE_MAX); /* for the life of the process */
 	if (!arena || networks_parse(arena, &gate->settings->signing_networks, &gate->signing_networks,
@@ -208,6 +209,7 @@ static void ending(void *state)
 {
 	struct gate *gate = state;
 	gate->ending = true;
+	gate_cut_reports(gate);
 	for (struct gate_session *link = gate->enlisted, *next; link; link = next) {
 		next = link->next;
 		link->end_if_idle(link->ctx);

@@ -56,6 +56,10 @@ struct gate {
 	struct trace_entry *traces_first, **traces_last; /* not yet acknowledged */
 	size_t traces_bytes;
 	uint64_t trace_sequence;
+	struct report_entry *reports_first, **reports_last; /* parts of reports: those that the vault has come first */
+	struct report_entry *report_next;                   /* the first that it does not have */
+	size_t reports_bytes, reports_in_flight;
+	bool reports_lost;        /* some since the last time that none waited; it was said */
 	struct store_job *stores; /* not yet answered */
 
 	struct net_address next_hop;
@@ -77,7 +81,7 @@ struct gate_session {
 };
 void gate_session_enlist(struct gate *gate, struct gate_session *link, void (*end_if_idle)(void *ctx), void *ctx);
 void gate_session_delist(struct gate_session *link);
-/* Ends the process when it drains, nobody is left, and every trace lasts. */
+/* Ends the process when it drains, nobody is left, and every trace and part of a report lasts. */
 void gate_end_if_drained(struct gate *gate);
 /* False while the vault cannot commit: then mail is refused for now. */
 bool gate_can_take_mail(const struct gate *gate);
@@ -128,7 +132,10 @@ void gate_vault_missed(void *gate);
 void gate_vault_ask(struct gate *gate, struct bytes question);
 /* Sequence is filled in here. */
 void gate_trace(struct gate *gate, struct wire_trace *trace);
-void gate_keep_report(struct gate *gate, struct wire_report *report);
+/* Keeps a part of a report until it lasts; the vault gets few of them at a time. */
+void gate_keep_report(struct gate *gate, const struct wire_report *report);
+/* Everything ends: no more of them are kept than can last until then. */
+void gate_cut_reports(struct gate *gate);
 /* id is filled in here. `memfd` stays the caller's. done(ctx, ok) is called later, unless cancelled. */
 struct store_job;
 NODISCARD enum err gate_store(struct gate *gate, int memfd, struct wire_store *store, void (*done)(void *ctx, bool ok),

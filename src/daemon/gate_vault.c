@@ -1,7 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * The gate's end of the vault: trace records that are kept until they last, messages for the quarantine whose answer
- * somebody waits for, questions. When the vault restarts, what it has not answered is sent again.
+ * somebody waits for, questions, and the parts of reports, which nobody waits for. When the vault restarts, what it has
+ * not answered is sent again.
+ *
+ * Who writes a report decides how many parts it has, so these never stand before other things in a long row: the vault
+ * has REPORTS_IN_FLIGHT of them from each gate, and the others wait here, apart from the traces.
  */
 #include <unistd.h>
 
@@ -16,6 +20,10 @@
 
 #define TRACES_BYTES_MAX ((size_t)32 << 20) /* kept while the vault is away; then the oldest are lost, and counted */
 #define STORE_TIMEOUT_MS 30000
+/* Each is some 4 ms of work for the vault, and as much again when it commits: what comes behind waits that long. */
+#define REPORTS_IN_FLIGHT  3
+#define REPORTS_BYTES_MAX  ((size_t)32 << 20) /* over it, what comes is lost, and counted */
+#define REPORTS_AT_END_MAX 200                /* parts that last within the supervisor's patience */
 /* A vault that restarts, after a reload or an accident, is there again sooner; until then what is for it waits. */
 #define VAULT_AWAY_MS 2000
 
@@ -24,6 +32,15 @@ struct trace_entry {
 	uint64_t sequence;
 	size_t len;
 	uint8_t payload[];
+};
+
+/* A part of a report: encoded when it is sent, since its sequence is known then. */
+struct report_entry {
+	struct report_entry *next;
+	uint64_t sequence; /* 0: the vault does not have it */
+	int64_t time;
+	size_t len;
+	uint8_t part[];
 };
 
 struct store_job {
@@ -89,18 +106,101 @@ void gate_trace(struct gate *gate, struct wire_trace *trace)
 	keep_until_traced(gate, trace->sequence, &buf);
 }
 
-void gate_keep_report(struct gate *gate, struct wire_report *report)
+/* -- Reports ---- */
+
+static void send_reports(struct gate *gate)
 {
-	CLEANUP(buf_done) struct buf buf = BUF_INIT(IPC_MAX);
-	report->sequence = ++gate->trace_sequence;
-	wire_encode(&buf, &(struct wire_any){.type = WIRE_REPORT, .report = *report});
-	keep_until_traced(gate, report->sequence, &buf);
+	while (gate->vault && gate->report_next && gate->reports_in_flight < REPORTS_IN_FLIGHT) {
+		CLEANUP(buf_done) struct buf buf = BUF_INIT(IPC_MAX);
+		struct report_entry *entry = gate->report_next;
+		entry->sequence = ++gate->trace_sequence;
+		wire_encode(&buf, &(struct wire_any){.type = WIRE_REPORT,
+						     .report = {.sequence = entry->sequence,
+								.time = entry->time,
+								.part = bytes_make(entry->part, entry->len)}});
+		gate->report_next = entry->next;
+		gate->reports_in_flight++;
+		if (buf_err(&buf) == ERR_OK)
+			send_to_vault(gate, buf_bytes(&buf), -1);
+	}
+}
+
+static void lose_reports(struct gate *gate, size_t n)
+{
+	metrics_add(METRIC_REPORT_PARTS_LOST, (int64_t)n);
+	if (!gate->reports_lost)
+		log_event(LOG_WARNING, "report.lost", log_int("waiting_bytes", (int64_t)gate->reports_bytes));
+	gate->reports_lost = true;
+}
+
+void gate_keep_report(struct gate *gate, const struct wire_report *report)
+{
+	bool room = report->part.len < IPC_MAX - 256 && gate->reports_bytes < REPORTS_BYTES_MAX;
+	struct report_entry *entry = room ? mem_alloc(sizeof(*entry) + report->part.len) : NULL;
+	if (!entry) {
+		lose_reports(gate, 1);
+		return;
+	}
+	*entry = (struct report_entry){.time = report->time, .len = report->part.len};
+	memcpy(entry->part, report->part.ptr, report->part.len);
+	*gate->reports_last = entry;
+	gate->reports_last = &entry->next;
+	gate->reports_bytes += entry->len;
+	if (!gate->report_next)
+		gate->report_next = entry;
+	send_reports(gate);
+}
+
+static void drop_oldest_report(struct gate *gate)
+{
+	struct report_entry *gone = gate->reports_first;
+	gate->reports_first = gone->next;
+	if (!gate->reports_first) {
+		gate->reports_last = &gate->reports_first;
+		gate->reports_lost = false;
+	}
+	gate->reports_bytes -= gone->len;
+	gate->reports_in_flight--;
+	mem_free(gone);
+}
+
+void gate_cut_reports(struct gate *gate)
+{
+	struct report_entry **link = &gate->reports_first;
+	size_t kept = 0, cut = 0;
+	while (*link && (kept < REPORTS_AT_END_MAX || (*link)->sequence != 0)) {
+		link = &(*link)->next;
+		kept++;
+	}
+	gate->reports_last = link;
+	while (*link) {
+		struct report_entry *gone = *link;
+		*link = gone->next;
+		if (gate->report_next == gone)
+			gate->report_next = NULL;
+		gate->reports_bytes -= gone->len;
+		mem_free(gone);
+		cut++;
+	}
+	if (cut > 0)
+		lose_reports(gate, cut);
+}
+
+/* A vault that knows nothing of what the last one was sent. */
+static void send_reports_again(struct gate *gate)
+{
+	gate->reports_in_flight = 0;
+	gate->report_next = gate->reports_first;
+	send_reports(gate);
 }
 
 static void on_traced(struct gate *gate, uint64_t sequence)
 {
 	while (gate->traces_first && gate->traces_first->sequence <= sequence)
 		drop_oldest_trace(gate);
+	while (gate->reports_in_flight > 0 && gate->reports_first->sequence <= sequence)
+		drop_oldest_report(gate);
+	send_reports(gate);
 	gate_end_if_drained(gate);
 }
 
@@ -249,6 +349,7 @@ void gate_vault_peer(struct gate *gate, int socket)
 	/* It says itself whether it is well. What the last one did not answer: */
 	for (struct trace_entry *entry = gate->traces_first; entry; entry = entry->next)
 		send_to_vault(gate, bytes_make(entry->payload, entry->len), -1);
+	send_reports_again(gate);
 	for (struct store_job *job = gate->stores; job; job = job->next)
 		send_to_vault(gate, buf_bytes(&job->message), job->memfd);
 	gate_scan_ask_again(gate);

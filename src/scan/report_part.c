@@ -7,6 +7,8 @@
 
 #include "base/banned.h"
 
+#define WORD_MAX ((size_t)20) /* what is longer is no word that anybody counts by */
+
 static struct bytes cut(struct bytes text)
 {
 	return bytes_sub(text, 0, REPORT_PART_TEXT);
@@ -61,7 +63,7 @@ static enum err make_records(struct arena *arena, const struct report_dmarc *rep
 		bool failed = whole->dkim != REPORT_PASS && whole->spf != REPORT_PASS;
 		records[i] = (struct report_record){.source_ip = cut(whole->source_ip),
 						    .count = whole->count,
-						    .disposition = cut(whole->disposition),
+						    .disposition = bytes_sub(whole->disposition, 0, WORD_MAX),
 						    .dkim = whole->dkim,
 						    .spf = whole->spf,
 						    .header_from = cut(whole->header_from)};
