@@ -22,6 +22,7 @@ enum stage { STAGE_CONNECT, STAGE_EHLO, STAGE_MAIL, STAGE_RCPT, STAGE_DATA, STAG
 
 struct courier_delivery {
 	enum stage stage;
+	bool timeout_given;
 	struct stream *stream;
 	struct smtp_replies replies;
 	struct buf commands[STAGE_DONE]; /* what is said in that stage */
@@ -70,8 +71,24 @@ static void say_next(struct courier_delivery *delivery)
 {
 	delivery->stage++;
 	stream_write(delivery->stream, buf_bytes(&delivery->commands[delivery->stage]));
-	if (delivery->stage == STAGE_BODY)
+	if (delivery->stage == STAGE_BODY && !delivery->timeout_given)
 		stream_timeout(delivery->stream, LAST_WORD_MS);
+}
+
+/* What the server can: with SIZE it is told how large the message is, and one that is too large it need not be told. */
+static bool fits(struct courier_delivery *delivery, const struct smtp_reply *reply)
+{
+	struct smtp_features features;
+	size_t size = delivery->commands[STAGE_BODY].len;
+	struct buf *mail = &delivery->commands[STAGE_MAIL];
+	smtp_features_parse(reply->text, &features);
+	if (!(features.can & SMTP_CAN_SIZE))
+		return true;
+	if (features.size > 0 && size > features.size)
+		return false;
+	mail->len -= 2; /* CR LF */
+	buf_printf(mail, " SIZE=%zu\r\n", size);
+	return true;
 }
 
 static void on_reply(struct courier_delivery *delivery, const struct smtp_reply *reply)
@@ -85,6 +102,9 @@ static void on_reply(struct courier_delivery *delivery, const struct smtp_reply 
 	} else if (delivery->stage == STAGE_BODY) {
 		stream_write(delivery->stream, BYTES_LIT("QUIT\r\n"));
 		conclude(delivery, COURIER_TAKEN, reply->text);
+	} else if (delivery->stage == STAGE_EHLO && !fits(delivery, reply)) {
+		stream_write(delivery->stream, BYTES_LIT("QUIT\r\n"));
+		conclude(delivery, COURIER_REFUSED, BYTES_LIT("the next hop does not take so large a message"));
 	} else {
 		say_next(delivery);
 	}
@@ -141,7 +161,7 @@ enum err courier_deliver(struct loop *loop, const struct net_address *next_hop, 
 	int fd = -1;
 	if (!delivery)
 		return ERR_NOMEM;
-	*delivery = (struct courier_delivery){.done = done, .ctx = ctx};
+	*delivery = (struct courier_delivery){.done = done, .ctx = ctx, .timeout_given = letter->timeout_ms > 0};
 	smtp_replies_init(&delivery->replies);
 	bool good =
 		write_commands(delivery, letter) && loop_timer_new(loop, on_end, delivery, &delivery->end) == ERR_OK;
@@ -151,7 +171,8 @@ enum err courier_deliver(struct loop *loop, const struct net_address *next_hop, 
 		(void)close(fd);
 		good = false;
 	} else if (good) {
-		stream_timeout(delivery->stream, COURIER_TIMEOUT_MS);
+		stream_timeout(delivery->stream, letter->timeout_ms > 0 ? letter->timeout_ms : COURIER_TIMEOUT_MS);
+		stream_deadline(delivery->stream, COURIER_DEADLINE_MS);
 	}
 	if (!good) {
 		delivery_free(delivery);
