@@ -531,18 +531,46 @@ static void put_record(struct writer *writer, const struct report_record *record
 	put_results(writer, record);
 }
 
-enum err report_dmarc_write(const struct report_dmarc *report, struct buf *out, struct error *reterr)
+/* What was added since `before` is taken back where it was refused. */
+static enum err finish(const struct writer *writer, size_t before)
+{
+	if (writer->err != ERR_OK) {
+		writer->out->len = before;
+		return writer->err;
+	}
+	if (buf_err(writer->out) != ERR_OK)
+		return error_set(writer->reterr, buf_err(writer->out), 0, "the report is too large");
+	return ERR_OK;
+}
+
+enum err report_dmarc_begin(const struct report_dmarc *report, struct buf *out, struct error *reterr)
 {
 	struct writer writer = {.out = out, .reterr = reterr};
+	size_t before = out->len;
+	put_head(&writer, report);
+	return finish(&writer, before);
+}
+
+enum err report_dmarc_add(const struct report_record *record, struct buf *out, struct error *reterr)
+{
+	struct writer writer = {.out = out, .reterr = reterr};
+	size_t before = out->len;
+	put_record(&writer, record);
+	return finish(&writer, before);
+}
+
+enum err report_dmarc_end(struct buf *out, struct error *reterr)
+{
+	buf_add_cstr(out, "</feedback>\n");
+	return buf_err(out) == ERR_OK ? ERR_OK : error_set(reterr, buf_err(out), 0, "the report is too large");
+}
+
+enum err report_dmarc_write(const struct report_dmarc *report, struct buf *out, struct error *reterr)
+{
 	if (report->n_records == 0)
 		return error_set(reterr, ERR_SYNTAX, 0, "RFC 9990 allows no report without a record");
-	put_head(&writer, report);
-	for (size_t i = 0; i < report->n_records && writer.err == ERR_OK && buf_err(out) == ERR_OK; i++)
-		put_record(&writer, &report->records[i]);
-	buf_add_cstr(out, "</feedback>\n");
-	if (writer.err != ERR_OK)
-		return writer.err;
-	if (buf_err(out) != ERR_OK)
-		return error_set(reterr, buf_err(out), 0, "the report is too large");
-	return ERR_OK;
+	TRY(report_dmarc_begin(report, out, reterr));
+	for (size_t i = 0; i < report->n_records; i++)
+		TRY(report_dmarc_add(&report->records[i], out, reterr));
+	return report_dmarc_end(out, reterr);
 }

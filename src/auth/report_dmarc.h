@@ -85,3 +85,10 @@ NODISCARD enum err report_dmarc_read(struct arena *arena, struct bytes xml, stru
  * record: *reterr says what. Otherwise the error of the buffer.
  */
 NODISCARD enum err report_dmarc_write(const struct report_dmarc *report, struct buf *out, struct error *reterr);
+/*
+ * The same piece by piece: what comes before the records (those of `report` are not looked at), each record, and at
+ * least one of these, then the end. A piece that is ERR_SYNTAX adds nothing, and the next one may follow.
+ */
+NODISCARD enum err report_dmarc_begin(const struct report_dmarc *report, struct buf *out, struct error *reterr);
+NODISCARD enum err report_dmarc_add(const struct report_record *record, struct buf *out, struct error *reterr);
+NODISCARD enum err report_dmarc_end(struct buf *out, struct error *reterr);

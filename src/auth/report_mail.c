@@ -145,6 +145,61 @@ enum err report_external_read(struct arena *arena, struct bytes txt, const struc
 	return record.rua.count > 0 ? ERR_DENIED : ERR_OK;
 }
 
+/* -- Who may be written to ---- */
+
+static enum auth_step organization(struct arena *arena, const struct dns_host *host, enum dmarc_mode mode,
+				   struct bytes domain, struct bytes *ret_organization)
+{
+	struct address author = {.address = domain, .domain = domain};
+	const struct address_list from = {.items = &author, .count = 1, .present = true};
+	const struct dmarc_query query = {.mode = mode, .from = &from};
+	struct dmarc_result result;
+	if (dmarc_check(arena, host, &query, &result) == AUTH_WAIT)
+		return AUTH_WAIT;
+	*ret_organization = result.organizational_domain;
+	return AUTH_DONE;
+}
+
+static enum report_wish ask_outsider(struct arena *arena, const struct dns_host *host, struct bytes policy_domain,
+				     const struct report_target *target, struct report_target *ret_target)
+{
+	struct bytes name;
+	enum err err = report_external_question(arena, policy_domain, target->host, &name);
+	if (err != ERR_OK)
+		return err == ERR_NOMEM ? REPORT_WISH_UNKNOWN : REPORT_WISH_NO;
+	const struct dns_answer *answer = dns_ask(host, DNS_TXT, name);
+	if (!answer)
+		return REPORT_WISH_WAIT;
+	if (answer->state == DNS_FAILED)
+		return REPORT_WISH_UNKNOWN;
+	for (size_t i = 0; answer->state == DNS_FOUND && i < answer->n_records; i++) {
+		err = report_external_read(arena, answer->records[i].data, target, ret_target);
+		if (err != ERR_SYNTAX)
+			return err == ERR_OK       ? REPORT_WISH_YES
+			       : err == ERR_DENIED ? REPORT_WISH_NO
+						   : REPORT_WISH_UNKNOWN;
+	}
+	return REPORT_WISH_NO;
+}
+
+enum report_wish report_wish_ask(struct arena *arena, const struct dns_host *host, enum dmarc_mode mode,
+				 struct bytes policy_domain, const struct report_target *target,
+				 struct report_target *ret_target)
+{
+	struct bytes its = {0}, theirs = {0};
+	*ret_target = *target;
+	if (bytes_eq_nocase(policy_domain, target->host))
+		return REPORT_WISH_YES;
+	enum auth_step one = organization(arena, host, mode, policy_domain, &its);
+	enum auth_step two = organization(arena, host, mode, target->host, &theirs);
+	if (one == AUTH_WAIT || two == AUTH_WAIT)
+		return REPORT_WISH_WAIT;
+	if (its.len == 0 || theirs.len == 0)
+		return REPORT_WISH_UNKNOWN;
+	return bytes_eq_nocase(its, theirs) ? REPORT_WISH_YES
+					    : ask_outsider(arena, host, policy_domain, target, ret_target);
+}
+
 /* -- The policy ---- */
 
 static struct bytes policy_word(enum dmarc_policy policy)
@@ -186,17 +241,26 @@ enum err report_filename(struct arena *arena, struct bytes receiver, const struc
 {
 	if (!report_domain_plain(receiver) || !report_domain_plain(report->policy.domain))
 		return ERR_SYNTAX;
-	*ret_name = arena_printf(arena, "%.*s!%.*s!%lld!%lld.xml.gz", BYTES_FMT(receiver),
-				 BYTES_FMT(report->policy.domain), (long long)report->begin, (long long)report->end);
+	*ret_name = arena_printf(arena, "%.*s!%.*s!%lld!%lld!%.*s.xml.gz", BYTES_FMT(receiver),
+				 BYTES_FMT(report->policy.domain), (long long)report->begin, (long long)report->end,
+				 BYTES_FMT(report->report_id));
 	return ret_name->ptr ? ERR_OK : ERR_NOMEM;
 }
 
-enum err report_id_make(struct arena *arena, struct bytes receiver, struct bytes domain, int64_t begin,
-			struct bytes *ret_id)
+enum err report_id_make(struct arena *arena, struct bytes receiver, struct bytes host, struct bytes domain,
+			int64_t begin, struct bytes *ret_id)
 {
+	static const struct hash_key keys[] = {{0x706f737465726e72, 0x65706f7274206964},
+					       {0x706f737465726e72, 0x65706f7274203264}};
+	uint64_t halves[ARRAY_LEN(keys)];
 	if (!report_domain_plain(receiver) || !report_domain_plain(domain))
 		return ERR_SYNTAX;
-	*ret_id = arena_printf(arena, "%.*s.%lld@%.*s", BYTES_FMT(domain), (long long)begin, BYTES_FMT(receiver));
+	for (size_t i = 0; i < ARRAY_LEN(keys); i++) {
+		const uint64_t parts[] = {hash_sip(keys[i], receiver), hash_sip(keys[i], host),
+					  hash_sip(keys[i], domain), (uint64_t)begin};
+		halves[i] = hash_sip(keys[i], bytes_make(parts, sizeof(parts)));
+	}
+	*ret_id = arena_printf(arena, "%016llx%016llx", (unsigned long long)halves[0], (unsigned long long)halves[1]);
 	return ret_id->ptr ? ERR_OK : ERR_NOMEM;
 }
 
@@ -223,9 +287,11 @@ enum err report_mail_write(const struct report_mail *mail, struct buf *out)
 	struct bytes domain = report->policy.domain, host, name;
 	char date[40], begin[21], end[21], boundary[40];
 	if (!report_domain_plain(domain) || !report_domain_plain(mail->receiver) ||
-	    !plain_address(report->email, &host) || !plain_address(mail->to, &host) ||
-	    !plain_address(report->report_id, &host))
+	    !plain_address(report->email, &host) || !plain_address(mail->to, &host) || report->report_id.len == 0)
 		return ERR_SYNTAX;
+	for (size_t i = 0; i < report->report_id.len; i++)
+		if (!ascii_is_alnum(report->report_id.ptr[i]))
+			return ERR_SYNTAX;
 	name = mail->filename;
 	for (size_t i = 0; i < name.len; i++)
 		if (!ascii_is_alnum(name.ptr[i]) && (name.ptr[i] == 0 || !strchr("!.-_", name.ptr[i])))
@@ -234,8 +300,9 @@ enum err report_mail_write(const struct report_mail *mail, struct buf *out)
 	date_format_rfc3339(report->begin, begin);
 	date_format_rfc3339(report->end, end);
 	(void)snprintf(boundary, sizeof(boundary), "=_report_%016llx", (unsigned long long)hash_sip(key, mail->gzip));
-	buf_printf(out, "From: <%.*s>\r\nTo: <%.*s>\r\nDate: %s\r\nMessage-ID: <%.*s>\r\n", BYTES_FMT(report->email),
-		   BYTES_FMT(mail->to), date, BYTES_FMT(report->report_id));
+	buf_printf(out, "From: <%.*s>\r\nTo: <%.*s>\r\nDate: %s\r\nMessage-ID: <%.*s@%.*s>\r\n",
+		   BYTES_FMT(report->email), BYTES_FMT(mail->to), date, BYTES_FMT(report->report_id),
+		   BYTES_FMT(mail->receiver));
 	/* Each on a line of its own, since any may be as long as a name can be. */
 	buf_printf(out, "Subject: Report Domain: %.*s\r\n Submitter: %.*s\r\n Report-ID: <%.*s>\r\n", BYTES_FMT(domain),
 		   BYTES_FMT(mail->receiver), BYTES_FMT(report->report_id));

@@ -44,16 +44,32 @@ NODISCARD enum err report_external_question(struct arena *arena, struct bytes po
 NODISCARD enum err report_external_read(struct arena *arena, struct bytes txt, const struct report_target *asked,
 					struct report_target *ret_target);
 
+/* -- Who may be written to ---- */
+
+enum report_wish { REPORT_WISH_WAIT, REPORT_WISH_YES, REPORT_WISH_NO, REPORT_WISH_UNKNOWN };
+
+/*
+ * Whether reports on `policy_domain` are wanted at `target`, and at which address (*ret_target): it is within the
+ * organization, or says in its own DNS that it takes them (RFC 9990, 4). WAIT: the host of the DNS has questions that
+ * are to be answered first. UNKNOWN: the DNS does not say, for now.
+ */
+enum report_wish report_wish_ask(struct arena *arena, const struct dns_host *host, enum dmarc_mode mode,
+				 struct bytes policy_domain, const struct report_target *target,
+				 struct report_target *ret_target);
+
 /* What a judgment found published, as the report is to show it. `result->record` is not NULL. ERR_NOMEM. */
 NODISCARD enum err report_policy_of(struct arena *arena, const struct dmarc_result *result, enum dmarc_mode mode,
 				    struct report_policy *ret_policy);
 
-/* "receiver!domain!begin!end.xml.gz" */
+/* "receiver!domain!begin!end!id.xml.gz": what RFC 9990 (3.5.2) names unique-id is the id of the report (3.1.4). */
 NODISCARD enum err report_filename(struct arena *arena, struct bytes receiver, const struct report_dmarc *report,
 				   struct bytes *ret_name);
-/* "domain.begin@receiver": the same each time that the report is made. */
-NODISCARD enum err report_id_make(struct arena *arena, struct bytes receiver, struct bytes domain, int64_t begin,
-				  struct bytes *ret_id);
+/*
+ * Letters and digits: the same each time that the report is made, another for each domain, period, and host that
+ * reports in the receiver's name, so that reports of several hosts are not taken for one.
+ */
+NODISCARD enum err report_id_make(struct arena *arena, struct bytes receiver, struct bytes host, struct bytes domain,
+				  int64_t begin, struct bytes *ret_id);
 
 struct report_mail {
 	const struct report_dmarc *report; /* its email is the From address */
@@ -63,5 +79,6 @@ struct report_mail {
 	struct bytes filename, gzip;
 };
 
-/* Adds the message, lines ending in CRLF; the Message-ID is the Report-ID. The same input gives the same bytes. */
+/* Adds the message, lines ending in CRLF; the Message-ID begins with the
+ * Report-ID. The same input gives the same bytes. */
 NODISCARD enum err report_mail_write(const struct report_mail *mail, struct buf *out);

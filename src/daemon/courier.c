@@ -3,10 +3,11 @@
  * The courier: sends the DMARC reports that we owe (RFC 9990). Once a day it goes through the days that are over,
  * report by report:
  *
- *   ask the vault for the next one -> may its addresses be written to? (DNS) -> a letter to each of them -> tell the
- * vault
+ *   ask the vault for the next one -> and for its records, piece by piece: make it -> may its addresses be written to?
+ *   (DNS) -> a letter to each of them -> tell the vault
  *
- * It has no file: the tallies are the vault's, which makes the reports and remembers which are done. Killed at any
+ * It has no file: the tallies are the vault's, which remembers which reports are done. What of them is damaged is left
+ * out, and keeps back nothing else. Killed at any
  * moment, its successor asks again; only what the next hop took in that very moment goes twice, with the same
  * Message-ID. What fails for now is tried again with growing pauses, for as long as DAYS_TRIED.
  */
@@ -22,6 +23,7 @@
 #include "daemon/child.h"
 #include "daemon/courier_smtp.h"
 #include "daemon/peer.h"
+#include "store/owed_report.h"
 #include "sys/clock.h"
 #include "sys/ipc.h"
 #include "sys/log.h"
@@ -38,28 +40,24 @@
 #define PAUSE_MIN_MS  INT64_C(300000)
 #define PAUSE_MAX_MS  INT64_C(7200000)
 #define CHECK_WAIT_MS INT64_C(30000)
-#define REPORT_MEMORY ((size_t)1 << 20) /* of names and answers, for one report */
-#define GZIP_MAX      ((size_t)64 << 20)
+#define REPORT_MEMORY ((size_t)4 << 20) /* of names, answers and one record, for one report */
 #define MAIL_MAX      ((size_t)100 << 20)
 #define DONE_MAX      ((size_t)16384)
 
 enum state {
 	STATE_RESTS,  /* the timer runs to the next round */
 	STATE_ASKED,  /* the vault is to name the next report; it may be away */
-	STATE_COMES,  /* and its pieces come */
+	STATE_COMES,  /* and its records come */
 	STATE_CHECKS, /* whether the next address wants it; the resolver is asked */
 	STATE_SENDS,
 };
 
-/* The report at hand. All of it lives in the arena but the gzip. */
+/* The report at hand. Its texts live in the arena. */
 struct parcel {
-	struct report_dmarc report; /* what a letter says of it */
-	struct bytes filename;
-	uint64_t records;
-	size_t size;
+	struct owed_report made;
 	struct buf gzip;
-	struct report_target targets[REPORT_RUA_MAX];
-	size_t n_targets, next; /* `next`: the one at hand */
+	uint64_t lost; /* records that are damaged so much that they did not come */
+	size_t next;   /* of the targets, the one at hand */
 	struct bytes to;
 	bool put_off; /* some address is to be tried again */
 };
@@ -152,7 +150,7 @@ static void on_timer(void *ctx)
 static uint64_t mark_of(const struct courier *courier, struct bytes address)
 {
 	static const struct hash_key key = {0x61646472657373ULL, 0x646f6e65ULL};
-	const struct bytes domain = courier->parcel.report.policy.domain;
+	const struct bytes domain = courier->parcel.made.report.policy.domain;
 	const uint64_t parts[] = {(uint64_t)courier->day, hash_sip(key, domain), hash_sip(key, address)};
 	return hash_sip(key, bytes_make(parts, sizeof(parts)));
 }
@@ -184,37 +182,93 @@ static void ask_vault(struct courier *courier)
 					    .owe = {.day = courier->day, .after = buf_bytes(&courier->after)}});
 }
 
+static void forget_report(struct courier *courier)
+{
+	owed_report_done(&courier->parcel.made);
+	buf_done(&courier->parcel.gzip);
+}
+
 static void finish_report(struct courier *courier)
 {
 	struct parcel *parcel = &courier->parcel;
-	buf_done(&parcel->gzip);
 	courier->put_off |= parcel->put_off || !courier->vault;
 	if (!parcel->put_off && courier->vault)
-		peer_say(courier->vault,
-			 &(struct wire_any){.type = WIRE_SENT,
-					    .sent = {.day = courier->day, .domain = parcel->report.policy.domain}});
+		peer_say(courier->vault, &(struct wire_any){.type = WIRE_SENT,
+							    .sent = {.day = courier->day,
+								     .domain = parcel->made.report.policy.domain}});
+	forget_report(courier);
+	ask_vault(courier);
+}
+
+/* It stays owed: somebody may mend what is damaged, and the next round is as well as this one. */
+static void skip_report(struct courier *courier, const char *why)
+{
+	log_event(LOG_ERROR, "report.not_made", log_int("day", courier->day),
+		  log_str("domain", buf_bytes(&courier->after)), log_cstr("why", why));
+	forget_report(courier);
 	ask_vault(courier);
 }
 
 static void begin_report(struct courier *courier)
 {
 	struct parcel *parcel = &courier->parcel;
+	struct error error;
+	if (owed_report_end(&parcel->made, &parcel->gzip, &error) != ERR_OK) {
+		skip_report(courier, error.text);
+		return;
+	}
+	owed_report_done(&parcel->made); /* the XML, which is in the gzip now */
+	if (parcel->made.damaged + parcel->lost > 0)
+		log_event(LOG_ERROR, "report.damaged", log_int("day", courier->day),
+			  log_str("domain", parcel->made.report.policy.domain),
+			  log_int("records_left_out", (int64_t)(parcel->made.damaged + parcel->lost)),
+			  log_int("records", (int64_t)parcel->made.report.n_records));
 	courier->state = STATE_CHECKS;
-	if (parcel->n_targets == 0)
-		log_event(LOG_NOTICE, "report.no_address", log_str("domain", parcel->report.policy.domain));
+	if (parcel->made.n_targets == 0)
+		log_event(LOG_NOTICE, "report.no_address", log_str("domain", parcel->made.report.policy.domain));
 	go_on(courier);
+}
+
+static void ask_rows(struct courier *courier, struct bytes behind)
+{
+	courier->state = STATE_COMES;
+	peer_say(courier->vault, &(struct wire_any){.type = WIRE_OWE_ROWS,
+						    .owe_rows = {.day = courier->day,
+								 .domain = courier->parcel.made.report.policy.domain,
+								 .behind = behind}});
 }
 
 static bool keep(struct courier *courier, struct bytes text, struct bytes *ret_copy)
 {
-	*ret_copy = arena_copy(courier->arena, text);
-	return ret_copy->ptr != NULL;
+	*ret_copy = text.len > 0 ? arena_copy(courier->arena, text) : (struct bytes){0};
+	return text.len == 0 || ret_copy->ptr;
+}
+
+static bool keep_policy(struct courier *courier, const struct wire_owed *in, struct report_policy *ret_policy,
+			struct bytes *ret_rua)
+{
+	return keep(courier, in->domain, &ret_policy->domain) && keep(courier, in->rua, ret_rua) &&
+	       keep(courier, in->discovery_method, &ret_policy->discovery_method) &&
+	       keep(courier, in->p, &ret_policy->p) && keep(courier, in->sp, &ret_policy->sp) &&
+	       keep(courier, in->np, &ret_policy->np) && keep(courier, in->fo, &ret_policy->fo) &&
+	       keep(courier, in->adkim, &ret_policy->adkim) && keep(courier, in->aspf, &ret_policy->aspf) &&
+	       keep(courier, in->testing, &ret_policy->testing);
 }
 
 static bool on_owed(struct courier *courier, const struct wire_owed *in)
 {
+	const struct settings *settings = courier->settings;
+	const struct owed_reporter reporter = {.org = settings->report_org.len > 0 ? settings->report_org
+										   : courier->receiver,
+					       .email = settings->report_from,
+					       .contact = settings->report_contact,
+					       .generator = BYTES_LIT("Postern"),
+					       .receiver = courier->receiver,
+					       .host = courier->hostname};
 	struct parcel *parcel = &courier->parcel;
+	struct report_policy policy = {0};
 	struct bytes rua;
+	struct error error = {.text = "no memory"};
 	if (courier->state != STATE_ASKED || in->day != courier->day)
 		return courier->state != STATE_COMES; /* of a question before this one */
 	buf_clear(&courier->after);
@@ -226,33 +280,33 @@ static bool on_owed(struct courier *courier, const struct wire_owed *in)
 		return true;
 	}
 	buf_add(&courier->after, in->domain);
+	if (buf_err(&courier->after) != ERR_OK)
+		return false;
 	arena_reset(courier->arena);
 	courier->facts = (struct fact_list){0};
 	courier->serial++;
-	*parcel =
-		(struct parcel){.report = {.email = courier->settings->report_from, .begin = in->begin, .end = in->end},
-				.records = in->records,
-				.size = (size_t)in->size};
-	buf_init(&parcel->gzip, GZIP_MAX);
-	if (in->size == 0 || in->size > GZIP_MAX || buf_err(&courier->after) != ERR_OK ||
-	    !keep(courier, in->domain, &parcel->report.policy.domain) ||
-	    !keep(courier, in->report_id, &parcel->report.report_id) ||
-	    !keep(courier, in->filename, &parcel->filename) || !keep(courier, in->rua, &rua) ||
-	    report_rua_read(courier->arena, rua, parcel->targets, &parcel->n_targets) != ERR_OK)
-		return false;
-	courier->state = STATE_COMES;
+	*parcel = (struct parcel){.gzip = BUF_INIT(OWED_XML_MAX)};
+	if (!keep_policy(courier, in, &policy, &rua) ||
+	    owed_report_begin(&parcel->made, courier->arena, &reporter, in->day, &policy, rua, &error) != ERR_OK)
+		skip_report(courier, error.text);
+	else
+		ask_rows(courier, (struct bytes){0});
 	return true;
 }
 
-static bool on_piece(struct courier *courier, struct bytes piece)
+static bool on_rows(struct courier *courier, const struct wire_owed_rows *in)
 {
 	struct parcel *parcel = &courier->parcel;
+	struct bytes last;
+	struct error error = {.text = "its records cannot be read"};
 	if (courier->state != STATE_COMES)
 		return true;
-	buf_add(&parcel->gzip, piece);
-	if (buf_err(&parcel->gzip) != ERR_OK || parcel->gzip.len > parcel->size)
-		return false;
-	if (parcel->gzip.len == parcel->size)
+	parcel->lost += MIN(in->damaged, INT32_MAX);
+	if (in->failed || owed_report_add(&parcel->made, courier->arena, in->rows, &last, &error) != ERR_OK)
+		skip_report(courier, error.text);
+	else if (in->more && last.len > 0)
+		ask_rows(courier, last);
+	else
 		begin_report(courier);
 	return true;
 }
@@ -336,59 +390,13 @@ static void give_up_facts(void *ctx)
 	go_on(courier);
 }
 
-/* -- Who may be written to ---- */
-
-enum wish { WISH_WAIT, WISH_YES, WISH_NO, WISH_UNKNOWN };
-
-static enum auth_step organization(struct courier *courier, struct bytes domain, struct bytes *ret_organization)
+static enum report_wish wish_of(struct courier *courier, const struct report_target *target,
+				struct report_target *ret_target)
 {
 	const struct dns_host host = {.ask = dns, .data = courier};
-	struct address author = {.address = domain, .domain = domain};
-	const struct address_list from = {.items = &author, .count = 1, .present = true};
-	const struct dmarc_query query = {
-		.mode = courier->settings->dmarc_mode == DMARC_RFC7489 ? DMARC_RFC7489 : DMARC_RFC9989, .from = &from};
-	struct dmarc_result result;
-	if (dmarc_check(courier->arena, &host, &query, &result) == AUTH_WAIT)
-		return AUTH_WAIT;
-	*ret_organization = result.organizational_domain;
-	return AUTH_DONE;
-}
-
-/* RFC 9990, 4: an address outside of the organization has to say in its own DNS that it takes these reports. */
-static enum wish ask_outsider(struct courier *courier, const struct report_target *target,
-			      struct report_target *ret_target)
-{
-	const struct dns_host host = {.ask = dns, .data = courier};
-	struct bytes name;
-	if (report_external_question(courier->arena, courier->parcel.report.policy.domain, target->host, &name) !=
-	    ERR_OK)
-		return WISH_NO;
-	const struct dns_answer *answer = dns_ask(&host, DNS_TXT, name);
-	if (!answer)
-		return WISH_WAIT;
-	if (answer->state == DNS_FAILED)
-		return WISH_UNKNOWN;
-	for (size_t i = 0; answer->state == DNS_FOUND && i < answer->n_records; i++) {
-		enum err err = report_external_read(courier->arena, answer->records[i].data, target, ret_target);
-		if (err != ERR_SYNTAX)
-			return err == ERR_OK ? WISH_YES : err == ERR_DENIED ? WISH_NO : WISH_UNKNOWN;
-	}
-	return WISH_NO;
-}
-
-static enum wish wish_of(struct courier *courier, const struct report_target *target, struct report_target *ret_target)
-{
-	struct bytes domain = courier->parcel.report.policy.domain, its = {0}, theirs = {0};
-	*ret_target = *target;
-	if (bytes_eq_nocase(domain, target->host))
-		return WISH_YES;
-	enum auth_step one = organization(courier, domain, &its);
-	enum auth_step two = organization(courier, target->host, &theirs);
-	if (one == AUTH_WAIT || two == AUTH_WAIT)
-		return WISH_WAIT;
-	if (its.len == 0 || theirs.len == 0)
-		return WISH_UNKNOWN;
-	return bytes_eq_nocase(its, theirs) ? WISH_YES : ask_outsider(courier, target, ret_target);
+	enum dmarc_mode mode = courier->settings->dmarc_mode == DMARC_RFC7489 ? DMARC_RFC7489 : DMARC_RFC9989;
+	return report_wish_ask(courier->arena, &host, mode, courier->parcel.made.report.policy.domain, target,
+			       ret_target);
 }
 
 /* -- Sending ---- */
@@ -396,9 +404,9 @@ static enum wish wish_of(struct courier *courier, const struct report_target *ta
 static void tell(const struct courier *courier, const char *event, enum log_level level, struct bytes words)
 {
 	const struct parcel *parcel = &courier->parcel;
-	log_event(level, event, log_str("domain", parcel->report.policy.domain), log_str("to", parcel->to),
-		  log_int("records", (int64_t)parcel->records), log_int("bytes", (int64_t)parcel->gzip.len),
-		  log_int("day", courier->day), log_str("words", words));
+	log_event(level, event, log_str("domain", parcel->made.report.policy.domain), log_str("to", parcel->to),
+		  log_int("records", (int64_t)parcel->made.report.n_records),
+		  log_int("bytes", (int64_t)parcel->gzip.len), log_int("day", courier->day), log_str("words", words));
 }
 
 static void on_delivered(void *ctx, enum courier_outcome outcome, struct bytes words)
@@ -411,12 +419,12 @@ static void on_delivered(void *ctx, enum courier_outcome outcome, struct bytes w
 	case COURIER_TAKEN:
 		metrics_add(METRIC_REPORTS_SENT, 1);
 		tell(courier, "report.sent", LOG_NOTICE, words);
-		set_done(courier, parcel->targets[parcel->next].address);
+		set_done(courier, parcel->made.targets[parcel->next].address);
 		break;
 	case COURIER_REFUSED:
 		metrics_add(METRIC_REPORTS_NOT_SENT, 1);
 		tell(courier, "report.refused", LOG_WARNING, words);
-		set_done(courier, parcel->targets[parcel->next].address);
+		set_done(courier, parcel->made.targets[parcel->next].address);
 		break;
 	case COURIER_PUT_OFF:
 	default:
@@ -434,11 +442,11 @@ static bool send_letter(struct courier *courier, const struct report_target *tar
 {
 	struct parcel *parcel = &courier->parcel;
 	CLEANUP(buf_done) struct buf message = BUF_INIT(MAIL_MAX);
-	const struct report_mail mail = {.report = &parcel->report,
+	const struct report_mail mail = {.report = &parcel->made.report,
 					 .receiver = courier->receiver,
 					 .to = target->address,
 					 .date = clock_wall_ms() / 1000,
-					 .filename = parcel->filename,
+					 .filename = parcel->made.filename,
 					 .gzip = buf_bytes(&parcel->gzip)};
 	if (report_mail_write(&mail, &message) != ERR_OK)
 		return false;
@@ -456,21 +464,21 @@ static void go_on(struct courier *courier)
 {
 	struct parcel *parcel = &courier->parcel;
 	loop_timer_stop(courier->patience);
-	for (; parcel->next < parcel->n_targets; parcel->next++) {
-		const struct report_target *target = &parcel->targets[parcel->next];
+	for (; parcel->next < parcel->made.n_targets; parcel->next++) {
+		const struct report_target *target = &parcel->made.targets[parcel->next];
 		struct report_target real;
 		if (is_done(courier, target->address))
 			continue;
-		enum wish wish = wish_of(courier, target, &real);
+		enum report_wish wish = wish_of(courier, target, &real);
 		parcel->to = real.address;
-		if (wish == WISH_WAIT) {
+		if (wish == REPORT_WISH_WAIT) {
 			send_questions(courier);
 			return;
 		}
-		if (wish == WISH_YES && send_letter(courier, &real))
+		if (wish == REPORT_WISH_YES && send_letter(courier, &real))
 			return;
 		courier->state = STATE_CHECKS;
-		if (wish == WISH_NO) {
+		if (wish == REPORT_WISH_NO) {
 			metrics_add(METRIC_REPORTS_NOT_SENT, 1);
 			tell(courier, "report.unwanted", LOG_NOTICE,
 			     BYTES_LIT("that address does not say that it takes them"));
@@ -478,7 +486,7 @@ static void go_on(struct courier *courier)
 		}
 		metrics_add(METRIC_REPORTS_PUT_OFF, 1);
 		tell(courier, "report.put_off", LOG_WARNING,
-		     wish == WISH_YES ? BYTES_LIT("no memory") : BYTES_LIT("the DNS does not answer"));
+		     wish == REPORT_WISH_YES ? BYTES_LIT("no memory") : BYTES_LIT("the DNS does not answer"));
 		parcel->put_off = true;
 	}
 	finish_report(courier);
@@ -492,8 +500,8 @@ static bool on_message(struct peer_link *link, const struct wire_any *any, int *
 	(void)fd;
 	if (any->type == WIRE_OWED)
 		return on_owed(courier, &any->owed);
-	if (any->type == WIRE_OWED_PIECE)
-		return on_piece(courier, any->owed_piece.piece);
+	if (any->type == WIRE_OWED_ROWS)
+		return on_rows(courier, &any->owed_rows);
 	if (any->type == WIRE_ANSWER)
 		on_answer(courier, &any->answer);
 	return true;
@@ -505,9 +513,8 @@ static void on_closed(struct peer_link *link)
 	if (link == courier->vault) {
 		courier->vault = NULL;
 		if (courier->state == STATE_COMES) {
-			/* What came of it is forgotten, and the round stays in front of it. */
-			buf_done(&courier->parcel.gzip);
-			courier->state = STATE_ASKED;
+			/* What came of it is forgotten, and the next vault is asked for all. */
+			forget_report(courier);
 			begin_round(courier);
 		}
 	} else if (link == courier->resolver) {
@@ -558,7 +565,7 @@ static enum err prepare(struct child *child, void **ret_state, const char **ret_
 					.size = sizeof(struct peer_link),
 					.message = on_message,
 					.closed = on_closed};
-	buf_init(&courier->after, DNS_NAME_MAX);
+	buf_init(&courier->after, IPC_MAX / 2);
 	buf_init(&courier->questions, IPC_MAX / 2);
 	TRY(net_parse(settings->report_next_hop, &courier->next_hop, reterr));
 	if (loop_timer_new(courier->loop, on_timer, courier, &courier->timer) != ERR_OK ||

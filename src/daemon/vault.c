@@ -36,6 +36,9 @@
 #define UPKEEP_MS        60000
 #define UPKEEP_MORE_MS   50
 #define OWED_DAYS        4 /* the courier gives up after three */
+/* Of the reports that others send in a day: anybody can send some, and a small mail may hold many rows. */
+#define REPORT_BYTES_MAX  (UINT64_C(32) << 20)
+#define REPORT_DAYS_AHEAD 2 /* a clock may be wrong, but what lies further ahead would stay for years */
 
 struct gate_link {
 	struct peer_link peer;
@@ -65,6 +68,9 @@ struct vault {
 	bool open, durable; /* a transaction */
 	bool sick;
 	char why[160];
+	int64_t report_day; /* of what follows */
+	uint64_t report_bytes;
+	bool report_full; /* it was said */
 	struct loop_timer *commit, *probe, *upkeep;
 };
 
@@ -269,17 +275,45 @@ static void on_trace(struct peer_link *from, const struct wire_trace *in)
 	gate_of(from)->traces_wait = true;
 }
 
+/* Whether the part is about days that are kept, and there is room for it today. */
+static bool takes_report(struct vault *vault, const struct report_part *part, size_t size)
+{
+	int64_t now = clock_wall_ms() / 1000, day = store_day(now), its = store_day(part->begin);
+	if (its > day + REPORT_DAYS_AHEAD || its < store_day(now - vault->settings->report_retention / 1000)) {
+		if (part->number == 0)
+			log_event(LOG_NOTICE, "report.of_another_time", log_str("org", part->org),
+				  log_str("domain", part->domain), log_int("day", its));
+		metrics_add(METRIC_REPORT_PARTS_LOST, 1);
+		return false;
+	}
+	if (vault->report_day != day) {
+		vault->report_day = day;
+		vault->report_bytes = 0;
+		vault->report_full = false;
+	}
+	if (vault->report_bytes + size > REPORT_BYTES_MAX) {
+		if (!vault->report_full)
+			log_event(LOG_WARNING, "report.too_many", log_str("org", part->org),
+				  log_int("bytes_a_day", (int64_t)REPORT_BYTES_MAX));
+		vault->report_full = true;
+		metrics_add(METRIC_REPORT_PARTS_LOST, 1);
+		return false;
+	}
+	return true;
+}
+
 static void on_report(struct peer_link *from, const struct wire_report *in)
 {
 	struct vault *vault = from->peers->owner;
 	struct report_part part;
 	struct error error;
-	bool fresh;
+	bool fresh = false;
 	if (!ready(vault, false))
 		return; /* it stays with the gate */
 	if (report_part_unpack(vault->arena, in->part, &part) != ERR_OK)
 		log_event(LOG_ERROR, "report.broken"); /* a scanner's doing: the gate is not to blame */
-	else if (store_report_add(vault->store, &part, in->time, &fresh, &error) != ERR_OK) {
+	else if (takes_report(vault, &part, in->part.len) &&
+		 store_report_add(vault->store, &part, in->time, &fresh, &error) != ERR_OK) {
 		fall_sick(vault, &error);
 		return;
 	}
@@ -291,52 +325,50 @@ static void on_report(struct peer_link *from, const struct wire_report *in)
 
 #define PIECE_MAX ((size_t)128 << 10)
 
-struct owed_answer {
-	const struct peer_link *to;
-	int64_t day;
-	bool found;
-};
-
-static bool say_owed(void *ctx, const struct store_owed *owed)
-{
-	struct owed_answer *answer = ctx;
-	const struct report_dmarc *report = owed->report;
-	answer->found = true;
-	peer_say(answer->to, &(struct wire_any){.type = WIRE_OWED,
-						.owed = {.day = answer->day,
-							 .domain = report->policy.domain,
-							 .rua = owed->rua,
-							 .report_id = report->report_id,
-							 .filename = owed->filename,
-							 .begin = report->begin,
-							 .end = report->end,
-							 .records = report->n_records,
-							 .size = owed->gzip.len}});
-	for (size_t at = 0; at < owed->gzip.len; at += PIECE_MAX)
-		peer_say(answer->to, &(struct wire_any){.type = WIRE_OWED_PIECE,
-							.owed_piece = {.piece = bytes_sub(owed->gzip, at, PIECE_MAX)}});
-	return false;
-}
-
 static void on_owe(struct peer_link *from, const struct wire_owe *in)
 {
 	struct vault *vault = from->peers->owner;
-	const struct settings *settings = vault->settings;
-	struct bytes receiver = bytes_from(settings->report_from, bytes_rfind_byte(settings->report_from, '@') + 1);
-	const struct store_reporter reporter = {.org = settings->report_org.len > 0 ? settings->report_org : receiver,
-						.email = settings->report_from,
-						.contact = settings->report_contact,
-						.generator = BYTES_LIT("Postern"),
-						.receiver = receiver};
-	struct owed_answer answer = {.to = from, .day = in->day};
+	struct store_owed owed = {0};
 	struct error error;
 	/* Outside of any transaction: what is counted for a day that is over is committed long since. */
 	commit(vault);
-	if (!vault->sick && settings->report_from.len > 0 &&
-	    store_owed_reports(vault->store, in->day, in->after, &reporter, say_owed, &answer, &error) != ERR_OK)
+	if (!vault->sick && store_owed_next(vault->store, vault->arena, in->day, in->after, &owed, &error) != ERR_OK)
 		log_event(LOG_ERROR, "report.not_made", log_int("day", in->day), log_cstr("why", error.text));
-	if (!answer.found)
-		peer_say(from, &(struct wire_any){.type = WIRE_OWED, .owed = {.day = in->day}});
+	const struct report_policy *policy = &owed.policy;
+	peer_say(from, &(struct wire_any){.type = WIRE_OWED,
+					  .owed = {.day = in->day,
+						   .domain = policy->domain,
+						   .rua = owed.rua,
+						   .discovery_method = policy->discovery_method,
+						   .p = policy->p,
+						   .sp = policy->sp,
+						   .np = policy->np,
+						   .fo = policy->fo,
+						   .adkim = policy->adkim,
+						   .aspf = policy->aspf,
+						   .testing = policy->testing}});
+}
+
+/* One piece a question: between two of them everybody else has a turn. */
+static void on_owe_rows(struct peer_link *from, const struct wire_owe_rows *in)
+{
+	struct vault *vault = from->peers->owner;
+	CLEANUP(buf_done) struct buf rows = BUF_INIT(PIECE_MAX);
+	struct error error = {.text = "the vault cannot read"};
+	bool more = false;
+	size_t damaged = 0;
+	commit(vault);
+	enum err err = vault->sick ? ERR_IO
+				   : store_owed_rows(vault->store, in->day, in->domain, in->behind, &rows, &more,
+						     &damaged, &error);
+	if (err != ERR_OK)
+		log_event(LOG_ERROR, "report.not_made", log_int("day", in->day), log_str("domain", in->domain),
+			  log_cstr("why", error.text));
+	peer_say(from, &(struct wire_any){.type = WIRE_OWED_ROWS,
+					  .owed_rows = {.rows = err == ERR_OK ? buf_bytes(&rows) : (struct bytes){0},
+							.damaged = damaged,
+							.more = more,
+							.failed = err != ERR_OK}});
 }
 
 static void on_sent(struct peer_link *from, const struct wire_sent *in)
@@ -438,6 +470,8 @@ static bool on_message(struct peer_link *link, const struct wire_any *any, int *
 		on_report(link, &any->report);
 	else if (any->type == WIRE_OWE)
 		on_owe(link, &any->owe);
+	else if (any->type == WIRE_OWE_ROWS)
+		on_owe_rows(link, &any->owe_rows);
 	else if (any->type == WIRE_SENT)
 		on_sent(link, &any->sent);
 	else

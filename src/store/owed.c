@@ -1,101 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/*
- * Reports that we owe: tallies of what was judged, and the reports made of them.
- *
- * Detail: what a record has beside its columns (envelope, reasons, results) is one value of its row, in which equal
- *         things are equal bytes: a number of 16 bits before each text (ABSENT for none) and each list.
- */
+/* Reports that we owe: tallies of what was judged, and the records that the reports are made of. */
 #include "base/arena.h"
-#include "base/cursor.h"
 #include "base/num.h"
+#include "store/owed_report.h"
 #include "store/private.h"
 #include "store/reports.h"
-#include "unpack/deflate.h"
 
 #include "base/banned.h"
-
-#define ABSENT     0xffffu
-#define DETAIL_MAX ((size_t)64 << 10)
-#define XML_MAX    ((size_t)64 << 20)
-
-/* -- Detail ---- */
-
-static void pack_text(struct buf *buf, struct bytes text)
-{
-	text = bytes_sub(text, 0, REPORT_TEXT_MAX);
-	buf_add_be16(buf, text.ptr ? (uint16_t)text.len : ABSENT);
-	buf_add(buf, text);
-}
-
-static void pack_results(struct buf *buf, const struct report_result *results, size_t n)
-{
-	buf_add_be16(buf, (uint16_t)n);
-	for (size_t i = 0; i < n; i++) {
-		pack_text(buf, results[i].domain);
-		pack_text(buf, results[i].selector);
-		pack_text(buf, results[i].scope);
-		pack_text(buf, results[i].result);
-		pack_text(buf, results[i].human);
-	}
-}
-
-/* The record was written as XML, so its lists are within their limits. */
-static void pack_detail(struct buf *buf, const struct report_record *record)
-{
-	pack_text(buf, record->envelope_from);
-	pack_text(buf, record->envelope_to);
-	buf_add_be16(buf, (uint16_t)record->n_reasons);
-	for (size_t i = 0; i < record->n_reasons; i++) {
-		pack_text(buf, record->reasons[i].type);
-		pack_text(buf, record->reasons[i].comment);
-	}
-	pack_results(buf, record->dkim_results, record->n_dkim);
-	pack_results(buf, record->spf_results, record->n_spf);
-}
-
-static struct bytes unpack_text(struct cursor *cur)
-{
-	uint16_t len = cursor_be16(cur);
-	return len == ABSENT ? (struct bytes){0} : cursor_take(cur, len);
-}
-
-static const struct report_result *unpack_results(struct arena *arena, struct cursor *cur, size_t *ret_n)
-{
-	size_t n = cursor_be16(cur);
-	struct report_result *results = arena_new(arena, struct report_result, n);
-	*ret_n = 0;
-	if (!results)
-		cursor_fail(cur, ERR_NOMEM);
-	for (size_t i = 0; results && i < n; i++) {
-		results[i].domain = unpack_text(cur);
-		results[i].selector = unpack_text(cur);
-		results[i].scope = unpack_text(cur);
-		results[i].result = unpack_text(cur);
-		results[i].human = unpack_text(cur);
-		*ret_n = i + 1;
-	}
-	return results;
-}
-
-static enum err unpack_detail(struct arena *arena, struct bytes detail, struct report_record *record)
-{
-	struct cursor cur = cursor_make(detail);
-	record->envelope_from = unpack_text(&cur);
-	record->envelope_to = unpack_text(&cur);
-	size_t n = cursor_be16(&cur);
-	struct report_reason *reasons = arena_new(arena, struct report_reason, n);
-	if (!reasons)
-		cursor_fail(&cur, ERR_NOMEM);
-	for (size_t i = 0; reasons && i < n; i++) {
-		reasons[i].type = unpack_text(&cur);
-		reasons[i].comment = unpack_text(&cur);
-		record->n_reasons = i + 1;
-	}
-	record->reasons = reasons;
-	record->dkim_results = unpack_results(arena, &cur, &record->n_dkim);
-	record->spf_results = unpack_results(arena, &cur, &record->n_spf);
-	return cur.err;
-}
 
 /* -- Tallies ---- */
 
@@ -189,13 +100,13 @@ enum err store_owed_add(struct store *store, int64_t day, const struct report_po
 	static const char insert_sql[] =
 		"INSERT INTO owed_record (day, domain, ip, header_from, disposition, dkim, spf, detail, count)"
 		" VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)";
-	CLEANUP(buf_done) struct buf detail = BUF_INIT(DETAIL_MAX);
+	CLEANUP(buf_done) struct buf detail = BUF_INIT(OWED_DETAIL_MAX);
 	bool stands;
 	if (rua.len == 0)
 		return ERR_OK; /* nobody asks */
 	if (record->n_dkim > REPORT_RESULTS_MAX || record->n_spf > 1 || record->n_reasons > REPORT_REASONS_MAX)
 		return error_set(reterr, ERR_SYNTAX, 0, "the results of one message are too many to report");
-	pack_detail(&detail, record);
+	owed_detail_pack(&detail, record);
 	if (buf_err(&detail) != ERR_OK)
 		return error_set(reterr, buf_err(&detail), 0, "the results of one message are too many to report");
 	/* Most mail is of a kind that was seen that day already: it is counted, and no more. */
@@ -239,145 +150,165 @@ enum err store_owed_sent(struct store *store, int64_t day, struct bytes domain, 
 
 /* -- Reports ---- */
 
-/* An empty text is one that is absent. */
+/* An empty text is one that is absent; none that was written is longer. */
 static struct bytes copy_column(struct arena *arena, sqlite3_stmt *statement, int at, bool *nomem)
 {
-	struct bytes copy = arena_copy(arena, store_column(statement, at));
+	struct bytes copy = arena_copy(arena, bytes_sub(store_column(statement, at), 0, 4096));
 	*nomem |= !copy.ptr;
 	return copy.len > 0 ? copy : (struct bytes){0};
 }
 
-/* The first unsent domain behind `after`; its name is empty when there is none. */
-static enum err next_domain(struct store *store, struct arena *arena, int64_t day, struct bytes after,
-			    struct report_policy *ret_policy, struct bytes *ret_rua, struct error *reterr)
+#define POLICY_COLUMNS "domain, rua, discovery, p, sp, np, fo, adkim, aspf, testing"
+
+/* From the columns of POLICY_COLUMNS. False: no memory. */
+static bool take_policy(struct arena *arena, sqlite3_stmt *statement, struct store_owed *owed)
 {
-	static const char sql[] = "SELECT domain, rua, discovery, p, sp, np, fo, adkim, aspf, testing FROM owed"
-				  " WHERE day = ? AND domain > ? AND sent = 0 ORDER BY domain LIMIT 1";
+	struct report_policy *policy = &owed->policy;
+	struct bytes *const texts[] = {&policy->domain, &owed->rua,     &policy->discovery_method,
+				       &policy->p,      &policy->sp,    &policy->np,
+				       &policy->fo,     &policy->adkim, &policy->aspf,
+				       &policy->testing};
 	bool nomem = false;
-	*ret_policy = (struct report_policy){0};
-	struct bytes *const texts[] = {&ret_policy->domain,
-				       ret_rua,
-				       &ret_policy->discovery_method,
-				       &ret_policy->p,
-				       &ret_policy->sp,
-				       &ret_policy->np,
-				       &ret_policy->fo,
-				       &ret_policy->adkim,
-				       &ret_policy->aspf,
-				       &ret_policy->testing};
+	for (size_t i = 0; i < ARRAY_LEN(texts); i++)
+		*texts[i] = copy_column(arena, statement, (int)i, &nomem);
+	return !nomem;
+}
+
+enum err store_owed_next(struct store *store, struct arena *arena, int64_t day, struct bytes after,
+			 struct store_owed *ret_owed, struct error *reterr)
+{
+	static const char sql[] = "SELECT " POLICY_COLUMNS
+				  " FROM owed WHERE day = ? AND domain > ? AND sent = 0 AND typeof(domain) = 'text'"
+				  " AND length(CAST(domain AS BLOB)) <= 255 ORDER BY domain LIMIT 1";
+	*ret_owed = (struct store_owed){0};
 	sqlite3_stmt *statement = store_report_statement(store, sql, reterr);
 	if (!statement)
 		return ERR_IO;
 	(void)sqlite3_bind_int64(statement, 1, day);
 	store_bind(statement, 2, after);
 	int rc = sqlite3_step(statement);
-	for (size_t i = 0; rc == SQLITE_ROW && i < ARRAY_LEN(texts); i++)
-		*texts[i] = copy_column(arena, statement, (int)i, &nomem);
 	enum err err = rc == SQLITE_ROW || rc == SQLITE_DONE ? ERR_OK : store_failed(store, "reports", reterr);
+	if (rc == SQLITE_ROW && !take_policy(arena, statement, ret_owed))
+		err = error_set(reterr, ERR_NOMEM, 0, "no memory for the report");
 	(void)sqlite3_reset(statement);
-	return nomem ? error_set(reterr, ERR_NOMEM, 0, "no memory for the report") : err;
+	return err;
 }
 
-static enum err read_records(struct store *store, struct arena *arena, int64_t day, struct report_dmarc *report,
-			     struct error *reterr)
+/* The columns as they are in the key, and then the count. False: no row of ours is so, and it cannot be told again. */
+static bool pack_row(sqlite3_stmt *statement, struct buf *rows)
+{
+	static const int types[] = {SQLITE_TEXT,    SQLITE_TEXT, SQLITE_TEXT,   SQLITE_INTEGER,
+				    SQLITE_INTEGER, SQLITE_BLOB, SQLITE_INTEGER};
+	struct owed_row row = {.ip = store_column(statement, 0),
+			       .header_from = store_column(statement, 1),
+			       .disposition = store_column(statement, 2),
+			       .detail = store_column(statement, 5),
+			       .count = sqlite3_column_int64(statement, 6)};
+	for (int i = 0; i < (int)ARRAY_LEN(types); i++)
+		if (sqlite3_column_type(statement, i) != types[i])
+			return false;
+	int64_t dkim = sqlite3_column_int64(statement, 3), spf = sqlite3_column_int64(statement, 4);
+	if (dkim < 0 || dkim > UINT8_MAX || spf < 0 || spf > UINT8_MAX)
+		return false;
+	row.dkim = (uint8_t)dkim;
+	row.spf = (uint8_t)spf;
+	return owed_row_pack(rows, &row);
+}
+
+enum err store_owed_rows(struct store *store, int64_t day, struct bytes domain, struct bytes behind, struct buf *rows,
+			 bool *ret_more, size_t *ret_damaged, struct error *reterr)
 {
 	static const char sql[] =
 		"SELECT ip, header_from, disposition, dkim, spf, detail, count FROM owed_record"
-		" WHERE day = ? AND domain = ? ORDER BY ip, header_from, disposition, dkim, spf, detail";
-	struct report_record *records = NULL;
-	size_t n = 0, capacity = 0;
-	enum err err = ERR_OK;
+		" WHERE day = ?1 AND domain = ?2 AND (ip, header_from, disposition, dkim, spf, detail)"
+		" > (?3, ?4, ?5, ?6, ?7, ?8) ORDER BY ip, header_from, disposition, dkim, spf, detail";
+	struct owed_row last = {0};
 	int rc = SQLITE_DONE;
+	*ret_more = false;
+	*ret_damaged = 0;
+	if (behind.len > 0 && owed_row_unpack(behind, &last) != ERR_OK)
+		return error_set(reterr, ERR_SYNTAX, 0, "nothing comes behind what is no record");
 	sqlite3_stmt *statement = store_report_statement(store, sql, reterr);
 	if (!statement)
 		return ERR_IO;
 	(void)sqlite3_bind_int64(statement, 1, day);
-	store_bind(statement, 2, report->policy.domain);
-	while (err == ERR_OK && (rc = sqlite3_step(statement)) == SQLITE_ROW) {
-		struct report_record record = {.dkim = (enum report_aligned)sqlite3_column_int(statement, 3),
-					       .spf = (enum report_aligned)sqlite3_column_int(statement, 4),
-					       .count = (uint64_t)sqlite3_column_int64(statement, 6)};
-		bool nomem = false;
-		record.source_ip = copy_column(arena, statement, 0, &nomem);
-		record.header_from = copy_column(arena, statement, 1, &nomem);
-		record.disposition = copy_column(arena, statement, 2, &nomem);
-		struct bytes detail = copy_column(arena, statement, 5, &nomem);
-		struct report_record *grown = arena_grow(arena, records, &capacity, n, sizeof(*records));
-		err = nomem || !grown ? ERR_NOMEM : unpack_detail(arena, detail, &record);
-		if (err != ERR_OK)
-			err = error_set(reterr, err == ERR_NOMEM ? ERR_NOMEM : ERR_SYNTAX, 0,
-					err == ERR_NOMEM ? "no memory for the report"
-							 : "a tally of reports is damaged");
-		else {
-			records = grown;
-			records[n++] = record;
-		}
-	}
-	if (err == ERR_OK && rc != SQLITE_DONE)
-		err = store_failed(store, "reports", reterr);
+	store_bind(statement, 2, domain);
+	store_bind(statement, 3, last.ip);
+	store_bind(statement, 4, last.header_from);
+	store_bind(statement, 5, last.disposition);
+	(void)sqlite3_bind_int(statement, 6, last.dkim);
+	(void)sqlite3_bind_int(statement, 7, last.spf);
+	(void)sqlite3_bind_blob(statement, 8, last.detail.ptr ? last.detail.ptr : (const uint8_t *)"",
+				(int)last.detail.len, SQLITE_STATIC);
+	while (rows->max - rows->len >= STORE_OWED_ROW_MAX && (rc = sqlite3_step(statement)) == SQLITE_ROW)
+		if (!pack_row(statement, rows))
+			++*ret_damaged;
+	*ret_more = rc == SQLITE_ROW;
+	enum err err = rc == SQLITE_ROW || rc == SQLITE_DONE ? ERR_OK : store_failed(store, "reports", reterr);
 	(void)sqlite3_reset(statement);
-	report->records = records;
-	report->n_records = n;
-	return err;
+	return buf_err(rows) == ERR_OK ? err : error_set(reterr, buf_err(rows), 0, "no memory for the report");
 }
 
-static enum err make_report(struct store *store, struct arena *arena, int64_t day,
-			    const struct store_reporter *reporter, struct report_dmarc *report, struct buf *xml,
-			    struct buf *gzip, struct store_owed *owed, struct error *reterr)
+enum err store_owed_make(struct store *store, struct arena *arena, int64_t day, const struct store_owed *owed,
+			 const struct owed_reporter *reporter, struct owed_report *ret_report, struct buf *gzip,
+			 struct error *reterr)
 {
-	struct report_target *targets = arena_new(arena, struct report_target, REPORT_RUA_MAX);
-	report->org = reporter->org;
-	report->email = reporter->email;
-	report->contact = reporter->contact;
-	report->generator = reporter->generator;
-	report->begin = day * 86400;
-	report->end = report->begin + 86399;
-	buf_clear(xml);
-	buf_clear(gzip);
-	TRY(read_records(store, arena, day, report, reterr));
-	enum err err = targets ? report_id_make(arena, reporter->receiver, report->policy.domain, report->begin,
-						&report->report_id)
-			       : ERR_NOMEM;
-	if (err == ERR_OK)
-		err = report_filename(arena, reporter->receiver, report, &owed->filename);
-	if (err == ERR_OK)
-		err = report_rua_read(arena, owed->rua, targets, &owed->n_targets);
-	if (err != ERR_OK)
-		return error_set(reterr, err, 0,
-				 err == ERR_NOMEM ? "no memory for the report" : "the reporter has no name");
-	TRY(report_dmarc_write(report, xml, reterr));
-	if (deflate_gzip_write(buf_bytes(xml), gzip) != ERR_OK)
-		return error_set(reterr, ERR_NOMEM, 0, "no memory for the report");
-	owed->report = report;
-	owed->targets = targets;
-	owed->gzip = buf_bytes(gzip);
-	return ERR_OK;
-}
-
-enum err store_owed_reports(struct store *store, int64_t day, struct bytes behind,
-			    const struct store_reporter *reporter,
-			    bool (*row)(void *ctx, const struct store_owed *owed), void *ctx, struct error *reterr)
-{
-	CLEANUP(arena_free) struct arena *arena = arena_create((size_t)256 << 20);
-	CLEANUP(buf_done) struct buf xml = BUF_INIT(XML_MAX);
-	CLEANUP(buf_done) struct buf gzip = BUF_INIT(XML_MAX);
-	CLEANUP(buf_done) struct buf after = BUF_INIT(STORE_TEXT_MAX);
-	if (!arena)
-		return error_set(reterr, ERR_NOMEM, 0, "no memory for the report");
-	buf_add(&after, behind);
-	for (;;) {
-		struct report_dmarc report = {0};
-		struct store_owed owed = {0};
-		arena_reset(arena);
-		TRY(next_domain(store, arena, day, buf_bytes(&after), &report.policy, &owed.rua, reterr));
-		if (report.policy.domain.len == 0)
-			return ERR_OK;
-		buf_clear(&after);
-		buf_add(&after, report.policy.domain);
-		if (buf_err(&after) != ERR_OK)
-			return error_set(reterr, ERR_NOMEM, 0, "no memory for the report");
-		TRY(make_report(store, arena, day, reporter, &report, &xml, &gzip, &owed, reterr));
-		if (!row(ctx, &owed))
-			return ERR_OK;
+	CLEANUP(buf_done) struct buf rows = BUF_INIT(4 * STORE_OWED_ROW_MAX);
+	CLEANUP(buf_done) struct buf behind = BUF_INIT(STORE_OWED_ROW_MAX);
+	bool more = true;
+	TRY(owed_report_begin(ret_report, arena, reporter, day, &owed->policy, owed->rua, reterr));
+	while (more) {
+		struct bytes last;
+		size_t damaged;
+		buf_clear(&rows);
+		TRY(store_owed_rows(store, day, owed->policy.domain, buf_bytes(&behind), &rows, &more, &damaged,
+				    reterr));
+		TRY(owed_report_add(ret_report, arena, buf_bytes(&rows), &last, reterr));
+		ret_report->damaged += damaged;
+		more = more && last.len > 0;
+		buf_clear(&behind);
+		buf_add(&behind, last);
+		if (buf_err(&behind) != ERR_OK)
+			return error_set(reterr, buf_err(&behind), 0, "no memory for the report");
 	}
+	return owed_report_end(ret_report, gzip, reterr);
+}
+
+/* -- Asking ---- */
+
+enum err store_owed_find(struct store *store, const struct store_report_query *query,
+			 bool (*row)(void *ctx, int64_t day, const struct store_owed *owed), void *ctx,
+			 struct error *reterr)
+{
+	static const char sql[] =
+		"SELECT " POLICY_COLUMNS ", day, sent,"
+		" (SELECT COUNT(*) FROM owed_record r WHERE r.day = o.day AND r.domain = o.domain),"
+		" (SELECT CAST(MIN(TOTAL(count), 9e15) AS INTEGER) FROM owed_record r"
+		"  WHERE r.day = o.day AND r.domain = o.domain)"
+		" FROM owed o WHERE day BETWEEN ?1 AND ?2 AND (?3 = '' OR domain = ?3) ORDER BY day, domain";
+	CLEANUP(arena_free) struct arena *arena = arena_create((size_t)16 << 20);
+	sqlite3_stmt *statement = store_report_statement(store, sql, reterr);
+	bool more = true;
+	int rc;
+	if (!statement)
+		return ERR_IO;
+	if (!arena)
+		return error_set(reterr, ERR_NOMEM, 0, "no memory for the reports");
+	(void)sqlite3_bind_int64(statement, 1, query->first);
+	(void)sqlite3_bind_int64(statement, 2, query->last);
+	store_bind(statement, 3, query->domain);
+	while (more && (rc = sqlite3_step(statement)) == SQLITE_ROW) {
+		struct store_owed owed = {.sent = sqlite3_column_int(statement, 11) != 0,
+					  .records = (uint64_t)MAX(sqlite3_column_int64(statement, 12), 0),
+					  .messages = (uint64_t)MAX(sqlite3_column_int64(statement, 13), 0)};
+		arena_reset(arena);
+		if (!take_policy(arena, statement, &owed)) {
+			(void)sqlite3_reset(statement);
+			return error_set(reterr, ERR_NOMEM, 0, "no memory for the reports");
+		}
+		more = row(ctx, sqlite3_column_int64(statement, 10), &owed);
+	}
+	enum err err = !more || rc == SQLITE_DONE ? ERR_OK : store_failed(store, "reports", reterr);
+	(void)sqlite3_reset(statement);
+	return err;
 }

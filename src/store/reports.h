@@ -13,6 +13,7 @@
 #include "auth/report_dmarc.h"
 #include "auth/report_mail.h"
 #include "scan/report_part.h"
+#include "store/owed_report.h"
 #include "store/store.h"
 
 #define STORE_OWED_RECORDS_MAX 20000
@@ -83,31 +84,43 @@ NODISCARD enum err store_report_tls_failures(struct store *store, const struct s
 NODISCARD enum err store_owed_add(struct store *store, int64_t day, const struct report_policy *policy,
 				  struct bytes rua, const struct report_record *record, struct error *reterr);
 
-/* Who reports. `receiver` is the domain that file names and ids begin with. */
-struct store_reporter {
-	struct bytes org, email, contact, generator, receiver;
-};
-
 struct store_owed {
-	const struct report_dmarc *report;
-	struct bytes rua, filename, gzip;
-	const struct report_target *targets; /* of rua; outsiders are to be asked first (report_external_question) */
-	size_t n_targets;
+	struct report_policy policy;
+	struct bytes rua;
+	uint64_t records, messages; /* of store_owed_find() only */
+	bool sent;                  /* likewise */
 };
 
 /*
- * Makes the reports of that day which are not sent yet, by domain, those behind `after` (empty: all), and calls row()
- * for each until it returns false; it may call store_owed_sent(). The same tallies give the same bytes. What it is
- * given lasts for the call.
+ * The report of that day to the first domain behind `after` (empty: of all) that is not sent yet; its domain is empty
+ * when there is none. Texts live in the arena.
  */
-NODISCARD enum err store_owed_reports(struct store *store, int64_t day, struct bytes after,
-				      const struct store_reporter *reporter,
-				      bool (*row)(void *ctx, const struct store_owed *owed), void *ctx,
-				      struct error *reterr);
+NODISCARD enum err store_owed_next(struct store *store, struct arena *arena, int64_t day, struct bytes after,
+				   struct store_owed *ret_owed, struct error *reterr);
+/*
+ * Adds records of it to `rows` as store/owed_report.h reads them, those behind the row `behind` (empty: all), as long
+ * as `rows` has room for STORE_OWED_ROW_MAX more: read and sent in pieces, no report holds up other work. *ret_more:
+ * there are others. Rows that are damaged beyond that are left out and counted.
+ */
+#define STORE_OWED_ROW_MAX ((size_t)70 << 10)
+NODISCARD enum err store_owed_rows(struct store *store, int64_t day, struct bytes domain, struct bytes behind,
+				   struct buf *rows, bool *ret_more, size_t *ret_damaged, struct error *reterr);
 NODISCARD enum err store_owed_sent(struct store *store, int64_t day, struct bytes domain, struct error *reterr);
+
+/*
+ * Makes the report at once, for who has the time: it and its gzip. After an error too, owed_report_done().
+ */
+NODISCARD enum err store_owed_make(struct store *store, struct arena *arena, int64_t day, const struct store_owed *owed,
+				   const struct owed_reporter *reporter, struct owed_report *ret_report,
+				   struct buf *gzip, struct error *reterr);
+
+/* All that is owed for the days `first` to `last`, sent or not; of one domain, or of all when it is empty. */
+NODISCARD enum err store_owed_find(struct store *store, const struct store_report_query *query,
+				   bool (*row)(void *ctx, int64_t day, const struct store_owed *owed), void *ctx,
+				   struct error *reterr);
 
 /* -- Upkeep ---- */
 
-/* Forgets the oldest day of each kind, if it is older than that, in the open transaction. */
+/* Forgets some of each kind that is older than that, in the open transaction; the oldest first. */
 NODISCARD enum err store_report_forget(struct store *store, int64_t reports_before, int64_t owed_before, bool *ret_more,
 				       struct error *reterr);

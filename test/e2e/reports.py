@@ -129,21 +129,31 @@ def check_tallies(tap, world):
 
 
 def check_reports(tap, world):
+    # What a bad disk might make of some of it: one record of a domain, and all of another that comes before the rest.
+    world.ask("INSERT INTO owed_record SELECT day, domain, '192.0.2.99', header_from, disposition, dkim, spf, x'ff00', 1 FROM owed_record"
+              " WHERE domain = 'good.example' LIMIT 1")
+    world.ask("INSERT INTO owed SELECT day, 'damaged.example', rua, discovery, 'maybe', sp, np, fo, adkim, aspf, testing, 1, 0 FROM owed"
+              " WHERE domain = 'good.example'")
     world.to_yesterday()
     world.new_courier()
     world.out.wait(3)
-    wait_for(lambda: not world.unsent(), 20, 'all is marked as sent')
+    wait_for(lambda: world.unsent() == {'damaged.example'}, 20, 'all that can be made is marked as sent')
+    world.ask("DELETE FROM owed WHERE domain = 'damaged.example'")
     letters = {letter['to'][0]: letter for letter in world.out.messages}
     tap.equal(sorted(letters), ['dmarc@good.example', 'real@collector.example', 'sub@good.example'],
               'who asked gets a report: at home, and outside where they agree')
     log = world.postern.log()
     tap.ok('to=x@unwilling.example' in log and 'to=v@victim.example' in log and log.count('event=report.unwanted') == 2,
            'the others do not, and the log says so', log[-1500:])
+    tap.ok('event=report.not_made' in log and 'domain=damaged.example' in log, 'a report that cannot be made keeps back no other', log[-1500:])
+    tap.ok('event=report.damaged' in log and 'records_left_out=1 records=2' in log, 'and a damaged record is left out, and told', log[-1500:])
     parsed, name, xml = read_letter(letters['dmarc@good.example'])
     begin = (int(time.time()) // DAY - 1) * DAY
     tap.equal((letters['dmarc@good.example']['from'], parsed['From']), ('reports@example.org', 'reports@example.org'), 'from whom')
-    tap.equal(name, f'example.org!good.example!{begin}!{begin + DAY - 1}.xml.gz', 'the name of the file')
-    tap.has(parsed['Subject'], 'Report Domain: good.example', 'the subject')
+    unique = text(xml, 'report_metadata/report_id')
+    tap.equal(name, f'example.org!good.example!{begin}!{begin + DAY - 1}!{unique}.xml.gz', 'the name of the file')
+    tap.equal(parsed['Subject'], f'Report Domain: good.example Submitter: example.org Report-ID: <{unique}>', 'the subject')
+    tap.equal(parsed['Message-ID'], f'<{unique}@example.org>', 'the Message-ID')
     tap.equal(text(xml, 'report_metadata/org_name'), 'Example Org', 'the organization')
     tap.equal(text(xml, 'policy_published/p'), 'reject', 'the policy')
     rows = {}

@@ -132,7 +132,8 @@ static void the_message_is_what_rfc_9990_describes(void **state)
 				      .begin = 1790035200,
 				      .end = 1790121599,
 				      .policy = {.domain = BYTES_LIT("sender.example")}};
-	struct bytes receiver = BYTES_LIT("mx.receiver.example");
+	struct bytes receiver = BYTES_LIT("mx.receiver.example"), host = BYTES_LIT("one.receiver.example"), name,
+		     subject;
 	struct report_mail mail = {
 		.report = &report, .receiver = receiver, .to = BYTES_LIT("rua@sender.example"), .date = 1790125000};
 	CLEANUP(buf_done) struct buf out = BUF_INIT(100000);
@@ -140,17 +141,21 @@ static void the_message_is_what_rfc_9990_describes(void **state)
 	uint8_t data[1000];
 	for (size_t i = 0; i < sizeof(data); i++)
 		data[i] = (uint8_t)(i * 7);
-	assert_ok(report_id_make(arena, receiver, report.policy.domain, report.begin, &report.report_id));
-	assert_bytes_str(report.report_id, "sender.example.1790035200@mx.receiver.example");
+	assert_ok(report_id_make(arena, receiver, host, report.policy.domain, report.begin, &report.report_id));
+	assert_int_equal(report.report_id.len, 32);
 	assert_ok(report_filename(arena, receiver, &report, &mail.filename));
-	assert_bytes_str(mail.filename, "mx.receiver.example!sender.example!1790035200!1790121599.xml.gz");
+	name = arena_printf(arena, "mx.receiver.example!sender.example!1790035200!1790121599!%.*s.xml.gz",
+			    BYTES_FMT(report.report_id));
+	subject = arena_printf(arena, "Report Domain: sender.example Submitter: mx.receiver.example Report-ID: <%.*s>",
+			       BYTES_FMT(report.report_id));
+	assert_bytes(mail.filename, name);
 	for (size_t len = 0; len < sizeof(data); len += len < 200 ? 1 : 100) {
 		mail.gzip = bytes_make(data, len);
 		buf_clear(&out);
 		assert_ok(report_mail_write(&mail, &out));
 		assert_ok(message_parse(arena, buf_bytes(&out), &mime_limits_default, &message));
-		assert_bytes_str(message->subject, "Report Domain: sender.example Submitter: mx.receiver.example"
-						   " Report-ID: <sender.example.1790035200@mx.receiver.example>");
+		assert_bytes(message->subject, subject);
+		assert_true(bytes_starts(message->message_id, report.report_id));
 		assert_bytes_str(message->to.items[0].address, "rua@sender.example");
 		assert_bytes_str(message->from.items[0].address, "dmarc@mx.receiver.example");
 		assert_int_equal(message->date, 1790125000);
@@ -167,6 +172,30 @@ static void the_message_is_what_rfc_9990_describes(void **state)
 	assert_int_equal(report_filename(arena, receiver, &report, &mail.filename), ERR_SYNTAX);
 }
 
+/* RFC 9990, 3.1.4 and 3.5.1: unique among the reports to a domain, and the same each time that one is sent. */
+static void the_id_of_a_report_tells_hosts_domains_and_days_apart(void **state)
+{
+	(void)state;
+	static const struct {
+		const char *receiver, *host, *domain;
+		int64_t begin;
+	} cases[] = {{"mx.example", "one", "a.example", 0}, {"mx.example", "two", "a.example", 0},
+		     {"mx.example", "one", "b.example", 0}, {"mx.example", "one", "a.example", 86400},
+		     {"my.example", "one", "a.example", 0}, {"mx.example", "", "a.example", 0}};
+	struct bytes ids[ARRAY_LEN(cases)], again;
+	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+		struct bytes receiver = bytes_from_cstr(cases[i].receiver), host = bytes_from_cstr(cases[i].host),
+			     domain = bytes_from_cstr(cases[i].domain);
+		assert_ok(report_id_make(arena, receiver, host, domain, cases[i].begin, &ids[i]));
+		assert_ok(report_id_make(arena, receiver, host, domain, cases[i].begin, &again));
+		assert_bytes(again, ids[i]);
+		for (size_t k = 0; k < i; k++)
+			assert_false(bytes_eq(ids[i], ids[k]));
+	}
+	assert_int_equal(report_id_make(arena, BYTES_LIT("a b"), BYTES_LIT(""), BYTES_LIT("c.example"), 0, &again),
+			 ERR_SYNTAX);
+}
+
 static const struct CMUnitTest tests[] = {
 	TEST(addresses_of_rua_are_those_that_can_be_written_to),
 	TEST(no_more_addresses_are_taken_than_there_is_room_for),
@@ -174,5 +203,6 @@ static const struct CMUnitTest tests[] = {
 	TEST(an_outsider_agrees_by_a_record_and_may_name_its_own_address),
 	TEST(the_policy_is_shown_as_it_was_found),
 	TEST(the_message_is_what_rfc_9990_describes),
+	TEST(the_id_of_a_report_tells_hosts_domains_and_days_apart),
 };
 UNIT_MAIN(tests)

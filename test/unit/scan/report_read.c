@@ -166,7 +166,7 @@ static void our_own_mail_is_known_and_read(void **state)
 {
 	(void)state;
 	struct report_dmarc dmarc = {.email = BYTES_LIT("d@mx.example"),
-				     .report_id = BYTES_LIT("1@mx.example"),
+				     .report_id = BYTES_LIT("1a"),
 				     .begin = 1,
 				     .end = 2,
 				     .policy = {.domain = BYTES_LIT("a.example")}};

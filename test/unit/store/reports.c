@@ -248,10 +248,11 @@ static const struct report_policy policy = {.domain = BYTES_INIT("a.example"),
 					    .adkim = BYTES_INIT("s"),
 					    .discovery_method = BYTES_INIT("treewalk"),
 					    .testing = BYTES_INIT("n")};
-static const struct store_reporter reporter = {.org = BYTES_INIT("Receiver"),
-					       .email = BYTES_INIT("dmarc@mx.example"),
-					       .generator = BYTES_INIT("Postern"),
-					       .receiver = BYTES_INIT("mx.example")};
+static const struct owed_reporter reporter = {.org = BYTES_INIT("Receiver"),
+					      .email = BYTES_INIT("dmarc@mx.example"),
+					      .generator = BYTES_INIT("Postern"),
+					      .receiver = BYTES_INIT("mx.example"),
+					      .host = BYTES_INIT("one.mx.example")};
 
 static void owe(struct folder *folder, const struct report_policy *its, const struct report_record *record)
 {
@@ -262,34 +263,51 @@ static void owe(struct folder *folder, const struct report_policy *its, const st
 }
 
 struct made {
-	struct folder *folder;
 	struct buf names, first, xml;
-	bool send;
 };
 
-static bool on_owed(void *ctx, const struct store_owed *owed)
+/* "receiver!domain!begin!end to address and others, records (damaged)" of each, and the XML of the first. */
+static enum err make_all(struct folder *folder, struct made *made, bool send, struct error *reterr)
 {
-	struct made *made = ctx;
-	buf_printf(&made->names, "%.*s to %.*s and %zu, %zu records\n", BYTES_FMT(owed->filename),
-		   BYTES_FMT(owed->targets[0].address), owed->n_targets - 1, owed->report->n_records);
-	if (made->xml.len == 0) {
-		assert_ok(deflate_gzip_read(owed->gzip, 1000, &made->xml, NULL));
-		buf_add(&made->first, owed->gzip);
+	CLEANUP(arena_free) struct arena *arena = arena_create((size_t)4 << 20);
+	CLEANUP(buf_done) struct buf after = BUF_INIT(1000);
+	if (!arena)
+		return ERR_NOMEM;
+	for (;;) {
+		CLEANUP(owed_report_done) struct owed_report report = {0};
+		CLEANUP(buf_done) struct buf gzip = BUF_INIT((size_t)64 << 20);
+		struct store_owed owed;
+		arena_reset(arena);
+		TRY(store_owed_next(folder->store, arena, DAY, buf_bytes(&after), &owed, reterr));
+		if (owed.policy.domain.len == 0)
+			return ERR_OK;
+		buf_clear(&after);
+		buf_add(&after, owed.policy.domain);
+		TRY(store_owed_make(folder->store, arena, DAY, &owed, &reporter, &report, &gzip, reterr));
+		buf_printf(&made->names, "%.*s to %.*s and %zu, %zu records",
+			   BYTES_FMT(bytes_sub(report.filename, 0, bytes_rfind_byte(report.filename, '!'))),
+			   BYTES_FMT(report.targets[0].address), report.n_targets - 1, report.report.n_records);
+		if (report.damaged > 0)
+			buf_printf(&made->names, " (%zu damaged)", report.damaged);
+		buf_add_byte(&made->names, '\n');
+		if (made->xml.len == 0) {
+			TRY(deflate_gzip_read(buf_bytes(&gzip), 1000, &made->xml, reterr));
+			buf_add(&made->first, buf_bytes(&gzip));
+		}
+		if (send)
+			TRY(store_owed_sent(folder->store, DAY, owed.policy.domain, reterr));
 	}
-	if (made->send)
-		assert_ok(store_owed_sent(made->folder->store, DAY, owed->report->policy.domain, NULL));
-	return true;
 }
 
 static void make(struct folder *folder, struct made *made, bool send)
 {
 	struct error error = {0};
-	*made = (struct made){.folder = folder, .send = send};
+	*made = (struct made){0};
 	buf_init(&made->names, 10000);
 	buf_init(&made->first, (size_t)64 << 20);
 	buf_init(&made->xml, (size_t)64 << 20);
 	folder_begin(folder);
-	if (store_owed_reports(folder->store, DAY, (struct bytes){0}, &reporter, on_owed, made, &error) != ERR_OK)
+	if (make_all(folder, made, send, &error) != ERR_OK)
 		fail_msg("%s", error.text);
 	folder_commit(folder);
 }
@@ -325,10 +343,10 @@ static void what_was_seen_becomes_one_report_a_domain(void **state)
 
 	make(&folder, &one, false);
 	assert_bytes_str(buf_bytes(&one.names),
-			 "mx.example!a.example!1790035200!1790121599.xml.gz to rua@a.example and 1, 3 records\n"
-			 "mx.example!b.example!1790035200!1790121599.xml.gz to rua@a.example and 1, 1 records\n");
+			 "mx.example!a.example!1790035200!1790121599 to rua@a.example and 1, 3 records\n"
+			 "mx.example!b.example!1790035200!1790121599 to rua@a.example and 1, 1 records\n");
 	assert_ok(report_dmarc_read(arena, buf_bytes(&one.xml), &report, NULL));
-	assert_bytes_str(report.report_id, "a.example.1790035200@mx.example");
+	assert_int_equal(report.report_id.len, 32);
 	assert_bytes_str(report.org, "Receiver");
 	assert_bytes_str(report.policy.np, "none");
 	assert_bytes_str(report.policy.adkim, "s");
@@ -401,15 +419,141 @@ static void a_flood_of_sources_is_reported_up_to_the_limit(void **state)
 	folder_commit(&folder);
 	make(&folder, &made, false);
 	assert_bytes_str(buf_bytes(&made.names),
-			 "mx.example!a.example!1790035200!1790121599.xml.gz to rua@a.example and 1, 20000 records\n");
+			 "mx.example!a.example!1790035200!1790121599 to rua@a.example and 1, 20000 records\n");
 	assert_non_null(strstr((const char *)made.xml.ptr, "<count>20</count>"));
 	made_done(&made);
 	folder_remove(&folder);
 }
 
+/* Runs `sql` on the database beside the store. */
+static void damage(struct folder *folder, const char *sql)
+{
+	char path[100], *why = NULL;
+	sqlite3 *db;
+	store_close(&folder->store);
+	(void)snprintf(path, sizeof(path), "%s/postern.db", folder->path);
+	assert_int_equal(sqlite3_open(path, &db), SQLITE_OK);
+	if (sqlite3_exec(db, sql, NULL, NULL, &why) != SQLITE_OK)
+		fail_msg("%s", why);
+	assert_int_equal(sqlite3_close(db), SQLITE_OK);
+	folder_open(folder);
+}
+
+static void what_is_damaged_is_left_out_and_nothing_else(void **state)
+{
+	(void)state;
+	static const char *const ways[] = {
+		"UPDATE owed_record SET detail = x'ffff' WHERE ip = '192.0.2.9'",
+		"UPDATE owed_record SET detail = x'' WHERE ip = '192.0.2.9'",
+		"UPDATE owed_record SET detail = detail || x'00' WHERE ip = '192.0.2.9'",
+		"UPDATE owed_record SET detail = x'ffffffff00020000' WHERE ip = '192.0.2.9'",
+		"UPDATE owed_record SET detail = x'fffffffffffe' WHERE ip = '192.0.2.9'",
+		"UPDATE owed_record SET detail = 'text' WHERE ip = '192.0.2.9'",
+		"UPDATE owed_record SET detail = zeroblob(100000) WHERE ip = '192.0.2.9'",
+		"UPDATE owed_record SET count = -1 WHERE ip = '192.0.2.9'",
+		"UPDATE owed_record SET count = 'many' WHERE ip = '192.0.2.9'",
+		"UPDATE owed_record SET dkim = 7 WHERE ip = '192.0.2.9'",
+		"UPDATE owed_record SET spf = 1000 WHERE ip = '192.0.2.9'",
+		"UPDATE owed_record SET spf = 'x' WHERE ip = '192.0.2.9'",
+		"UPDATE owed_record SET disposition = 'lost' WHERE ip = '192.0.2.9'",
+		"UPDATE owed_record SET header_from = '' WHERE ip = '192.0.2.9'",
+		"UPDATE owed_record SET header_from = x'00ff' WHERE ip = '192.0.2.9'",
+		"UPDATE owed_record SET ip = '192.0.2.' WHERE ip = '192.0.2.9'",
+		"UPDATE owed_record SET ip = x'0000' WHERE ip = '192.0.2.9'",
+		"UPDATE owed_record SET ip = zeroblob(2000000) WHERE ip = '192.0.2.9'",
+	};
+	for (size_t i = 0; i < ARRAY_LEN(ways); i++) {
+		struct folder folder;
+		struct made made;
+		struct report_record record = seen[0];
+		folder_make(&folder);
+		folder_begin(&folder);
+		owe(&folder, &policy, &seen[0]);
+		owe(&folder, &policy, &seen[3]);
+		record.source_ip = BYTES_LIT("192.0.2.9");
+		owe(&folder, &policy, &record);
+		folder_commit(&folder);
+		damage(&folder, ways[i]);
+		make(&folder, &made, false);
+		if (strstr((const char *)made.names.ptr, "2 records (1 damaged)\n") == NULL)
+			fail_msg("%s: %.*s", ways[i], BYTES_FMT(buf_bytes(&made.names)));
+		made_done(&made);
+		folder_remove(&folder);
+	}
+}
+
+static void a_domain_that_no_report_can_be_named_after_does_not_hide_the_next(void **state)
+{
+	(void)state;
+	static const char sql[] =
+		"INSERT INTO owed SELECT day, x'61', rua, discovery, p, sp, np, fo, adkim, aspf, testing, 1, 0"
+		" FROM owed WHERE domain = 'a.example';"
+		"INSERT INTO owed SELECT day, replace(hex(zeroblob(5000)), '0', 'a'), rua, discovery, p, sp, np, fo, "
+		"adkim,"
+		" aspf, testing, 1, 0 FROM owed WHERE domain = 'a.example'";
+	struct folder folder;
+	struct made made;
+	struct report_policy other = policy;
+	other.domain = BYTES_LIT("b.example");
+	folder_make(&folder);
+	folder_begin(&folder);
+	owe(&folder, &policy, &seen[0]);
+	owe(&folder, &other, &seen[0]);
+	folder_commit(&folder);
+	damage(&folder, sql);
+	make(&folder, &made, false);
+	assert_bytes_str(buf_bytes(&made.names), "mx.example!a.example!1790035200!1790121599 to rua@a.example and 1, 1 "
+						 "records\n"
+						 "mx.example!b.example!1790035200!1790121599 to rua@a.example and 1, 1 "
+						 "records\n");
+	made_done(&made);
+	folder_remove(&folder);
+}
+
+struct listed {
+	struct buf text;
+};
+
+static bool list_owed(void *ctx, int64_t day, const struct store_owed *owed)
+{
+	struct listed *listed = ctx;
+	buf_printf(&listed->text, "%d %.*s %llu records %llu messages%s\n", (int)(day - DAY),
+		   BYTES_FMT(owed->policy.domain), (unsigned long long)owed->records,
+		   (unsigned long long)owed->messages, owed->sent ? " sent" : "");
+	return true;
+}
+
+static void what_is_owed_can_be_listed(void **state)
+{
+	(void)state;
+	struct folder folder;
+	struct report_policy other = policy;
+	struct store_report_query query = {DAY, DAY + 1, {0}};
+	struct listed listed = {.text = BUF_INIT(10000)};
+	other.domain = BYTES_LIT("b.example");
+	folder_make(&folder);
+	folder_begin(&folder);
+	owe(&folder, &other, &seen[0]);
+	owe(&folder, &policy, &seen[1]);
+	owe(&folder, &policy, &seen[3]);
+	assert_ok(store_owed_add(folder.store, DAY + 1, &policy, BYTES_LIT("mailto:a@a.example"), &seen[0], NULL));
+	assert_ok(store_owed_sent(folder.store, DAY, other.domain, NULL));
+	folder_commit(&folder);
+	assert_ok(store_owed_find(folder.store, &query, list_owed, &listed, NULL));
+	assert_bytes_str(buf_bytes(&listed.text), "0 a.example 2 records 12 messages\n"
+						  "0 b.example 1 records 10 messages sent\n"
+						  "1 a.example 1 records 10 messages\n");
+	buf_clear(&listed.text);
+	query = (struct store_report_query){DAY, DAY, BYTES_LIT("b.example")};
+	assert_ok(store_owed_find(folder.store, &query, list_owed, &listed, NULL));
+	assert_bytes_str(buf_bytes(&listed.text), "0 b.example 1 records 10 messages sent\n");
+	buf_done(&listed.text);
+	folder_remove(&folder);
+}
+
 /* -- Upkeep and upgrade ---- */
 
-static void old_days_are_forgotten_one_at_a_time(void **state)
+static void old_days_are_forgotten_and_no_others(void **state)
 {
 	(void)state;
 	struct folder folder;
@@ -428,7 +572,7 @@ static void old_days_are_forgotten_one_at_a_time(void **state)
 	while (more && steps++ < 20)
 		assert_ok(store_report_forget(folder.store, DAY + 3, DAY, &more, NULL));
 	folder_commit(&folder);
-	assert_int_equal(steps, 4);
+	assert_int_equal(steps, 2);
 	assert_sources(&folder, (struct store_report_query){0, DAY + 2, {0}}, "");
 	CLEANUP(buf_done) struct buf got = BUF_INIT(1000);
 	struct store_report_query all = {0, DAY + 9, {0}};
@@ -500,7 +644,7 @@ static void no_memory_leaves_nothing_half_done(void **state)
 		assert_true(err == ERR_OK || err == ERR_NOMEM);
 		folder_begin(&folder);
 		owe(&folder, &policy, &seen[1]);
-		made = (struct made){.folder = &folder};
+		made = (struct made){0};
 		buf_init(&made.names, 10000);
 		buf_init(&made.first, 1000000);
 		buf_init(&made.xml, 1000000);
@@ -509,7 +653,7 @@ static void no_memory_leaves_nothing_half_done(void **state)
 		assert_non_null(buf_reserve(&made.xml, 100000));
 		mem_fail_after(nth, 1);
 		buf_add_byte(&made.xml, '.'); /* nothing is unpacked */
-		err = store_owed_reports(folder.store, DAY, (struct bytes){0}, &reporter, on_owed, &made, NULL);
+		err = make_all(&folder, &made, false, NULL);
 		mem_fail_after(0, 0);
 		made_done(&made);
 		store_rollback(folder.store);
@@ -526,7 +670,10 @@ static const struct CMUnitTest tests[] = {
 	cmocka_unit_test(what_was_seen_becomes_one_report_a_domain),
 	cmocka_unit_test(what_cannot_be_written_is_refused_at_once),
 	cmocka_unit_test(a_flood_of_sources_is_reported_up_to_the_limit),
-	cmocka_unit_test(old_days_are_forgotten_one_at_a_time),
+	cmocka_unit_test(what_is_damaged_is_left_out_and_nothing_else),
+	cmocka_unit_test(a_domain_that_no_report_can_be_named_after_does_not_hide_the_next),
+	cmocka_unit_test(what_is_owed_can_be_listed),
+	cmocka_unit_test(old_days_are_forgotten_and_no_others),
 	cmocka_unit_test(an_older_database_is_upgraded_and_can_be_read_before),
 	cmocka_unit_test(no_memory_leaves_nothing_half_done),
 };
