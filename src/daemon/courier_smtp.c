@@ -79,7 +79,7 @@ static void say_next(struct courier_delivery *delivery)
 static bool fits(struct courier_delivery *delivery, const struct smtp_reply *reply)
 {
 	struct smtp_features features;
-	size_t size = delivery->commands[STAGE_BODY].len;
+	size_t size = delivery->commands[STAGE_BODY].len - 3; /* the last dot does not count (RFC 1870, 5) */
 	struct buf *mail = &delivery->commands[STAGE_MAIL];
 	smtp_features_parse(reply->text, &features);
 	if (!(features.can & SMTP_CAN_SIZE))
