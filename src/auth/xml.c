@@ -185,6 +185,13 @@ enum err xml_read(struct bytes document, const struct xml_limits *limits, const 
 			 reader.error.text[0] ? reader.error.text : err_name(reader.error.code));
 }
 
+/* Characters that steer a terminal, or turn the direction of writing: XML has another way to write them. */
+static bool is_steering(uint32_t code)
+{
+	return (code >= 0x7f && code <= 0x9f) || (code >= 0x200b && code <= 0x200f) ||
+	       (code >= 0x2028 && code <= 0x202e) || (code >= 0x2060 && code <= 0x2069) || code == 0xfeff;
+}
+
 void xml_add_text(struct buf *buf, struct bytes text)
 {
 	while (text.len > 0) {
@@ -198,6 +205,8 @@ void xml_add_text(struct buf *buf, struct bytes text)
 			buf_add_cstr(buf, "&lt;");
 		else if (code == '>')
 			buf_add_cstr(buf, "&gt;");
+		else if (is_steering(code))
+			buf_printf(buf, "&#x%X;", (unsigned)code);
 		else
 			buf_add(buf, bytes_make(encoded, utf8_encode(code, encoded)));
 	}

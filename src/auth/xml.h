@@ -32,5 +32,8 @@ NODISCARD enum err xml_read(struct bytes document, const struct xml_limits *limi
 			    struct error *reterr);
 
 struct buf;
-/* Adds `text` as the content of an element: escaped, malformed UTF-8 and what XML 1.0 cannot hold as U+FFFD. */
+/*
+ * Adds `text` as the content of an element: escaped, malformed UTF-8 and what XML 1.0 cannot hold as U+FFFD; what would
+ * steer a terminal on which somebody looks at it by its number.
+ */
 void xml_add_text(struct buf *buf, struct bytes text);

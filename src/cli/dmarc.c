@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* postern dmarc: reports on mail in our name: what is in one, keeping them, and their sums. */
+/* postern dmarc: reports on mail in our name: what is in one, keeping them, and their sums; and those that we owe. */
 #include "cli/dmarc.h"
 
 #include <errno.h>
@@ -270,9 +270,13 @@ static int import(int argc, char **argv)
 
 int cmd_dmarc(int argc, char **argv)
 {
-	static const struct opt_verb verbs[] = {{"report", dmarc_report}, {"read", read_reports}, {"import", import}};
-	return opt_run_verb("dmarc", verbs, ARRAY_LEN(verbs), "report, read or import",
-			    "usage: postern dmarc report|read|import [OPTION...] [FILE...]\n\n"
+	static const struct opt_verb verbs[] = {{"report", dmarc_report},
+						{"read", read_reports},
+						{"import", import},
+						{"owed", dmarc_owed},
+						{"send", dmarc_send}};
+	return opt_run_verb("dmarc", verbs, ARRAY_LEN(verbs), "report, read, import, owed or send",
+			    "usage: postern dmarc report|read|import|owed|send [OPTION...] [FILE...]\n\n"
 			    "Each has its own --help.\nExample: postern dmarc report --domain example.com",
 			    argc, argv);
 }

@@ -12,3 +12,6 @@ void dmarc_show_json(struct buf *out, struct bytes path, const struct report *re
 
 /* `postern dmarc report`: the sums. */
 int dmarc_report(int argc, char **argv);
+/* `postern dmarc owed`, `postern dmarc send`: what we owe to others. */
+int dmarc_owed(int argc, char **argv);
+int dmarc_send(int argc, char **argv);

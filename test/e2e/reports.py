@@ -196,6 +196,58 @@ def check_killed(tap, world):
     tap.equal(len(world.postern.children().get('vault-0', [])), 1, 'and the other daemons do not mind')
 
 
+def cli(world, *words):
+    return subprocess.run([POSTERN, 'dmarc', *words, '--config', world.postern.config], capture_output=True, text=True, timeout=60)
+
+
+def listed(world, *words):
+    return {(row['domain'], row['state'], row['messages'], row['records'])
+            for row in map(json.loads, cli(world, 'owed', '--json', *words).stdout.splitlines())}
+
+
+def check_counting(tap, world):
+    """What will be sent can be looked at before the day is over, and is not sent by hand before that."""
+    tap.ok(('good.example', 'counting', 4, 2) in listed(world) and len(listed(world)) == 3, 'what is counted is listed', listed(world))
+    tap.has(cli(world, 'owed', '--domain', 'Good.Example').stdout, 'good.example -> mailto:dmarc@good.example', 'and told to people')
+    today = time.strftime('%Y-%m-%d', time.gmtime())
+    shown = cli(world, 'send', '--dry-run', '--domain', 'good.example', '--day', today)
+    tap.equal((shown.returncode, text(ElementTree.fromstring(shown.stdout), 'policy_published/domain')), (0, 'good.example'),
+              'the report so far is shown')
+    tap.equal(json.loads(cli(world, 'send', '--dry-run', '--json', '--domain', 'good.example', '--day', today).stdout)['xml'], shown.stdout,
+              'and in JSON')
+    got = cli(world, 'send')
+    tap.equal((got.returncode, got.stdout), (0, 'No report is due.\n'), 'a day that is not over is not sent')
+    got = cli(world, 'send', '--dry-run')
+    tap.equal((got.returncode, got.stdout), (1, ''), 'nor shown without being asked for')
+    got = cli(world, 'send', '--day', 'today')
+    tap.equal((got.returncode, len(got.stderr.splitlines())), (2, 1), 'no day is an error')
+
+
+def check_sent_by_hand(tap, world):
+    world.send(message(subject='by hand', sender='a@outside.example'), 'a@outside.example', ip='192.0.2.7')
+    wait_for(lambda: world.ask("SELECT COUNT(*) FROM owed WHERE sent = 0")[0][0] == 1, 20, 'the tally')
+    world.to_yesterday(3)
+    tap.ok(('outside.example', 'due', 1, 1) in listed(world), 'it is due', listed(world))
+    before = len(world.out.messages)
+    world.out.answer = lambda stage, what: '451 4.3.0 not now' if stage == 'MAIL' else None
+    got = cli(world, 'send')
+    tap.equal((got.returncode, world.unsent()), (1, {'outside.example'}), 'what is not taken stays owed, and is exit status 1')
+    tap.has(got.stdout, 'failed   outside.example -> real@collector.example: ', 'and it is said')
+    world.out.answer = lambda stage, what: None
+    got = cli(world, 'send', '--json')
+    rows = [json.loads(line) for line in got.stdout.splitlines()]
+    tap.equal((got.returncode, [(row['to'], row['result']) for row in rows]),
+              (0, [('real@collector.example', 'sent'), ('x@unwilling.example', 'unwanted'), ('v@victim.example', 'unwanted')]),
+              'who wants it gets it, who does not say so gets nothing')
+    letters = world.out.messages[before:]
+    parsed, name, xml = read_letter(letters[0])
+    unique = text(xml, 'report_metadata/report_id')
+    tap.equal((len(letters), letters[0]['to'], parsed['Message-ID'], name.count('!'), f'!{unique}.xml.gz' in name),
+              (1, ['real@collector.example'], f'<{unique}@example.org>', 4, True), 'the same letter as by the courier')
+    tap.equal(world.unsent(), set(), 'and it is marked as sent')
+    tap.equal(cli(world, 'send').stdout, 'No report is due.\n', 'so it is not sent twice')
+
+
 def summed(world):
     return subprocess.run([POSTERN, 'dmarc', 'report', '--json', '--config', world.postern.config], capture_output=True, text=True,
                           timeout=30).stdout
@@ -261,7 +313,8 @@ def check_off(tap):
 def main():
     tap = Tap()
     world = World()
-    checks = [lambda: check_tallies(tap, world), lambda: check_reports(tap, world), lambda: check_killed(tap, world),
+    checks = [lambda: check_tallies(tap, world), lambda: check_counting(tap, world), lambda: check_reports(tap, world),
+              lambda: check_killed(tap, world), lambda: check_sent_by_hand(tap, world),
               lambda: check_received(tap, world), lambda: check_off(tap)]
     for check in checks:
         try:

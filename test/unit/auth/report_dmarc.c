@@ -6,6 +6,7 @@
 
 #include "auth/xml.h"
 #include "base/buf.h"
+#include "base/utf8.h"
 #include "fixture.h"
 
 #include "base/banned.h"
@@ -263,6 +264,44 @@ static void what_is_written_reads_back_the_same(void **state)
 	assert_bytes(buf_bytes(&two), buf_bytes(&one));
 }
 
+static void what_is_written_steers_no_terminal_and_reads_back(void **state)
+{
+	(void)state;
+	static const char org[] = "a\x7f\xc2\x9b"
+				  "31m\xe2\x80\xae\xe2\x81\xa6\xe2\x80\xa8\xef\xbb\xbf z";
+	struct report_dmarc report = read_good(sample("rfc9990.xml"));
+	CLEANUP(buf_done) struct buf out = BUF_INIT((size_t)1 << 20);
+	report.org = bytes_from_cstr(org);
+	assert_ok(report_dmarc_write(&report, &out, NULL));
+	for (struct bytes rest = buf_bytes(&out); rest.len > 0;) {
+		uint32_t code = utf8_next(&rest, NULL);
+		assert_true(code == '\n' || (code >= 0x20 && code < 0x7f));
+	}
+	assert_bytes_str(read_good(buf_bytes(&out)).org, org);
+}
+
+static void a_piece_that_is_refused_leaves_nothing_and_the_next_may_follow(void **state)
+{
+	(void)state;
+	struct report_dmarc report = read_good(sample("rfc9990.xml"));
+	struct report_record bad = report.records[0];
+	CLEANUP(buf_done) struct buf whole = BUF_INIT((size_t)1 << 20);
+	CLEANUP(buf_done) struct buf out = BUF_INIT((size_t)1 << 20);
+	struct report_dmarc wrong = report;
+	bad.disposition = BYTES_LIT("lost");
+	wrong.policy.p = BYTES_LIT("maybe");
+	assert_ok(report_dmarc_write(&report, &whole, NULL));
+	assert_int_equal(report_dmarc_begin(&wrong, &out, NULL), ERR_SYNTAX);
+	assert_int_equal(out.len, 0);
+	assert_ok(report_dmarc_begin(&report, &out, NULL));
+	for (size_t i = 0; i < report.n_records; i++) {
+		assert_int_equal(report_dmarc_add(&bad, &out, NULL), ERR_SYNTAX);
+		assert_ok(report_dmarc_add(&report.records[i], &out, NULL));
+	}
+	assert_ok(report_dmarc_end(&out, NULL));
+	assert_bytes(buf_bytes(&out), buf_bytes(&whole));
+}
+
 static void nothing_is_written_that_the_schema_forbids(void **state)
 {
 	(void)state;
@@ -327,6 +366,8 @@ static const struct CMUnitTest tests[] = {
 	TEST(limits_hold),
 	TEST(a_small_arena_ends_in_an_error),
 	TEST(what_is_written_reads_back_the_same),
+	TEST(what_is_written_steers_no_terminal_and_reads_back),
+	TEST(a_piece_that_is_refused_leaves_nothing_and_the_next_may_follow),
 	TEST(nothing_is_written_that_the_schema_forbids),
 };
 UNIT_MAIN(tests)

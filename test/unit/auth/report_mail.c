@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "auth/report_mail.h"
 
+#include <stdio.h>
 #include <string.h>
 
 #include "base/buf.h"
+#include "dns_table.h"
 #include "mail/message.h"
 #include "unit_arena.h"
 
@@ -99,6 +101,59 @@ static void an_outsider_agrees_by_a_record_and_may_name_its_own_address(void **s
 			assert_bytes_str(target.address, cases[i].address);
 			assert_int_equal(target.size_max, 7);
 		}
+	}
+}
+
+/* RFC 9990, 4: at home without a question, outside only where its DNS agrees, and not now where that does not answer.
+ */
+static void who_may_be_written_to_is_what_the_dns_says(void **state)
+{
+	(void)state;
+	static const struct dns_row rows[] = {
+		{DNS_TXT, "_dmarc.org.example", "v=DMARC1; p=none", 0},
+		{DNS_TXT, "_dmarc.other.example", "v=DMARC1; p=none", 0},
+		{DNS_TXT, "org.example._report._dmarc.agrees.example", "v=DMARC1", 0},
+		{DNS_TXT, "org.example._report._dmarc.moved.example", "v=DMARC1; rua=mailto:new@moved.example", 0},
+		{DNS_TXT, "org.example._report._dmarc.abuse.example", "v=DMARC1; rua=mailto:victim@org.example", 0},
+		{DNS_TXT, "org.example._report._dmarc.words.example", "v=spf1 -all", 0},
+		{DNS_TXT, "org.example._report._dmarc.two.example", "v=spf1 -all", 0},
+		{DNS_TXT, "org.example._report._dmarc.two.example", "v=DMARC1;", 0},
+		{DNS_TXT, "org.example._report._dmarc.down.example", NULL, 0},
+		{DNS_TXT, "_dmarc.gone.example", NULL, 0},
+	};
+	static const struct {
+		const char *address;
+		enum report_wish wish;
+		const char *to;
+	} cases[] = {
+		{"a@org.example", REPORT_WISH_YES, "a@org.example"},
+		{"a@sub.org.example", REPORT_WISH_YES, "a@sub.org.example"},
+		{"a@ORG.example", REPORT_WISH_YES, "a@ORG.example"},
+		{"a@agrees.example", REPORT_WISH_YES, "a@agrees.example"},
+		{"a@moved.example", REPORT_WISH_YES, "new@moved.example"},
+		{"a@two.example", REPORT_WISH_YES, "a@two.example"},
+		{"a@abuse.example", REPORT_WISH_NO, "a@abuse.example"},
+		{"a@words.example", REPORT_WISH_NO, "a@words.example"},
+		{"a@silent.example", REPORT_WISH_NO, "a@silent.example"},
+		{"a@notorg.example", REPORT_WISH_NO, "a@notorg.example"},
+		{"a@down.example", REPORT_WISH_UNKNOWN, "a@down.example"},
+		{"a@gone.example", REPORT_WISH_UNKNOWN, "a@gone.example"},
+	};
+	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+		struct dns_table *table = arena_new(arena, struct dns_table, 1);
+		*table = (struct dns_table){.rows = rows, .n_rows = ARRAY_LEN(rows), .arena = arena, .late = true};
+		struct dns_host host = dns_table_host(table);
+		struct report_target target = {.address = bytes_from_cstr(cases[i].address), .size_max = UINT64_MAX};
+		struct report_target real;
+		enum report_wish wish;
+		int waits = 0;
+		target.host = bytes_from(target.address, 2);
+		while ((wish = report_wish_ask(arena, &host, DMARC_RFC9989, BYTES_LIT("org.example"), &target,
+					       &real)) == REPORT_WISH_WAIT)
+			assert_true(waits++ < 20);
+		if (wish != cases[i].wish)
+			fail_msg("%s: %d", cases[i].address, (int)wish);
+		assert_bytes_str(real.address, cases[i].to);
 	}
 }
 
@@ -201,6 +256,7 @@ static const struct CMUnitTest tests[] = {
 	TEST(no_more_addresses_are_taken_than_there_is_room_for),
 	TEST(an_outsider_is_asked_under_its_own_name),
 	TEST(an_outsider_agrees_by_a_record_and_may_name_its_own_address),
+	TEST(who_may_be_written_to_is_what_the_dns_says),
 	TEST(the_policy_is_shown_as_it_was_found),
 	TEST(the_message_is_what_rfc_9990_describes),
 	TEST(the_id_of_a_report_tells_hosts_domains_and_days_apart),
