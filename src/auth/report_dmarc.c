@@ -14,8 +14,8 @@
 
 #define TIME_MAX INT64_C(253402300799) /* the end of the year 9999 */
 
-/* Depth, elements and text of a document: a record takes some 25 elements, and deeper than 6 only extensions go. */
-static const struct xml_limits xml_limits = {.depth = 32, .elements = 8000000, .text = (size_t)64 << 10};
+/* A record takes some 25 elements, deeper than 6 only extensions go, and of names we know some 40. */
+static const struct xml_limits xml_limits = {.depth = 32, .elements = 8000000, .text = (size_t)64 << 10, .names = 1000};
 
 /* -- The elements ---- */
 

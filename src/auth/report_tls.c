@@ -13,11 +13,14 @@
 
 /* -- Before anything is built ---- */
 
-/* Depth and number of values, from the marks outside strings: what is wrong otherwise the parser tells. */
+/*
+ * Depth, number of values, and members of each object, from the marks outside strings: what is wrong otherwise the
+ * parser tells. Members, since the parser keeps them in tables that a sender could aim at.
+ */
 static enum err measure(struct bytes json, struct error *reterr)
 {
-	size_t depth = 0, values = 0, line = 1;
-	bool string = false;
+	size_t depth = 0, values = 0, line = 1, commas[REPORT_TLS_DEPTH + 1] = {0};
+	bool string = false, object[REPORT_TLS_DEPTH + 1] = {false};
 	for (size_t i = 0; i < json.len; i++) {
 		uint8_t c = json.ptr[i];
 		line += c == '\n';
@@ -29,16 +32,24 @@ static enum err measure(struct bytes json, struct error *reterr)
 			continue;
 		}
 		string = c == '"';
-		depth += c == '{' || c == '[';
 		values += c == '{' || c == '[' || c == ',';
+		if (c == '{' || c == '[') {
+			if (++depth > REPORT_TLS_DEPTH)
+				return error_set(reterr, ERR_LIMIT, line,
+						 "line %zu: lists lie too deep in each other (%zu at most)", line,
+						 REPORT_TLS_DEPTH);
+			object[depth] = c == '{';
+			commas[depth] = 0;
+		}
 		depth -= (c == '}' || c == ']') && depth > 0;
-		if (depth > REPORT_TLS_DEPTH)
-			return error_set(reterr, ERR_LIMIT, line,
-					 "line %zu: lists lie too deep in each other (%zu at most)", line,
-					 REPORT_TLS_DEPTH);
+		commas[depth] += c == ',';
 		if (values > REPORT_TLS_VALUES)
 			return error_set(reterr, ERR_LIMIT, line, "line %zu: there are too many values (%zu at most)",
 					 line, REPORT_TLS_VALUES);
+		if (object[depth] && commas[depth] >= REPORT_TLS_MEMBERS)
+			return error_set(reterr, ERR_LIMIT, line,
+					 "line %zu: an object has too many members (%zu at most)", line,
+					 REPORT_TLS_MEMBERS);
 	}
 	return ERR_OK;
 }

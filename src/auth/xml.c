@@ -3,10 +3,12 @@
 
 #include <expat.h>
 #include <limits.h>
+#include <string.h>
 
 #include "base/buf.h"
 #include "base/hash.h"
 #include "base/mem.h"
+#include "base/num.h"
 #include "base/utf8.h"
 
 #include "base/banned.h"
@@ -37,8 +39,13 @@ static size_t current_line(XML_Parser parser)
 #endif
 }
 
+#define NAME_BITS 65536 /* of a table of their hashes: of names within the limit, few are taken for another */
+
 struct reader {
 	XML_Parser parser;
+	struct hash_key key;
+	size_t names;
+	uint8_t seen[NAME_BITS / 8];
 	const struct xml_limits *limits;
 	const struct xml_handler *handler;
 	size_t depth, elements;
@@ -74,6 +81,18 @@ static void stop_at_limit(struct reader *reader, const char *what, size_t limit)
 	stop(reader, &error);
 }
 
+/* Expat keeps each name to the end, in a table: so not all that a document may hold can be different ones. */
+static void count_name(struct reader *reader, struct bytes name)
+{
+	uint64_t place = hash_sip(reader->key, name) % NAME_BITS;
+	uint8_t bit = (uint8_t)(1u << (place % 8));
+	if (reader->seen[place / 8] & bit)
+		return;
+	reader->seen[place / 8] |= bit;
+	if (++reader->names > reader->limits->names)
+		stop_at_limit(reader, "there are too many different names", reader->limits->names);
+}
+
 /* xmlns="..." for <name>, xmlns:p="..." for <p:name>. */
 static struct bytes own_namespace(struct bytes name, const XML_Char **attributes)
 {
@@ -106,6 +125,11 @@ static void on_open(void *ctx, const XML_Char *tag, const XML_Char **attributes)
 		stop_at_limit(reader, "there are too many elements", reader->limits->elements);
 		return;
 	}
+	count_name(reader, name);
+	for (size_t i = 0; attributes[i]; i += 2)
+		count_name(reader, bytes_from_cstr(attributes[i]));
+	if (reader->error.code != ERR_OK)
+		return;
 	buf_clear(&reader->text);
 	error.code = reader->handler->begin(reader->handler->ctx, name, own_namespace(name, attributes), &error);
 	if (error.code != ERR_OK)
@@ -157,13 +181,108 @@ static void take_error(struct reader *reader)
 	reader->line = current_line(reader->parser);
 }
 
+/* -- Tags ---- */
+
+/* The characters of a document, of which only those of ASCII matter here; UTF-16 is known as expat knows it. */
+struct characters {
+	struct bytes bytes;
+	size_t n, step, low; /* bytes of one, and which of these is the low one */
+};
+
+static struct characters characters_of(struct bytes document)
+{
+	struct characters c = {.bytes = document, .n = document.len, .step = 1};
+	if (document.len < 2)
+		return c;
+	uint8_t first = document.ptr[0], second = document.ptr[1];
+	if (first == 0 || second == 0 || (first == 0xfe && second == 0xff) || (first == 0xff && second == 0xfe)) {
+		c.step = 2;
+		c.n = document.len / 2;
+		c.low = first == 0 || first == 0xfe ? 1 : 0;
+	}
+	return c;
+}
+
+static uint8_t character(const struct characters *c, size_t i)
+{
+	if (i >= c->n)
+		return 0;
+	if (c->step == 1)
+		return c->bytes.ptr[i];
+	return c->bytes.ptr[2 * i + 1 - c->low] == 0 ? c->bytes.ptr[2 * i + c->low] : 'x';
+}
+
+static bool stands_at(const struct characters *c, size_t i, const char *word)
+{
+	for (; *word; word++, i++)
+		if (character(c, i) != (uint8_t)*word)
+			return false;
+	return true;
+}
+
+/* Behind the next `word`, or the end. */
+static size_t behind(const struct characters *c, size_t i, const char *word)
+{
+	while (i < c->n && !stands_at(c, i, word))
+		i++;
+	return MIN(i + strlen(word), c->n);
+}
+
+/* Behind the tag that begins at `i`; SIZE_MAX when it is longer than `max`. */
+static size_t behind_tag(const struct characters *c, size_t i, size_t max)
+{
+	uint8_t quote = 0;
+	for (size_t begin = i++; i < c->n; i++) {
+		uint8_t its = character(c, i);
+		if (i - begin > max)
+			return SIZE_MAX;
+		if (quote)
+			quote = its == quote ? 0 : quote;
+		else if (its == '"' || its == '\'')
+			quote = its;
+		else if (its == '>')
+			return i + 1;
+	}
+	return i;
+}
+
+/*
+ * Expat takes a whole tag, with all attributes, before it says a word of it: so the longest is looked for first. What
+ * it calls not well-formed may be measured wrongly here.
+ */
+static bool tags_fit(struct bytes document, size_t max)
+{
+	struct characters c = characters_of(document);
+	for (size_t i = 0; i < c.n;) {
+		if (character(&c, i) != '<')
+			i++;
+		else if (stands_at(&c, i, "<!--"))
+			i = behind(&c, i + 4, "-->");
+		else if (stands_at(&c, i, "<![CDATA["))
+			i = behind(&c, i + 9, "]]>");
+		else if (stands_at(&c, i, "<?"))
+			i = behind(&c, i + 2, "?>");
+		else if (stands_at(&c, i, "<!"))
+			return true; /* a DOCTYPE: the reading ends there */
+		else if ((i = behind_tag(&c, i, max)) == SIZE_MAX)
+			return false;
+	}
+	return true;
+}
+
+/* -- Reading ---- */
+
 enum err xml_read(struct bytes document, const struct xml_limits *limits, const struct xml_handler *handler,
 		  struct error *reterr)
 {
 	static const XML_Memory_Handling_Suite memory = {expat_alloc, expat_realloc, mem_free};
+	static const struct hash_key key = {0x706f737465726e78, 0x6d6c2d6e616d6573};
 	struct reader reader = {.limits = limits, .handler = handler};
 	if (document.len > INT_MAX / 2)
 		return error_set(reterr, ERR_LIMIT, 0, "the document is too large");
+	if (!tags_fit(document, limits->text))
+		return error_set(reterr, ERR_LIMIT, 0, "a tag is too long (%zu characters at most)", limits->text);
+	reader.key = (struct hash_key){hash_sip(key, document), key.k1};
 	reader.parser = XML_ParserCreate_MM(NULL, &memory, NULL);
 	if (!reader.parser)
 		return error_set(reterr, ERR_NOMEM, 0, "no memory");

@@ -202,9 +202,12 @@ static void print_domain(struct buf *out, const struct store_report_domain *doma
 
 static void print_source(struct buf *out, const struct store_report_source *source, int width)
 {
-	buf_printf(out, "  %-*.*s %10llu %10llu %10llu %10llu %10llu  ", width, BYTES_FMT(source->ip),
-		   (unsigned long long)source->messages, (unsigned long long)source->dkim,
-		   (unsigned long long)source->spf, (unsigned long long)source->pass,
+	buf_add_cstr(out, "  ");
+	size_t at = out->len;
+	history_text(out, source->ip, (size_t)width); /* of the database, and so nobody vouches that it is one */
+	buf_printf(out, "%*s %10llu %10llu %10llu %10llu %10llu  ",
+		   (int)((size_t)width - MIN(out->len - at, (size_t)width)), "", (unsigned long long)source->messages,
+		   (unsigned long long)source->dkim, (unsigned long long)source->spf, (unsigned long long)source->pass,
 		   (unsigned long long)(source->messages - source->pass));
 	advise(out, source);
 	history_end_line(out);
@@ -252,7 +255,7 @@ static void print_text(struct buf *out, const struct sums *sums)
 	int width = 6;
 	size_t at = 0;
 	for (size_t i = 0; i < sums->n_sources; i++)
-		width = MAX(width, (int)sums->sources[i].ip.len);
+		width = MAX(width, (int)MIN(sums->sources[i].ip.len, (size_t)45));
 	for (size_t i = 0; i < sums->n_domains; i++) {
 		const struct store_report_domain *domain = &sums->domains[i];
 		while (at < sums->n_sources && bytes_cmp(sums->sources[at].domain, domain->domain) < 0)

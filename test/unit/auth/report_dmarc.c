@@ -229,6 +229,52 @@ static void limits_hold(void **state)
 	assert_int_equal(report.records[0].n_spf, REPORT_RESULTS_MAX);
 }
 
+/* What a parser keeps of names and takes of a tag is for the sender to say: neither may be much. */
+static void names_and_tags_have_limits(void **state)
+{
+	(void)state;
+	static const struct {
+		const char *begin, *piece, *end, *says; /* %zu: a number */
+		size_t n;
+	} cases[] = {
+		{"<feedback>", "<a%zu/>", "</feedback>", "too many different names", 2000},
+		{"<feedback>", "<a b%zu='x'/>", "</feedback>", "too many different names", 2000},
+		{"<feedback ", "a%zu='>' ", "/>", "a tag is too long", 20000},
+		{"<feedback><!-- <a \" --><a ", "a%zu=\"x>y\" ", "/></feedback>", "a tag is too long", 20000},
+		{"<feedback><![CDATA[<a ']]><a ", "a%zu='x>y' ", "/></feedback>", "a tag is too long", 20000},
+		{"<feedback><?x <a '?><a ", "a%zu='x>y' ", "/></feedback>", "a tag is too long", 20000},
+		{"<", "a%zu", "/>", "a tag is too long", 20000},
+		{"<feedback><!-- ", "<a%zu ", "--></feedback>", "does not say whose", 20000},
+		{"<feedback>", "<a b='>' x='%zu'/>", "</feedback>", "does not say whose", 20000},
+	};
+	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+		for (int wide = 0; wide < 3; wide++) {
+			CLEANUP(buf_done) struct buf xml = BUF_INIT((size_t)4 << 20);
+			CLEANUP(buf_done) struct buf out = BUF_INIT((size_t)8 << 20);
+			struct bytes piece = bytes_from_cstr(cases[i].piece);
+			size_t at = bytes_find(piece, BYTES_LIT("%zu"));
+			struct report_dmarc report;
+			struct error error = {0};
+			buf_add_cstr(&xml, cases[i].begin);
+			for (size_t k = 0; k < cases[i].n; k++)
+				buf_printf(&xml, "%.*s%zu%s", (int)at, cases[i].piece, k, cases[i].piece + at + 3);
+			buf_add_cstr(&xml, cases[i].end);
+			if (wide)
+				buf_add(&out, wide == 1 ? BYTES_LIT("\xff\xfe") : BYTES_LIT("\xfe\xff"));
+			for (size_t k = 0; k < xml.len; k++) {
+				if (wide == 2)
+					buf_add_byte(&out, 0);
+				buf_add_byte(&out, xml.ptr[k]);
+				if (wide == 1)
+					buf_add_byte(&out, 0);
+			}
+			assert_int_not_equal(report_dmarc_read(arena, buf_bytes(&out), &report, &error), ERR_OK);
+			if (!strstr(error.text, cases[i].says))
+				fail_msg("%zu, %d: %s", i, wide, error.text);
+		}
+	}
+}
+
 static void a_small_arena_ends_in_an_error(void **state)
 {
 	(void)state;
@@ -364,6 +410,7 @@ static const struct CMUnitTest tests[] = {
 	TEST(what_is_wrong_is_told_with_its_line),
 	TEST(entities_are_refused_where_they_are_declared),
 	TEST(limits_hold),
+	TEST(names_and_tags_have_limits),
 	TEST(a_small_arena_ends_in_an_error),
 	TEST(what_is_written_reads_back_the_same),
 	TEST(what_is_written_steers_no_terminal_and_reads_back),

@@ -140,6 +140,28 @@ static void limits_are_counted_before_anything_is_built(void **state)
 	assert_non_null(strstr(error.text, "larger than"));
 }
 
+static void an_object_with_many_members_is_refused_and_a_long_list_is_not(void **state)
+{
+	(void)state;
+	CLEANUP(buf_done) struct buf json = BUF_INIT((size_t)1 << 20);
+	CLEANUP(buf_done) struct buf list = BUF_INIT((size_t)1 << 20);
+	struct report_tls report;
+	struct error error = {0};
+	buf_add_cstr(&json, "{\"policies\":[],\"in\":{\"a\":1");
+	buf_add_cstr(&list, "{\"date-range\":{\"start-datetime\":\"2026-09-22\",\"end-datetime\":\"2026-09-22\"},"
+			    "\"policies\":[],\"in\":[1");
+	for (size_t i = 0; i < REPORT_TLS_MEMBERS; i++) {
+		buf_printf(&json, ",\"k%zu\":{}", i);
+		buf_printf(&list, ",%zu", i);
+	}
+	buf_add_cstr(&json, "}}");
+	buf_add_cstr(&list, "]}");
+	assert_int_equal(report_tls_read(arena, buf_bytes(&json), &report, &error), ERR_LIMIT);
+	assert_non_null(strstr(error.text, "too many members"));
+	if (report_tls_read(arena, buf_bytes(&list), &report, &error) != ERR_OK)
+		fail_msg("%s", error.text);
+}
+
 static void a_small_arena_ends_in_an_error(void **state)
 {
 	(void)state;
@@ -158,6 +180,7 @@ static const struct CMUnitTest tests[] = {
 	TEST(times_are_those_of_rfc_3339),
 	TEST(what_is_wrong_is_told),
 	TEST(limits_are_counted_before_anything_is_built),
+	TEST(an_object_with_many_members_is_refused_and_a_long_list_is_not),
 	TEST(a_small_arena_ends_in_an_error),
 };
 UNIT_MAIN(tests)
