@@ -289,7 +289,7 @@ enum err store_owed_find(struct store *store, const struct store_report_query *q
 	CLEANUP(arena_free) struct arena *arena = arena_create((size_t)16 << 20);
 	sqlite3_stmt *statement = store_report_statement(store, sql, reterr);
 	bool more = true;
-	int rc;
+	int rc = SQLITE_DONE;
 	if (!statement)
 		return ERR_IO;
 	if (!arena)

@@ -352,6 +352,9 @@ static enum err forget_some(struct store *store, const char *sql, int64_t before
 #define OLDEST(table, key)                                                                                             \
 	"DELETE FROM " table " WHERE (" key ") IN (SELECT " key " FROM " table " WHERE day < ?1 ORDER BY " key         \
 	" LIMIT 200)"
+#define OLDEST_REPORTS                                                                                                 \
+	"DELETE FROM report WHERE row IN"                                                                              \
+	" (SELECT row FROM report WHERE begin < ?1 * 86400 ORDER BY row LIMIT 200)"
 
 enum err store_report_forget(struct store *store, int64_t reports_before, int64_t owed_before, bool *ret_more,
 			     struct error *reterr)
@@ -361,8 +364,7 @@ enum err store_report_forget(struct store *store, int64_t reports_before, int64_
 		       "day, domain, ip, header_from, dkim, spf, disposition, dkim_domain, spf_domain"),
 		OLDEST("report_tls", "day, domain, type"),
 		OLDEST("report_tls_failure", "day, domain, type, result, mx"),
-		"DELETE FROM report WHERE row IN"
-		" (SELECT row FROM report WHERE begin < ?1 * 86400 ORDER BY row LIMIT 200)",
+		OLDEST_REPORTS,
 	};
 	static const char *const owed[] = {
 		OLDEST("owed_record", "day, domain, ip, header_from, disposition, dkim, spf, detail"),
