@@ -78,6 +78,18 @@ def check_read(tap, folder):
     tls = mail('Report Domain: sender.example', 'application', 'tlsrpt+gzip', 'r!s!1!2.json.gz', gzip.compress(tls_report('t')))
     got = json.loads(subprocess.run([POSTERN, 'dmarc', 'read', '--json', '-'], input=tls, capture_output=True).stdout)
     tap.equal((got['kind'], got['policies'][0]['failed']), ('tls', 10), 'a TLS report is read')
+    example = {'organization-name': 'Company', 'contact-info': 'sts@company.example', 'report-id': '1',
+               'date-range': {'start-datetime': '2026-04-01T00:00:00Z', 'end-datetime': '2026-04-01T23:59:59Z'},
+               'policies': [{'policy': {'policy-type': 'sts', 'policy-string': ['version: STSv1', 'mode: testing'],
+                                        'policy-domain': 'other.example', 'mx-host': '*.mail.other.example'},
+                             'summary': {'total-successful-session-count': 5326, 'total-failure-session-count': 303},
+                             'failure-details': [{'result-type': 'validation-failure', 'sending-mta-ip': '198.51.100.62',
+                                                  'receiving-ip': '203.0.113.58', 'receiving-mx-hostname': 'mx\x1b[31m.other.example',
+                                                  'receiving-mx-helo': None, 'failed-session-count': 3, 'extra': {'a': []},
+                                                  'failure-reason-code': 'X509_V_ERR_PROXY_PATH_LENGTH_EXCEEDED'}]}]}
+    got = subprocess.run([POSTERN, 'dmarc', 'read', '-'], input=json.dumps(example).encode(), capture_output=True).stdout.decode()
+    tap.ok('other.example (sts): 5326 sessions with TLS, 303 failed' in got and 'reason=X509_V_ERR' in got and '\x1b' not in got,
+           'a TLS report of the form that RFC 8460 shows is read, and steers no terminal', got)
     evil = report('1', [], org='\N{RIGHT-TO-LEFT OVERRIDE}x&#x9b;31m&#x85;')
     got = subprocess.run([POSTERN, 'dmarc', 'read', '-'], input=evil, capture_output=True).stdout.decode()
     tap.ok('Receiver' not in got and '\x9b' not in got and '\N{RIGHT-TO-LEFT OVERRIDE}' not in got and 'DMARC report' in got,
@@ -91,7 +103,10 @@ def check_bombs(tap, folder):
     lying[at + 24:at + 28] = (10).to_bytes(4, 'little')
     laughs = b'<!DOCTYPE f [<!ENTITY a "ha">' + b''.join(b'<!ENTITY a%d "%s">' % (n, b'&a%d;' % (n - 1) * 10) for n in range(1, 30)) + b']><feedback>&a29;</feedback>'
     bombs = {'bomb.gz': gzip.compress(zeros), 'twice.gz': gzip.compress(gzip.compress(zeros)), 'bomb.zip': zipped('a.xml', zeros),
-             'lying.zip': bytes(lying), 'laughs.xml': laughs, 'deep.xml': b'<feedback>' + b'<a>' * 1000000, 'deep.json': b'{"a":' * 1000000}
+             'lying.zip': bytes(lying), 'laughs.xml': laughs, 'names.xml': b'<feedback>' + b''.join(b'<a%d/>' % n for n in range(3000000)),
+             'attributes.xml': b'<feedback ' + b' '.join(b'a%d="x>"' % n for n in range(1500000)) + b'/>',
+             'tag.xml': b'<feedback ' + b'a' * 30000000 + b'="x"/>',
+             'members.json': b'{"policies":[]' + b''.join(b',"k%d":1' % n for n in range(190000)) + b'}', 'deep.xml': b'<feedback>' + b'<a>' * 1000000, 'deep.json': b'{"a":' * 1000000}
 
     def limit():
         resource.setrlimit(resource.RLIMIT_CPU, (5, 5))
