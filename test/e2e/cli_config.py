@@ -172,7 +172,7 @@ def check_completion(tap, commands):
            'bash completes the keys of the configuration', (keys, err))
     tap.equal(complete('quarantine', ''), ({'list', 'show', 'release', 'delete'}, ''), 'bash completes the verbs of the quarantine')
     tap.ok('--raw' in complete('quarantine', 'show', '--')[0], 'and their options')
-    tap.equal(complete('dmarc', ''), ({'report', 'read', 'import'}, ''), 'and those of dmarc')
+    tap.equal(complete('dmarc', ''), ({'report', 'read', 'import', 'owed', 'send'}, ''), 'and those of dmarc')
     tap.ok('--days' in complete('dmarc', 'report', '--')[0], 'with their options')
     tap.equal(complete('sign', ''), ({'dkim', 'arc'}, ''), 'and those of sign')
     tap.equal(complete('keys', ''), ({'new', 'list', 'rotate', 'dns'}, ''), 'and those of keys')

@@ -288,6 +288,20 @@ def check_received(tap, world):
               'a report counts once, a forged one never, nor one of days that are not kept')
     tap.equal(world.ask("SELECT kind, COUNT(*) FROM report GROUP BY kind ORDER BY kind"),
               [('dmarc', 1), ('dmarc-part', 2), ('tls', 1)], 'what is known')
+    # Many parts, most of which wait in the gate while the vault is killed: each counts once, and mail goes on meanwhile.
+    large = [row(f'198.18.{n >> 8}.{n & 255}', 1, 'pass', 'fail') for n in range(6000)]
+    code, _ = world.send(mail('Report Domain: sender.example', 'application', 'gzip', name + '.xml.gz', gzip.compress(report('large', large))).replace(b'\n', b'\r\n'),
+                         'dmarc@receiver.example', ip='203.0.113.9', to='dmarc@example.org')
+    tap.equal(code, 250, 'a large report is delivered as any mail')
+    wait_for(lambda: world.ask("SELECT COUNT(*) FROM report_source WHERE ip LIKE '198.18.%'")[0][0] > 0, 20, 'its first rows')
+    os.kill(world.postern.children()['vault-0'][0], signal.SIGKILL)
+    code, _ = world.send(message(subject='meanwhile', sender='alice@good.example'), 'alice@good.example')
+    tap.equal(code, 250, 'mail goes on while it is kept and the vault is another')
+    wait_for(lambda: world.ask("SELECT SUM(count) FROM report_source WHERE ip LIKE '198.18.%'")[0][0] == 6000, 40, 'all of its rows')
+    time.sleep(0.5)
+    tap.equal(world.ask("SELECT COUNT(*), SUM(count) FROM report_source WHERE ip LIKE '198.18.%'"), [(6000, 6000)], 'each row counts once')
+    tap.equal(world.ask("SELECT COUNT(*) FROM trace WHERE subject = 'meanwhile'"), [(1,)], 'and so does each message')
+    tap.ok('event=report.lost' not in world.postern.log(), 'and nothing is lost')
     out = summed(world)
     shown = json.loads(out.splitlines()[0]) if out else {}
     tap.has(out, 'sender.example', 'postern dmarc report shows it')

@@ -315,7 +315,7 @@ static void what_is_written_steers_no_terminal_and_reads_back(void **state)
 	(void)state;
 	static const char org[] = "a\x7f\xc2\x9b"
 				  "31m\xe2\x80\xae\xe2\x81\xa6\xe2\x80\xa8\xef\xbb\xbf z";
-	struct report_dmarc report = read_good(sample("rfc9990.xml"));
+	struct report_dmarc report = read_good(sample("report_dmarc/rfc9990.xml"));
 	CLEANUP(buf_done) struct buf out = BUF_INIT((size_t)1 << 20);
 	report.org = bytes_from_cstr(org);
 	assert_ok(report_dmarc_write(&report, &out, NULL));
@@ -329,7 +329,7 @@ static void what_is_written_steers_no_terminal_and_reads_back(void **state)
 static void a_piece_that_is_refused_leaves_nothing_and_the_next_may_follow(void **state)
 {
 	(void)state;
-	struct report_dmarc report = read_good(sample("rfc9990.xml"));
+	struct report_dmarc report = read_good(sample("report_dmarc/rfc9990.xml"));
 	struct report_record bad = report.records[0];
 	CLEANUP(buf_done) struct buf whole = BUF_INIT((size_t)1 << 20);
 	CLEANUP(buf_done) struct buf out = BUF_INIT((size_t)1 << 20);
