@@ -4,10 +4,10 @@
  * auth/report_tls.h: reports on TLS (RFC 8460): how many sessions came about and how many failed, by policy and reason.
  *
  * Owns:   what is read lives in the arena; the JSON need not outlive it.
- * Bounds: REPORT_TLS_MAX bytes, REPORT_TLS_VALUES values, REPORT_TLS_DEPTH levels, REPORT_TLS_MEMBERS members, all
- * counted before anything is built; texts are cut at REPORT_TEXT_MAX, counts saturate at REPORT_COUNT_MAX. Fails:
- * ERR_SYNTAX (no JSON, no report), ERR_LIMIT, ERR_NOMEM; reterr->at is the line where there is one, and the text says
- * it too.
+ * Bounds: REPORT_TLS_MAX bytes, REPORT_TLS_VALUES values, REPORT_TLS_DEPTH levels, REPORT_TLS_MEMBERS of an object, all
+ *         counted before anything is built; texts are cut at REPORT_TEXT_MAX, counts saturate at REPORT_COUNT_MAX.
+ * Fails:  ERR_SYNTAX (no JSON, no report), ERR_LIMIT, ERR_NOMEM; reterr->at is the line where there is one, and the
+ *         text says it too.
  */
 #include "auth/report_dmarc.h"
 #include "base/bytes.h"

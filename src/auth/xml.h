@@ -4,9 +4,9 @@
  * auth/xml.h: XML from outside as a stream of elements (XML 1.0; UTF-8, UTF-16, ISO-8859-1, ASCII), without entities of
  * its own: a DOCTYPE is refused where it begins, so nothing can grow.
  *
- * Bounds: struct xml_limits; time is linear. Memory: the text of one element, and a few times the longest tag and all
- * names. Fails:  ERR_SYNTAX (not well-formed, a DOCTYPE, bytes that are no characters), ERR_LIMIT, ERR_NOMEM, and
- * whatever begin() or end() returned; reterr->at is the line, from 1 on, and the text says it too.
+ * Bounds: struct xml_limits; time is linear. Memory: the text of an element, a few times the longest tag, all names.
+ * Fails:  ERR_SYNTAX (not well-formed, a DOCTYPE, bytes that are no characters), ERR_LIMIT, ERR_NOMEM, and whatever
+ *         begin() or end() returned; reterr->at is the line, from 1 on, and the text says it too.
  */
 #include "base/bytes.h"
 #include "base/err.h"

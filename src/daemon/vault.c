@@ -332,7 +332,9 @@ static void on_owe(struct peer_link *from, const struct wire_owe *in)
 	struct error error;
 	/* Outside of any transaction: what is counted for a day that is over is committed long since. */
 	commit(vault);
-	if (!vault->sick && store_owed_next(vault->store, vault->arena, in->day, in->after, &owed, &error) != ERR_OK)
+	if (vault->sick)
+		return; /* the next one is asked again */
+	if (store_owed_next(vault->store, vault->arena, in->day, in->after, &owed, &error) != ERR_OK)
 		log_event(LOG_ERROR, "report.not_made", log_int("day", in->day), log_cstr("why", error.text));
 	const struct report_policy *policy = &owed.policy;
 	peer_say(from, &(struct wire_any){.type = WIRE_OWED,
@@ -354,13 +356,13 @@ static void on_owe_rows(struct peer_link *from, const struct wire_owe_rows *in)
 {
 	struct vault *vault = from->peers->owner;
 	CLEANUP(buf_done) struct buf rows = BUF_INIT(PIECE_MAX);
-	struct error error = {.text = "the vault cannot read"};
+	struct error error;
 	bool more = false;
 	size_t damaged = 0;
 	commit(vault);
-	enum err err = vault->sick ? ERR_IO
-				   : store_owed_rows(vault->store, in->day, in->domain, in->behind, &rows, &more,
-						     &damaged, &error);
+	if (vault->sick)
+		return; /* likewise */
+	enum err err = store_owed_rows(vault->store, in->day, in->domain, in->behind, &rows, &more, &damaged, &error);
 	if (err != ERR_OK)
 		log_event(LOG_ERROR, "report.not_made", log_int("day", in->day), log_str("domain", in->domain),
 			  log_cstr("why", error.text));

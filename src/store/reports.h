@@ -7,8 +7,8 @@
  * Days:   counted from 1970, in UTC; store_day() tells that of a time. A report of several days counts for its first.
  * Who:    as store/store.h says. What is added is added to the open transaction.
  * Bounds: STORE_OWED_RECORDS_MAX different records a domain and day: mail from further sources that day is not
- * reported. Counts saturate at REPORT_COUNT_MAX a row, sums at 9 * 10^15. Fails:  as store/store.h says;
- * ERR_UNSUPPORTED also where the database is older than reports are.
+ *         reported. Counts saturate at REPORT_COUNT_MAX a row, sums at 9 * 10^15.
+ * Fails:  as store/store.h says; ERR_UNSUPPORTED also where the database is older than reports are.
  */
 #include "auth/report_dmarc.h"
 #include "auth/report_mail.h"
