@@ -138,23 +138,24 @@ def fws(rng):
 
 # What may be wrong with a signature whose b= is good, and the tags that say so; None takes a tag out.
 FAULTS = {
-    'sha1': {'a': ['rsa-sha1']}, 'a-other': {'a': ['rsa-sha512', 'rsa']},
+    'sha1': {'a': ['rsa-sha1']}, 'a-other': {'a': ['rsa-sha512', 'rsa-sha1', 'rsa']},
     'i-out': {'i': ['@example.net', 'x@badexample.com', '@com', 'example.com']},
     'v': {'v': ['2', '1.0', None]}, 'missing': {'h': [None], 'bh': [None], 'a': [None], 'd': [None], 's': [None]},
     'bh': {'bh': None}, 'no-from': {'h': None}, 'from-top': {}, 'twice': {},
-    'future': {'t': ['1800000000']}, 'expired': {'x': ['1699999999', '1600000000']}, 'x-at-t': {'t': ['1700000100'], 'x': ['1700000100']},
+    'future': {'t': ['1800000000']}, 'expired': {'x': ['1699999999', '1600000000'], 't': [None]},
+    'x-at-t': {'t': ['1700000100'], 'x': ['1700000100']},
     'q': {'q': ['http', 'dns']}, 'c': {'c': ['nofws', 'relaxed/relaxed/simple', 'relaxed/nofws']},
     'number': {'l': ['1x', '-1'], 't': ['soon'], 'x': ['1800000000.0']},
 }
 
 
 def choose_fault(rng, key):
-    """A fault and the tags of it: all of x-at-t, else one."""
+    """A fault and the tags of it: all of those about times, else one."""
     fault = rng.choice(sorted(FAULTS))
     if fault == 'sha1' and key.k != 'rsa':
         fault = 'v'
     rows = FAULTS[fault]
-    if fault != 'x-at-t' and rows:
+    if fault not in ('x-at-t', 'expired') and rows:
         name = rng.choice(sorted(rows))
         rows = {name: rows[name]}
     return fault, {name: rng.choice(values) for name, values in rows.items() if values}
@@ -188,9 +189,9 @@ def flip_end(digest):
     return digest[:-1] + bytes([digest[-1] ^ 1])
 
 
-def craft(rng, message, key, now):
+def craft(rng, message, key, now, faulty=False):
     """A whole DKIM-Signature in a form that RFC 6376 allows (3.2, 3.5), and the kinds of it that others may refuse; or with
-    one fault that nobody may pass."""
+    one fault, for which nobody may pass it."""
     form, kinds = rng.choice(FORMS), set()
     names = choose_names(rng)
     fields, text = split(message)
@@ -219,7 +220,7 @@ def craft(rng, message, key, now):
         tags['z'] = 'From:someone@example.com|Subject:a=20b=3Dc'
     if rng.random() < 0.2:
         tags[rng.choice(['r', 'foo', 'x_y', 'zz9'])] = rng.choice(['y', '', 'a b', 'b=c'])
-    fault, odd = choose_fault(rng, key) if rng.random() < 0.25 else ('', {})
+    fault, odd = choose_fault(rng, key) if faulty else ('', {})
     kind = hashlib.sha1 if fault == 'sha1' else hashlib.sha256
     digest = kind(done if length is None else done[:length]).digest()
     if fault == 'bh':
