@@ -122,7 +122,6 @@ DKIM = [
 ]
 SPF = [
     ('include matches by softfail', 'spf.c', 'if (code != SPF_PASS)', 'if (code != SPF_PASS && code != SPF_SOFTFAIL)'),
-    ('redirect is followed in spite of all', 'spf.c', 'frame->record.redirect.kind == SPF_END || frame->record.all', 'frame->record.redirect.kind == SPF_END'),
     ('redirect keeps the first exp=', 'spf.c', '	*from = *top(c);', '	top(c)->record.exp = from->record.exp;\n	*from = *top(c);'),
     ('three terms may be void', 'spf.h', '#define SPF_VOID_MAX    2', '#define SPF_VOID_MAX    3'),
     ('eleven terms may ask', 'spf.h', '#define SPF_LOOKUPS_MAX 10', '#define SPF_LOOKUPS_MAX 11'),

@@ -127,6 +127,7 @@ class Check:
         self.helo_scope, self.dot = not sender, helo.endswith('.')
         self.sender = sender or 'postmaster@' + helo  # 2.4
         local, at, self.sender_domain = self.sender.rpartition('@')
+        self.sender_domain = self.sender_domain[:-1] if self.sender_domain.endswith('.') else self.sender_domain
         self.no_local = not sender or not local
         if not at or not local:
             local = 'postmaster'  # 4.3

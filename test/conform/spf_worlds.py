@@ -4,7 +4,8 @@ of DNS that they meet. Written from the RFC, not from the checker."""
 import ipaddress
 
 NAMES = ['example.com', 'a.example.com', 'b.example.org', '_spf.example.net', 'x-y.example.net', 'mail.example.com',
-         'mx1.example.org', 'mx2.example.org', 'host.example.com', 'deep.er.example.com', 'exp.example.com', 'none.example.net']
+         'mx1.example.org', 'mx2.example.org', 'host.example.com', 'deep.er.example.com', 'badexample.com', 'exp.example.com',
+         'none.example.net']
 POLICIES = NAMES[:5]
 IPV4 = ['192.0.2.1', '192.0.2.77', '192.0.3.5', '198.51.100.130', '10.0.0.1']
 IPV6 = ['2001:db8::1', '2001:db8::77', '2001:db8:0:1::5', '2001:db8:f::130']
@@ -80,12 +81,32 @@ def spoil(rng, text):
     return text[:at] + (letter if kind == 1 else '') + text[at + 1:]
 
 
+ODD = ['-exp=exp.example.com', '+redirect=example.com', '?moo=x', 'a:192.0.2.1', 'a:example.123', 'a:example.1-2', 'a:a.b-', 'a:a.-b',
+       'ip4:192.0.2.1/08', 'ip4:192.0.2.1/00', 'a/024', 'a//064', 'a/33', 'a//129', 'a/24/64', 'a///64', 'ip6:2001:db8::/032', 'all:x',
+       'all/8', 'ptr/24', 'ptr:', 'include', 'include:', 'exists', 'a:', 'mx:/24', 'ip4:192.0.2', 'ip4:192.0.2.1.', 'ip4:01.2.3.4',
+       'ip4:192.0.2.256', 'ip4', 'ip6:2001', 'ip6:1:2:3:4:5:6:7:8:9', 'ip6:::1.2.3.4', 'ip6:::ffff:1.2.3', 'ip4:1.2.3.4//32',
+       'a:example', '-', '--all', 'foo', 'foo:bar', 'foo/1', 'a:%{x}.com', 'a:%', 'a:%{d', 'a:%{dd}', 'a:%(d)', 'a:%%', 'exp=', 'exp=com',
+       'redirect=', 'redirect=%{d}.', '=x', '1x=y', 'a:.com', 'exists:%{d}/24', 'mx=x', 'all=', '?all.', '-all,', 'a:b.com,c.com',
+       'a:%{d}.', 'a:%{d}.com.', 'a:%{d}..', 'moo=%{q}', 'moo=%', 'exp=%{c}', 'a:%{d2r-+}', 'a:%{d-r}', 'exists:a%-b.%{d}']
+
+
+def long_record(rng):
+    """About as many terms as may ask DNS."""
+    terms = [rng.choice(['a:far.example.net', 'mx:far.example.net', 'include:far.example.net', '-ip4:10.9.8.7'])
+             for _ in range(rng.randrange(6, 13))]
+    return 'v=spf1 ' + ' '.join(terms) + rng.choice([' -all', ' ?all', ' redirect=far.example.net', ''])
+
+
 def record(rng):
+    if rng.random() < 0.04:
+        return long_record(rng)
     terms = [mechanism(rng) for _ in range(rng.choice([0, 1, 1, 2, 2, 3, 3, 4, 6]))]
     if rng.random() < 0.5:
         terms.append(rng.choice(['-all', '-all', '-all', '~all', '?all', '+all']))
     for _ in range(rng.choice([0, 0, 1, 1, 2])):
         terms.insert(rng.randrange(len(terms) + 1), modifier(rng))
+    if rng.random() < 0.1:
+        terms.insert(rng.randrange(len(terms) + 1), rng.choice(ODD))
     text = rng.choice(['v=spf1', 'v=spf1', 'v=spf1', 'V=SPF1']) + ''.join(rng.choice([' ', ' ', ' ', '  ']) + term for term in terms)
     text += rng.choice(['', '', '', ' ', '  '])
     return spoil(rng, text) if rng.random() < 0.1 else text
@@ -93,7 +114,7 @@ def record(rng):
 
 def explanation(rng):
     words = [rng.choice(['No.', '%{c}', '%{i}', '%{r}', '%{s}', '%{S}', '%{l} at %{o}', '%{dr}', '%{h}', '%_%%%-', 'see http://%{d}/',
-                         '%{p}', '%{L}', '%{v}']) for _ in range(rng.randrange(1, 5))]
+                         '%{p}', '%{p}', '%{p2r}', '%{L}', '%{v}']) for _ in range(rng.randrange(1, 5))]
     text = ' '.join(words)
     return rng.choice([text] * 8 + [text + '%', '%{x} ' + text, text + ' \u00e9', '', '%{d0}'])
 
@@ -110,7 +131,8 @@ def texts(rng, name):
 
 def world(rng):
     """{name: {type: [data]}}, texts still str of Latin-1; 'fail' names the types that nobody answers."""
-    zone = {}
+    zone = {'far.example.net': {'A': ['203.0.113.9'], 'AAAA': ['2001:db8:ffff::9'], 'MX': [[10, 'far.example.net']],
+                                'TXT': ['v=spf1 a:far.example.net -ip4:203.0.113.9']}}
     for name in NAMES[:-1]:
         node = zone.setdefault(name, {})
         if texts_of_it := texts(rng, name):
