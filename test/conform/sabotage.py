@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Whether the differential tests would see a mistake: builds the program with one at a time in a scratch copy, and runs them.
 
-sabotage.py FOLDER [dkim|spf] [WORD...]: FOLDER is for the copy; WORDs choose the mistakes that have one in their names.
+sabotage.py FOLDER [dkim|spf|dmarc] [WORD...]: FOLDER is for the copy; WORDs choose the mistakes that have one in their names.
 POSTERN_DIFFERENTIAL is the number of messages, 400 unless told. Not run by the suite: one mistake takes some seconds."""
 import os
 import re
@@ -153,8 +153,29 @@ SPF = [
     ('%- is a space', 'spf_macro.c', 'BYTES_LIT("%20")', 'BYTES_LIT(" ")'),
     ('a local part outside ASCII is expanded', 'spf_macro.c', "(piece.letter == 's' || piece.letter == 'l') && !utf8_is_ascii(value)", 'false && utf8_is_ascii(value)'),
 ]
-MISTAKES = {'dkim': DKIM, 'spf': SPF}
-TESTS = {'dkim': ('dkim_differential.py', 'signature_driver'), 'spf': ('spf_differential.py', 'spf_driver')}
+DMARC = [
+    ('strict is relaxed', 'dmarc.c', 'if (strict)', 'if (false)'),
+    ('relaxed is strict', 'dmarc.c', 'if (strict)', 'if (true)'),
+    ('names that end alike are aligned', 'dmarc.c', "(domain.len == above.len || domain.ptr[domain.len - above.len - 1] == '.')", 'true'),
+    ('what failed is aligned', 'dmarc.c', 'if (!identifier->passed && !identifier->temporary)', 'if (false)',
+     'outcome->passed = identifier->passed;', 'outcome->passed = true;'),
+    ('sp= is ignored', 'dmarc.c', 'if (record->sp != DMARC_POLICY_ABSENT) {', 'if (false) {'),
+    ('sp= counts for the domain itself', 'dmarc.c', 'if (bytes_eq(source->domain, result->domain))', 'if (false)'),
+    ('np= is for names that exist', 'dmarc.c', 'answer->state == DNS_NO_NAME ? EXISTS_NOT : EXISTS', 'answer->state == DNS_NO_NAME ? EXISTS : EXISTS_NOT'),
+    ('of two records the last counts', 'dmarc.c', 'lookup->state == LOOKUP_NONE ? LOOKUP_FOUND : LOOKUP_SEVERAL', 'LOOKUP_FOUND'),
+    ('psd=n does not end the walk', 'dmarc.c', 'if (lookup->record.psd != DMARC_PSD_U)', 'if (lookup->record.psd == DMARC_PSD_Y)'),
+    ('psd=y is an organization', 'dmarc.c', 'if (lookup->record.psd == DMARC_PSD_Y && step > 0)', 'if (false)'),
+    ('the walk has nine steps', 'dmarc.h', '#define DMARC_STEPS_MAX   8', '#define DMARC_STEPS_MAX   9'),
+    ('the first record of the walk is the organization', 'dmarc.c', '			top = lookup;', '			top = top ? top : lookup;'),
+    ('a record on the way counts as a policy', 'dmarc.c', 'walk.upper = top && bytes_eq(top->domain, walk.organizational) ? top : suffix;', 'walk.upper = top ? top : suffix;'),
+    ('t=y does not lower', 'dmarc.c', 'record->testing || (judge', 'false || (judge'),
+    ('t=y lowers to none', 'dmarc.c', 'policy == DMARC_POLICY_REJECT ? DMARC_POLICY_QUARANTINE : DMARC_POLICY_NONE', 'DMARC_POLICY_NONE'),
+    ('pct=0 does not lower', 'dmarc.c', 'judge->mode == DMARC_RFC7489 && record->pct == 0', 'false'),
+    ('a policy in error is none without rua=', 'dmarc.c', 'if (source->record.unusable) {', 'if (false) {'),
+]
+MISTAKES = {'dkim': DKIM, 'spf': SPF, 'dmarc': DMARC}
+TESTS = {'dkim': ('dkim_differential.py', 'signature_driver'), 'spf': ('spf_differential.py', 'spf_driver'),
+         'dmarc': ('dmarc_differential.py', 'dmarc_driver')}
 
 
 def run(folder, test):

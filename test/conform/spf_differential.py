@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """SPF of ours against pyspf and Mail::SPF: worlds of records and names, four senders for each, all judge.
 
-spf_differential.py DRIVER [SEED]. POSTERN_DIFFERENTIAL is the number of worlds, 250 unless told; POSTERN_DIFFERENTIAL_FIRST
+spf_differential.py DRIVER [SEED]. POSTERN_DIFFERENTIAL is the number of worlds, 800 unless told; POSTERN_DIFFERENTIAL_FIRST
 ends at the first difference. We must judge as spf_reference.py does, with the same explanation, but where RFC 7208 leaves the
 outcome open. Where another checker differs from the two, that is an error unless a row of EXPLAINED names the clause that
 decides it: so a row can hide a mistake of others only."""
@@ -22,7 +22,7 @@ import spf_reference as reference
 import spf_worlds as worlds
 
 HERE = os.path.dirname(os.path.abspath(__file__))
-COUNT = int(os.environ.get('POSTERN_DIFFERENTIAL', '250'))
+COUNT = int(os.environ.get('POSTERN_DIFFERENTIAL', '800'))
 SEED = int(sys.argv[2]) if len(sys.argv) > 2 else 7208
 RECEIVER = 'mx.receiver.example'
 

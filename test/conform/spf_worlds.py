@@ -13,6 +13,8 @@ HELOS = ['example.com', 'mail.example.com', 'a.example.com', 'B.Example.ORG', 'l
          'example.com.', 'x..example.com']
 LOCALS = ['someone', 'strong-bad', 'A.b-c+d', 'user=x/y', '"quoted"', 'UPPER', 'one.two.three', '~tilde_!', 'a%b', 'f\u00f6']
 LETTERS = 'sslllooddiiippvvhh'
+# With a domain behind it, too long for a name by its first label.
+LONG = '.'.join(['z' * 60, 'a' * 63, 'b' * 63, 'c' * 63])
 DELIMITERS = '.-+,/_='
 
 
@@ -37,6 +39,8 @@ def spec(rng):
     if kind == 8:
         return '.'.join(rng.choice(['%{ir}', '%{i}', '%{v}', '%{l}', '%{l1r-}', '%%', '%_x', '%-', 'a', '%{p}'])
                         for _ in range(rng.randrange(1, 4))) + '.' + rng.choice(['example.com', '%{o}', 'example.org.'])
+    if rng.random() < 0.5:
+        return rng.choice(['a%-b', 'a%_b', 'a%%b', LONG, LONG]) + '.%{d}'
     return 'long-label-' * rng.choice([1, 4, 5]) + '.%{l}' * rng.choice([1, 20]) + '.example.com'
 
 
@@ -150,6 +154,10 @@ def world(rng):
             node['fail'] = rng.sample(['A', 'AAAA', 'MX', 'TXT'], rng.choice([1, 2]))
         if not node and rng.random() < 0.5:
             del zone[name]
+    for domain in POLICIES:
+        for odd in ('a%20b', 'a b', 'a%b', LONG.partition('.')[2]):
+            if rng.random() < 0.3:
+                zone[f'{odd}.{domain}'] = {'A': rng.sample(IPV4, 2)}
     for address in IPV4 + IPV6:
         if rng.random() < 0.7:
             count = rng.choice([1, 1, 2, 3, 12])
