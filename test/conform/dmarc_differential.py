@@ -21,7 +21,7 @@ COUNT = int(os.environ.get('POSTERN_DIFFERENTIAL', '300'))
 SEED = int(sys.argv[2]) if len(sys.argv) > 2 else 7489
 NAMES = ['example.com', 'mail.example.com', 'a.b.example.com', 'other.com', 'badexample.com', 'shop.co.uk', 'www.shop.co.uk',
          'x.y.www.shop.co.uk', 'site.city.ck', 'sub.site.city.ck', 'city.ck', 'unknown.tld', 'deep.unknown.tld', 'co.uk', 'com',
-         '1.2.3.4.5.6.7.8.9.example.com', '3.4.5.6.7.8.9.example.com', '6.7.8.9.example.com']
+         '1.2.3.4.5.6.7.8.9.example.com', '3.4.5.6.7.8.9.example.com', '4.5.6.7.8.9.example.com', '6.7.8.9.example.com']
 
 
 # -- Worlds ----
@@ -64,8 +64,14 @@ def world(rng, mode):
     for name in NAMES:
         if rng.random() < (0.25 if name in ('co.uk', 'com', 'city.ck') else 0.5):
             zone[name] = [record(rng, mode)] + ([record(rng, mode)] if rng.random() < 0.05 else [])
+            if mode == 9989 and name in ('co.uk', 'com', 'city.ck') and rng.random() < 0.6:
+                zone[name] = ['v=DMARC1; p=' + rng.choice(['none', 'reject']) + '; psd=y' + rng.choice(['', '; sp=quarantine', '; np=reject'])]
     failing = rng.sample(NAMES, rng.choice([0, 0, 0, 0, 0, 1]))
     return zone, failing, set(rng.sample(NAMES, 9))
+
+
+def passed_of(spf, dkim):
+    return None if not spf or spf[0] == '!' else spf, [one for one in dkim if one[0] != '!']
 
 
 # -- The judges ----
@@ -103,6 +109,7 @@ class MailDmarc:
         self.asked = {'zone': {'_dmarc.' + name: rows for name, rows in zone.items()}, 'fail': ['_dmarc.' + name for name in failing]}
 
     def judge(self, author, spf, dkim):
+        spf, dkim = passed_of(spf, dkim)
         self.asked.update(author=author.lower(), spf=(spf or '').lower(), dkim=dkim)
         self.process.stdin.write(json.dumps(self.asked) + '\n')
         self.process.stdin.flush()
@@ -124,6 +131,8 @@ EXPLAINED = [
     (lambda said, right, rows: any(doubled(row) for row in rows), '6.3: which of two tags of one name counts is open; ours is the first'),
     (lambda said, right, rows: 'sampled_out' in said[3] and any(re.search('(?i)pct[ \t]*=[ \t]*(?![0-9])', row) for row in rows),
      '6.3: for a value in error the default counts, of pct= 100'),
+    (lambda said, right, rows: 'sampled_out' in said[3] and right[3] == 'reject' and not any(re.search('p[ \t]*=[ \t]*reject', row) for row in rows),
+     '6.4: policies are of either case'),
     (lambda said, right, rows: right[3] == 'none' and any(
         re.search('(?i)(;|^)[ \t]*s?p[ \t]*=[ \t]*(?!none|quarantine|reject)|^(?!.*;[ \t]*p[ \t]*=)', row) for row in rows),
      '6.6.3 step 6: with a report address a record without a policy stands for p=none'),
@@ -150,15 +159,17 @@ class Run:
             self.perl.world(zone, failing)
         judge = reference.Judge(mode, zone, failing, existing)
         for _ in range(4):
-            author = rng.choice(NAMES[:-4] + NAMES[:3])
+            author = rng.choice(NAMES + NAMES[:3])
             near = [name for name in NAMES if name.endswith(author[-6:])]
             spf = rng.choice([None, author, rng.choice(near), rng.choice(NAMES), 'z.' + author, author.upper()])
             dkim = [rng.choice([author, rng.choice(near), rng.choice(NAMES), 'z.' + rng.choice(NAMES)])
                     for _ in range(rng.choice([0, 0, 1, 2]))]
+            failed = rng.random() < 0.2  # what has "!" before it did not pass
+            spf, dkim = '!' + spf if spf and failed else spf, [rng.choice(['', '', '!']) + one for one in dkim]
             self.ask(index, mode, judge, author, spf, dkim)
 
     def ask(self, index, mode, judge, author, spf, dkim):
-        right, got = judge.judge(author, spf, dkim), self.ours.judge(mode, author, spf, dkim)
+        right, got = judge.judge(author, *passed_of(spf, dkim)), self.ours.judge(mode, author, spf, dkim)
         self.seen[got[0]] += 1
         what = f'world {index} of {mode}, {author} spf={spf} dkim={dkim}'
         records = {name: judge.zone[name] for name in {author, reference.organizational(author)} if name in judge.zone}

@@ -6,9 +6,10 @@
  *     TXT NAME DATA                            a record
  *     A NAME                                   the name exists
  *     fail NAME                                questions for TXT fail
- *     check MODE AUTHOR SPF DKIM...            MODE: 7489 or 9989. AUTHOR: an address. SPF and each DKIM: the domain
- * that passed, "-" for none. Prints code, domain of the record, tag, policy, disposition, and "spf" and "dkim" where
- * they are aligned
+ *     check MODE AUTHOR SPF DKIM...            prints code, domain of the record, tag, policy, disposition, and "spf"
+ *                                              and "dkim" where they are aligned
+ * MODE is 7489 or 9989, AUTHOR an address. SPF and each DKIM are the domain that passed, with "!" before it one that
+ * did not, "-" for none.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -85,8 +86,11 @@ static void check(struct world *world, struct bytes line)
 	size_t n = 0;
 	ASSERT(arena && bytes_split(&line, '\t', &mode) && bytes_split(&line, '\t', &author));
 	ASSERT(address_parse(arena, author, NULL, 0, BYTES_LIT("From"), &defects, &from) == ERR_OK);
-	while (n < PROOF_MAX && bytes_split(&line, '\t', &domain))
-		proof[n++] = (struct dmarc_identifier){.domain = domain, .passed = !bytes_eq(domain, BYTES_LIT("-"))};
+	while (n < PROOF_MAX && bytes_split(&line, '\t', &domain)) {
+		bool failed = bytes_starts(domain, BYTES_LIT("!"));
+		proof[n++] = (struct dmarc_identifier){.domain = bytes_from(domain, failed),
+						       .passed = !failed && !bytes_eq(domain, BYTES_LIT("-"))};
+	}
 	ASSERT(n > 0);
 	struct dmarc_query query = {.mode = bytes_eq(mode, BYTES_LIT("7489")) ? DMARC_RFC7489 : DMARC_RFC9989,
 				    .from = &from,

@@ -68,7 +68,7 @@ class Judge:
             try:
                 record = self.record(name)
             except Failed:
-                if '.' not in name:
+                if '.' not in name and name != domain:
                     continue  # ours to decide: no record is taken from a top-level domain that does not answer
                 raise
             if record and record != 'several':

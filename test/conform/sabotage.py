@@ -156,7 +156,6 @@ SPF = [
 DMARC = [
     ('strict is relaxed', 'dmarc.c', 'if (strict)', 'if (false)'),
     ('relaxed is strict', 'dmarc.c', 'if (strict)', 'if (true)'),
-    ('names that end alike are aligned', 'dmarc.c', "(domain.len == above.len || domain.ptr[domain.len - above.len - 1] == '.')", 'true'),
     ('what failed is aligned', 'dmarc.c', 'if (!identifier->passed && !identifier->temporary)', 'if (false)',
      'outcome->passed = identifier->passed;', 'outcome->passed = true;'),
     ('sp= is ignored', 'dmarc.c', 'if (record->sp != DMARC_POLICY_ABSENT) {', 'if (false) {'),

@@ -91,7 +91,8 @@ ODD = ['-exp=exp.example.com', '+redirect=example.com', '?moo=x', 'a:192.0.2.1',
        'ip4:192.0.2.256', 'ip4', 'ip6:2001', 'ip6:1:2:3:4:5:6:7:8:9', 'ip6:::1.2.3.4', 'ip6:::ffff:1.2.3', 'ip4:1.2.3.4//32',
        'a:example', '-', '--all', 'foo', 'foo:bar', 'foo/1', 'a:%{x}.com', 'a:%', 'a:%{d', 'a:%{dd}', 'a:%(d)', 'a:%%', 'exp=', 'exp=com',
        'redirect=', 'redirect=%{d}.', '=x', '1x=y', 'a:.com', 'exists:%{d}/24', 'mx=x', 'all=', '?all.', '-all,', 'a:b.com,c.com',
-       'a:%{d}.', 'a:%{d}.com.', 'a:%{d}..', 'moo=%{q}', 'moo=%', 'exp=%{c}', 'a:%{d2r-+}', 'a:%{d-r}', 'exists:a%-b.%{d}']
+       'a:%{d}.', 'a:%{d}.com.', 'a:%{d}..', 'moo=%{q}', 'moo=%', 'exp=%{c}', 'a:%{d2r-+}', 'a:%{d-r}', 'exists:a%-b.%{d}',
+       f'exists:{LONG}.%{{d}}', f'-a:{LONG}.%{{d}}', f'include:{LONG}.%{{d}}']
 
 
 def long_record(rng):
@@ -109,7 +110,7 @@ def record(rng):
         terms.append(rng.choice(['-all', '-all', '-all', '~all', '?all', '+all']))
     for _ in range(rng.choice([0, 0, 1, 1, 2])):
         terms.insert(rng.randrange(len(terms) + 1), modifier(rng))
-    if rng.random() < 0.1:
+    if rng.random() < 0.2:
         terms.insert(rng.randrange(len(terms) + 1), rng.choice(ODD))
     text = rng.choice(['v=spf1', 'v=spf1', 'v=spf1', 'V=SPF1']) + ''.join(rng.choice([' ', ' ', ' ', '  ']) + term for term in terms)
     text += rng.choice(['', '', '', ' ', '  '])
@@ -156,13 +157,18 @@ def world(rng):
             del zone[name]
     for domain in POLICIES:
         for odd in ('a%20b', 'a b', 'a%b', LONG.partition('.')[2]):
-            if rng.random() < 0.3:
+            if rng.random() < 0.5:
                 zone[f'{odd}.{domain}'] = {'A': rng.sample(IPV4, 2)}
     for address in IPV4 + IPV6:
         if rng.random() < 0.7:
             count = rng.choice([1, 1, 2, 3, 12])
             names = rng.sample(NAMES, min(count, len(NAMES)))
             zone[reverse(address)] = {'PTR': names} if rng.random() < 0.95 else {'fail': ['PTR']}
+    for address in rng.sample(IPV4, 2):  # names that lead back to their address
+        names = rng.choice([['badexample.com'], rng.sample(NAMES[:-1], 3), ['mx1.example.org', 'host.example.com', 'mail.example.com']])
+        zone[reverse(address)] = {'PTR': names}
+        for name in names:
+            zone.setdefault(name, {}).setdefault('A', []).append(address)
     return zone
 
 
