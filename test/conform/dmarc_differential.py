@@ -87,14 +87,14 @@ class Ours:
         self.tell('zone')
         for name, rows in zone.items():
             for row in rows:
-                self.tell('TXT', '_dmarc.' + name, row.encode().hex())
+                self.tell('TXT', ('_dmarc.' + name).encode().hex(), '0', row.encode().hex())
         for name in failing:
-            self.tell('fail', '_dmarc.' + name)
+            self.tell('fail', 'TXT', ('_dmarc.' + name).encode().hex())
         for name in existing:
-            self.tell('A', name)
+            self.tell('name', name.encode().hex())
 
     def judge(self, mode, author, spf, dkim):
-        self.tell('check', str(mode), 'someone@' + author, spf or '-', *dkim)
+        self.tell('dmarc', str(mode), 'someone@' + author, spf or '-', *dkim)
         self.process.stdin.flush()
         return tuple(self.process.stdout.readline().rstrip('\n').split('\t'))
 

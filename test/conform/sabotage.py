@@ -172,8 +172,8 @@ DMARC = [
     ('a policy in error is none without rua=', 'dmarc.c', 'if (source->record.unusable) {', 'if (false) {'),
 ]
 MISTAKES = {'dkim': DKIM, 'spf': SPF, 'dmarc': DMARC}
-TESTS = {'dkim': ('dkim_differential.py', 'signature_driver'), 'spf': ('spf_differential.py', 'spf_driver'),
-         'dmarc': ('dmarc_differential.py', 'dmarc_driver')}
+TESTS = {'dkim': ('dkim_differential.py', 'signature_driver'), 'spf': ('spf_differential.py', 'world_driver'),
+         'dmarc': ('dmarc_differential.py', 'world_driver')}
 
 
 def run(folder, test):
