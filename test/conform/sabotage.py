@@ -79,7 +79,7 @@ DKIM = [
     ('a key of another version is taken', 'dkim_key.c', '!bytes_eq(version->value, BYTES_LIT("DKIM1"))', '!bytes_starts(version->value, BYTES_LIT("DKIM"))'),
     ('v= of a key may come later', 'dkim_key.c', 'version != tags.items ||', ''),
     ('k= is not compared with a=', 'signature.c', 'if (key.type != signature->type) {', 'if (false) {'),
-    ('an RSA key of 768 bits is taken', 'crypto.h', '#define CRYPTO_RSA_MIN 1024', '#define CRYPTO_RSA_MIN 768'),
+    ('an RSA key of 768 bits is taken', 'crypto.h', '#define CRYPTO_RSA_MIN       1024', '#define CRYPTO_RSA_MIN       768'),
     ('an Ed25519 key of 33 bytes is taken', 'crypto.c', 'if (data.len != ED25519_LEN)', 'if (data.len < ED25519_LEN)', 'data.ptr, data.len);', 'data.ptr, ED25519_LEN);'),
     ('an RSA key may have more behind it', 'crypto.c', '!cursor_end(&outer) || ', ''),
     ('only the first key record is tried', 'signature.c', 'i < answer->n_records && used', 'i < 1 && used'),

@@ -133,6 +133,9 @@ class MailSpf:
 
 # -- What the RFC explains ----
 
+JOINED = r'%\{[^lsLS}][0-9]*[rR]?\.*[-+,/_=]'
+PARTED = r'%\{[A-Za-z][-.+,/_=]+\}'
+
 # Who differs, the test of what it said and what is right (result, explanation, reason), of the records and of the check, and
 # the clause of RFC 7208.
 EXPLAINED = [
@@ -140,7 +143,11 @@ EXPLAINED = [
      '4.6.4: two terms without an answer should be allowed for; what of them is counted is left open'),
     ('pyspf', lambda said, right, check: check.has(r'(?:(?!redirect|exp)(?i:redirect|exp))='),
      '4.6.1, RFC 5234 2.3: names of modifiers are of either case'),
-    ('both', lambda said, right, check: check.has(r'%\{[A-Za-z][0-9]*R'), '7.1, RFC 5234 2.3: "r" is of either case'),
+    ('both', lambda said, right, check: check.has(r'%\{[A-Za-z][0-9]*R') or re.search(r'%\{[A-Za-z][0-9]*R', check.exp or ''), '7.1, RFC 5234 2.3: "r" is of either case'),
+    ('pyspf', lambda said, right, check: check.has(JOINED) or re.search(JOINED, check.exp or ''),
+     '7.3: parts are joined by dots, whatever parted them'),
+    ('Mail::SPF', lambda said, right, check: check.has(PARTED) or re.search(PARTED, check.exp or ''),
+     '7.3: where there are delimiters alone the value is split too'),
     ('pyspf', lambda said, right, check: 'trivial recursion' in said[2],
      '4.6.2, 5.2: terms are evaluated from left to right, and one that is not reached does nothing'),
     ('pyspf', lambda said, right, check: 'MX records' in said[2],

@@ -124,6 +124,15 @@ def explanation(rng):
     return rng.choice([text] * 8 + [text + '%', '%{x} ' + text, text + ' \u00e9', '', '%{d0}'])
 
 
+def say(rng, zone):
+    """A domain that fails what it does not know, and says why in macros."""
+    known = rng.choice(['', 'ip4:192.0.3.5 ', 'exists:%{l}.none.example.net ', 'a:far.example.net '])
+    zone['say.example.net'] = {'TXT': [f'v=spf1 {known}exp=why.%{{d}} -all']}
+    words = [rng.choice([macro(rng, LETTERS + 'cr'), macro(rng, 'slodhSLODH'), '%{p}', '%%', '%_', '%-', 'words', 'http://%{d}/?s=%{S}'])
+             for _ in range(rng.randrange(1, 6))]
+    zone['why.say.example.net'] = {'TXT': [' '.join(words)] + (['another'] if rng.random() < 0.1 else [])}
+
+
 def texts(rng, name):
     if name == 'exp.example.com':
         return [explanation(rng)] + ([explanation(rng)] if rng.random() < 0.1 else [])
@@ -138,6 +147,7 @@ def world(rng):
     """{name: {type: [data]}}, texts still str of Latin-1; 'fail' names the types that nobody answers."""
     zone = {'far.example.net': {'A': ['203.0.113.9'], 'AAAA': ['2001:db8:ffff::9'], 'MX': [[10, 'far.example.net']],
                                 'TXT': ['v=spf1 a:far.example.net -ip4:203.0.113.9']}}
+    say(rng, zone)
     for name in NAMES[:-1]:
         node = zone.setdefault(name, {})
         if texts_of_it := texts(rng, name):
@@ -165,7 +175,8 @@ def world(rng):
             names = rng.sample(NAMES, min(count, len(NAMES)))
             zone[reverse(address)] = {'PTR': names} if rng.random() < 0.95 else {'fail': ['PTR']}
     for address in rng.sample(IPV4, 2):  # names that lead back to their address
-        names = rng.choice([['badexample.com'], rng.sample(NAMES[:-1], 3), ['mx1.example.org', 'host.example.com', 'mail.example.com']])
+        names = rng.choice([['badexample.com'], rng.sample(NAMES[:-1], 3), ['mx1.example.org', 'host.example.com', 'mail.example.com'],
+                            ['mx1.example.org', 'mx.say.example.net'], ['notsay.example.net', 'say.example.net']])
         zone[reverse(address)] = {'PTR': names}
         for name in names:
             zone.setdefault(name, {}).setdefault('A', []).append(address)
@@ -178,7 +189,7 @@ def reverse(address):
 
 def question(rng):
     """Address, HELO name, sender."""
-    domain = rng.choice(['example.com'] * 8 + ['a.example.com', 'b.example.org', 'A.Example.Com'] * 2 + ['none.example.net', 'host.example.com'])
+    domain = rng.choice(['example.com'] * 8 + ['say.example.net'] * 6 + ['a.example.com', 'b.example.org', 'A.Example.Com'] * 2 + ['none.example.net', 'host.example.com'])
     sender = rng.choice([rng.choice(LOCALS) + '@' + domain] * 8 + ['', '@' + domain, 'x@localhost'])
     address = rng.choice(IPV4 + IPV4 + IPV6 + ['::ffff:192.0.2.1'])
     return address, rng.choice(HELOS), sender
