@@ -444,6 +444,8 @@ ARC_EXPLAINED = [
      'RFC 6376 3.2: tags may come in any order, and blanks where FWS may be (it looks for " i=1;" as such)'),
     (None, lambda fields, body, why: any(b_differs(field) for field in fields),
      'RFC 6376 3.7 step 2, 3.4.1: all of the value of b= with the blanks around it, and nothing else at the end'),
+    (True, lambda fields, body, why: any(b'from' not in Case(field, '', field).names() for field in fields if kind_of(field) == b'm'),
+     'RFC 8617 4.1.2, RFC 6376 6.1.1: a message signature that does not name From is as good as none'),
     (True, lambda fields, body, why: any(not re.fullmatch(rb'[1-9]|[1-4][0-9]|50', instance_of(field)) for field in fields
                                          if kind_of(field)),
      'RFC 8617 4.2.1, 5.2 step 3: instances are 1 to 50; it leaves other fields out'),
