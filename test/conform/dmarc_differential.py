@@ -123,7 +123,7 @@ class MailDmarc:
 EXPLAINED = [
     (lambda said, right, rows: 'invalid header_from' in said[3], '3.2: a domain that no rule of the list names is organized under its '
      'last label'),
-    (lambda said, right, rows: right[0] == 'permerror' and said[1] == 'none', '6.6.3 step 6: without a policy no action is taken; what '
+    (lambda said, right, rows: right[:2] != ('none', '-') and right[0] == 'none' and said[1] == 'none', '6.6.3 step 6: without a policy no action is taken; what '
      'to call that is open'),
     (lambda said, right, rows: right[0] == 'none' and 'too many' in said[3], '6.6.3 step 5: of several records none is taken'),
     (lambda said, right, rows: any(not re.match('[vV]=DMARC1[ \t]*(;|$)', row) for row in rows),
@@ -136,7 +136,7 @@ EXPLAINED = [
     (lambda said, right, rows: right[3] == 'none' and any(
         re.search('(?i)(;|^)[ \t]*s?p[ \t]*=[ \t]*(?!none|quarantine|reject)|^(?!.*;[ \t]*p[ \t]*=)', row) for row in rows),
      '6.6.3 step 6: with a report address a record without a policy stands for p=none'),
-    (lambda said, right, rows: right[0] == 'permerror' and any(re.search('(?i)s?p[ \t]*=[ \t]*(;|$)', row) for row in rows),
+    (lambda said, right, rows: right[0] == 'none' and any(re.search('(?i)s?p[ \t]*=[ \t]*(;|$)', row) for row in rows),
      '6.6.3 step 6: an sp= without a value is not valid, and not absent'),
 ]
 

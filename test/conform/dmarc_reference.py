@@ -115,7 +115,7 @@ class Judge:
                 return 'none', '-', '-', '-', 'none', ''
             where, record = found
             if record.unusable:
-                return 'permerror', where, '-', '-', 'none', ''
+                return 'none', where, '-', '-', 'none', ''  # 4.10.1; 7489 6.6.3 step 6
             tag, policy = 'p', record.p
             if where != author:
                 if record.sp:
