@@ -150,6 +150,7 @@ EXPLAINED = [
      '7.3: where there are delimiters alone the value is split too'),
     ('pyspf', lambda said, right, check: 'trivial recursion' in said[2],
      '4.6.2, 5.2: terms are evaluated from left to right, and one that is not reached does nothing'),
+    ('Mail::SPF', lambda said, right, check: 'many mx' in check.flags, '4.6.4: more than ten names of MX are an error'),
     ('pyspf', lambda said, right, check: 'MX records' in said[2],
      '4.6.4, 5.4: ten names of MX may be asked, in their order, before it is an error'),
     ('pyspf', lambda said, right, check: ('invalid-macro-char' in said[2] and check.has('%%')) or

@@ -261,6 +261,7 @@ class Check:
             empty = False
             for number, (_, host) in enumerate(hosts):
                 if number == 10:
+                    self.flags.add('many mx')
                     raise Ended('permerror')  # 4.6.4
                 rows = self.rows(host, self.address)
                 empty = empty or rows == []
