@@ -258,6 +258,7 @@ EXPLAINED = [
      shapes.canon_body(case.body_form, case.body) == b'\r\n', '3.7 step 1: l= cuts the canonical body, and so the CRLF of 3.4.3'),
     ('Mail::DKIM', False, lambda case: case.header_form == 'r' and re.match(rb'[!-9;-~]+[ \t]', case.field),
      '3.7 step 2: the signature field is canonicalised as the others are, with its blanks before the colon (3.4.2)'),
+    ('both', None, lambda case: b'dkim-signature' in case.names(), '3.5 of h=: the signature that is verified is not one of its fields'),
     ('both', True, lambda case: case.over_length(), '3.5: l= must not be larger than the body'),
     ('both', True, lambda case: case.suffix == '-late', '3.6.1: v= must be the first tag of the key'),
     ('both', False, lambda case: case.suffix == '-slist', '3.6.1: s= is a list between colons'),

@@ -194,6 +194,8 @@ def craft(rng, message, key, now, faulty=False):
     one fault, for which nobody may pass it."""
     form, kinds = rng.choice(FORMS), set()
     names = choose_names(rng)
+    if rng.random() < 0.1:
+        names.append('DKIM-Signature')  # another one; never itself (3.5)
     fields, text = split(message)
     done = canon_body(form[1], text)
     tags = {'v': '1', 'a': key.algorithm, 'd': rng.choice(['example.com', 'example.com', 'Example.COM']), 's': key.selector}
