@@ -508,6 +508,8 @@ class Chains:
         for instance in range(1, rng.randrange(2, 6)):
             message = self.seal(rng, message, instance)
             self.compare(message, f'chain {index}, instance {instance}')
+        broken = re.sub(rb'(?is)^(arc-seal:.*?\d{9})0', rb'\g<1>1', message, count=1)  # in t=, under a seal that is good
+        self.compare(shapes.seal(rng, broken, instance + 1, rng.choice(self.world.keys[:2]), NOW), f'chain {index}, on a broken seal')
         for fault in rng.sample(shapes.SEAL_FAULTS, 4):
             self.compare(shapes.seal(rng, message, instance + 1, rng.choice(self.world.keys[:2]), NOW, fault),
                          f'chain {index}, one set more with {fault}')
