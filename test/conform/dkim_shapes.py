@@ -110,9 +110,9 @@ def canon_body(form, text):
     return text + b'\r\n' if text or form == 's' else b''
 
 
-def hash_header(form, fields, names, signature):
+def hash_header(form, fields, names, signature, kind=hashlib.sha256):
     left = list(fields)
-    out = hashlib.sha256()
+    out = kind()
     for name in names:
         for at in range(len(left) - 1, -1, -1):
             if left[at].partition(b':')[0].strip().lower() == name.lower().encode():
@@ -136,66 +136,181 @@ def fws(rng):
     return rng.choice(['', '', '', ' ', '\t', '\r\n ', ' \r\n\t'])
 
 
-def craft(rng, message, key, now):
-    """A whole DKIM-Signature in a form that RFC 6376 allows (3.2, 3.5), and the kinds of it that others may refuse."""
-    form, kinds = rng.choice(FORMS), set()
-    names = choose_names(rng)
-    fields, text = split(message)
-    done = canon_body(form[1], text)
-    tags = [('v', '1'), ('a', key.algorithm), ('d', rng.choice(['example.com', 'example.com', 'Example.COM'])),
-            ('s', key.selector), ('h', None), ('bh', None), ('b', '')]
-    if form != 'ss' or rng.random() < 0.5:
-        short = form[1] == 's' and rng.random() < 0.3
-        tags.append(('c', WORD[form[0]] if short else f'{WORD[form[0]]}/{WORD[form[1]]}'))
-    length = None
-    if rng.random() < 0.2:
-        length = rng.choice([0, len(done), len(done) // 2, len(done) + 10])
-        tags.append(('l', rng.choice(['', '', '00']) + str(length)))
-        if length > len(done):
-            kinds.add('l-too-long')
-    if rng.random() < 0.3:
-        identity = rng.choice(['@example.com', 'someone@example.com', 'x@sub.example.com', '@a.b.example.com'])
-        tags.append(('i', identity))
-        if identity.partition('@')[2] != 'example.com':
-            kinds.add('i-sub')
-    if rng.random() < 0.4:
-        tags.append(('t', str(now - rng.choice([0, 10, 10 ** 6]))))
-    if rng.random() < 0.2:
-        ago = rng.choice([10 ** 6, -10 ** 6])
-        tags = [tag for tag in tags if tag[0] != 't'] + [('x', str(now + ago))]
-        if ago < 0:
-            kinds.add('expired')
-    if rng.random() < 0.2:
-        tags.append(('q', 'dns/txt'))
-    if rng.random() < 0.2:
-        tags.append(('z', 'From:someone@example.com|Subject:a=20b=3Dc'))
-    if rng.random() < 0.2:
-        tags.append((rng.choice(['r', 'foo', 'x_y', 'zz9']), rng.choice(['y', '', 'a b', 'b=c'])))
-    rng.shuffle(tags)
-    digest = base64.b64encode(hashlib.sha256(done if length is None else done[:length]).digest()).decode()
-    field = rng.choice(['DKIM-Signature', 'dkim-signature', 'DKIM-SIGNATURE']) + ':'
-    for number, (name, written) in enumerate(tags):
-        if name == 'bh':
-            written = odd_fold(rng, digest)
-        elif name == 'h':
-            written = ''.join(fws(rng) + ':' + fws(rng) + one for one in names).lstrip(': \t\r\n')
-        if name == 'b':
-            field += rng.choice([' ', '\r\n ', '']) + 'b' + fws(rng) + '='
-            mark = len(field)
+# What may be wrong with a signature whose b= is good, and the tags that say so; None takes a tag out.
+FAULTS = {
+    'sha1': {'a': ['rsa-sha1']}, 'a-other': {'a': ['rsa-sha512', 'rsa-sha1', 'rsa']},
+    'i-out': {'i': ['@example.net', 'x@badexample.com', '@com', 'example.com']},
+    'v': {'v': ['2', '1.0', None]}, 'missing': {'h': [None], 'bh': [None], 'a': [None], 'd': [None], 's': [None]},
+    'bh': {'bh': None}, 'no-from': {'h': None}, 'from-top': {}, 'twice': {},
+    'future': {'t': ['1800000000']}, 'expired': {'x': ['1699999999', '1600000000'], 't': [None]},
+    'x-at-t': {'t': ['1700000100'], 'x': ['1700000100']},
+    'q': {'q': ['http', 'dns']}, 'c': {'c': ['nofws', 'relaxed/relaxed/simple', 'relaxed/nofws']},
+    'number': {'l': ['1x', '-1'], 't': ['soon'], 'x': ['1800000000.0']},
+}
+
+
+def choose_fault(rng, key):
+    """A fault and the tags of it: all of those about times, else one."""
+    fault = rng.choice(sorted(FAULTS))
+    if fault == 'sha1' and key.k != 'rsa':
+        fault = 'v'
+    rows = FAULTS[fault]
+    if fault not in ('x-at-t', 'expired') and rows:
+        name = rng.choice(sorted(rows))
+        rows = {name: rows[name]}
+    return fault, {name: rng.choice(values) for name, values in rows.items() if values}
+
+
+def field_of(rng, name, tags, mark='b'):
+    """A field with the tags in an odd layout, and where the value of `mark` belongs."""
+    field, at = rng.choice([name, name.lower(), name.upper()]) + ':', None
+    for number, (tag, written) in enumerate(tags):
+        field += (' i=' if tag == 'i' and not number else rng.choice([' ', '\r\n ', '']) + tag + fws(rng) + '=')
+        if tag == mark:
+            at = len(field)
         else:
-            field += rng.choice([' ', '\r\n ', '']) + name + fws(rng) + '=' + fws(rng) + written
-            if name != 'b':
-                field += fws(rng)
+            field += fws(rng) + written + fws(rng)
         if number + 1 < len(tags):
             field += ';'
     field = field.rstrip() if rng.random() < 0.8 else field
-    field += rng.choice(['', '', ';'])
-    digest = hash_header(form[0], fields, names, field.encode())
-    signed = base64.b64encode(key.sign(digest)).decode()
-    signed = fws(rng) + odd_fold(rng, signed) + rng.choice(['', '', '', '', '', '', ' ', '\r\n\t'])
+    return field + rng.choice(['', '', ';']), at
+
+
+def put(rng, field, mark, signature):
+    """The field with the signature in its place, and its line end."""
+    signed = odd_fold(rng, base64.b64encode(signature).decode())
+    signed = fws(rng) + signed + rng.choice(['', '', '', '', '', '', ' ', '\r\n\t'])
     if mark == len(field):
         signed = signed.rstrip()
-    return (field[:mark] + signed + field[mark:] + '\r\n').encode() + message, kinds
+    return (field[:mark] + signed + field[mark:] + '\r\n').encode()
+
+
+def flip_end(digest):
+    return digest[:-1] + bytes([digest[-1] ^ 1])
+
+
+def craft(rng, message, key, now, faulty=False):
+    """A whole DKIM-Signature in a form that RFC 6376 allows (3.2, 3.5), and the kinds of it that others may refuse; or with
+    one fault, for which nobody may pass it."""
+    form, kinds = rng.choice(FORMS), set()
+    names = choose_names(rng)
+    if rng.random() < 0.1:
+        names.append('DKIM-Signature')  # another one; never itself (3.5)
+    fields, text = split(message)
+    done = canon_body(form[1], text)
+    tags = {'v': '1', 'a': key.algorithm, 'd': rng.choice(['example.com', 'example.com', 'Example.COM']), 's': key.selector}
+    if form != 'ss' or rng.random() < 0.5:
+        short = form[1] == 's' and rng.random() < 0.3
+        tags['c'] = WORD[form[0]] if short else f'{WORD[form[0]]}/{WORD[form[1]]}'
+    length = None
+    if rng.random() < 0.2:
+        length = rng.choice([0, len(done), len(done) // 2, len(done) + 10])
+        tags['l'] = rng.choice(['', '', '00']) + str(length)
+        if length > len(done):
+            kinds.add('l-too-long')
+    if rng.random() < 0.3:
+        tags['i'] = rng.choice(['@example.com', 'someone@example.com', 'x@sub.example.com', '@a.b.example.com'])
+        if tags['i'].partition('@')[2] != 'example.com':
+            kinds.add('i-sub')
+    if rng.random() < 0.4:
+        tags['t'] = str(now - rng.choice([0, 10, 10 ** 6]))
+    if rng.random() < 0.1:
+        tags['x'] = str(now + 10 ** 6)
+    if rng.random() < 0.2:
+        tags['q'] = 'dns/txt'
+    if rng.random() < 0.2:
+        tags['z'] = 'From:someone@example.com|Subject:a=20b=3Dc'
+    if rng.random() < 0.2:
+        tags[rng.choice(['r', 'foo', 'x_y', 'zz9'])] = rng.choice(['y', '', 'a b', 'b=c'])
+    fault, odd = choose_fault(rng, key) if faulty else ('', {})
+    kind = hashlib.sha1 if fault == 'sha1' else hashlib.sha256
+    digest = kind(done if length is None else done[:length]).digest()
+    if fault == 'bh':
+        digest = flip_end(digest) if rng.random() < 0.5 else digest[:20]
+    if fault == 'no-from':
+        names = [name for name in names if name.lower() != 'from'] or ['To']
+    tags['bh'] = odd_fold(rng, base64.b64encode(digest).decode())
+    tags['h'] = ''.join(fws(rng) + ':' + fws(rng) + one for one in names).lstrip(': \t\r\n')
+    tags.update({'b': '', **odd})
+    rows = [(name, written) for name, written in tags.items() if written is not None]
+    if fault == 'twice':
+        rows += [('foo', '1'), ('foo', '1')]
+    rng.shuffle(rows)
+    if fault == 'from-top':
+        fields = fields[::-1]
+    field, mark = field_of(rng, 'DKIM-Signature', rows)
+    digest = hash_header(form[0], fields, names, field.encode(), kind)
+    if fault and not (fault == 'from-top' and digest.digest() == hash_header(form[0], fields[::-1], names, field.encode()).digest()):
+        kinds.add('fault ' + fault)
+    return put(rng, field, mark, key.sign(digest)) + message, kinds
+
+
+# -- A sealer of ARC ----
+
+SEAL_FAULTS = ['gap', 'cv', 'seal-h', 'covers-seal', 'no-results', 'no-message', 'twice', 'sha1', 'no-from', 'bh', 'order',
+               'no-cv', 'instance']
+
+
+def shuffled(rng, rows):
+    """With i= first now and then, which dkimpy needs."""
+    rest = rng.sample(rows[1:], len(rows) - 1)
+    return [rows[0]] + rest if rng.random() < 0.8 else rng.sample(rows, len(rows))
+
+
+def seal(rng, message, instance, key, now, fault=''):
+    """One more set on top. `instance` is one more than those that are there."""
+    form = rng.choice(FORMS)
+    fields, text = split(message)
+    number = instance + (1 if fault == 'gap' else 0)
+    written = {'instance': rng.choice(['0', '51', 'x', '-1'])}.get(fault, str(number))
+    kind = hashlib.sha1 if fault == 'sha1' else hashlib.sha256
+    algorithm = 'rsa-sha1' if fault == 'sha1' else key.algorithm
+    names = choose_names(rng)
+    if fault == 'no-from':
+        names = [name for name in names if name.lower() != 'from'] or ['To']
+    if fault == 'covers-seal':
+        names.append('ARC-Seal')
+    results = f'ARC-Authentication-Results:{fws(rng)}i{fws(rng)}={fws(rng)}{written}; mx.example.com; arc=none\r\n'.encode()
+    digest = kind(canon_body(form[1], text)).digest()
+    digest = flip_end(digest) if fault == 'bh' else digest
+    rows = [('i', written), ('a', algorithm), ('d', 'example.com'), ('s', key.selector), ('t', str(now)),
+            ('c', f'{WORD[form[0]]}/{WORD[form[1]]}'), ('bh', odd_fold(rng, base64.b64encode(digest).decode())),
+            ('h', ':'.join(names)), ('b', '')]
+    rows = shuffled(rng, rows)
+    field, mark = field_of(rng, 'ARC-Message-Signature', rows)
+    signature = put(rng, field, mark, key.sign(hash_header(form[0], fields, names, field.encode(), kind)))
+    cv = 'none' if instance == 1 else 'pass'
+    if fault == 'cv':
+        cv = rng.choice(['fail', 'pass' if instance == 1 else 'none'])
+    rows = [('i', written), ('a', algorithm), ('d', 'example.com'), ('s', key.selector), ('t', str(now)), ('cv', cv), ('b', '')]
+    if fault == 'seal-h':
+        rows.append(('h', 'from'))
+    if fault == 'no-cv':
+        rows = [row for row in rows if row[0] != 'cv']
+    rows = shuffled(rng, rows)
+    field, mark = field_of(rng, 'ARC-Seal', rows)
+    there = {}
+    for one in fields:
+        name, _, value_ = one.decode('latin-1').partition(':')
+        found = re.search(r'(?:^|;)\s*i\s*=\s*(\d+)', value_)
+        if name.lower().startswith('arc-') and found:
+            there[int(found[1]), ['a', 'm', 's'].index(name.lower()[4])] = one
+    order = [there[at] for at in sorted(there)] + [results, signature]
+    if fault == 'order':
+        order.reverse()
+    out = kind()
+    for one in order:
+        out.update(canon_field('r', one))
+    out.update(canon_field('r', field.encode() + b'\r\n')[:-2])
+    made = put(rng, field, mark, key.sign(out))
+    rows = [made, signature, results]
+    if fault == 'twice':
+        rows.append(rng.choice(rows))
+    if fault == 'no-results':
+        rows.remove(results)
+    if fault == 'no-message':
+        rows.remove(signature)
+    return b''.join(rows) + message
 
 
 # -- Changes ----

@@ -79,7 +79,7 @@ def data_of(kind, row):
 
 
 def world_of(names):
-    """The lines that tell test/conform/spf_driver.c of a zone; aliases are followed here."""
+    """The lines that tell test/conform/world_driver.c of a zone; aliases are followed here."""
     zone, rows = Zone(names), {canonical(name): node for name, node in names.items()}
     yield 'zone'
     for name in sorted(zone.nodes.keys() | zone.inner):
@@ -103,7 +103,7 @@ def mapped(text):
 
 
 class Driver:
-    """Asks test/conform/spf_driver.c."""
+    """Asks test/conform/world_driver.c."""
 
     def __init__(self, program):
         self.process = subprocess.Popen([program], stdin=subprocess.PIPE, stdout=subprocess.PIPE)

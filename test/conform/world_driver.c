@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * test/conform/spf_driver.c: checks against a world that is told on standard input, one line each, fields by tabs,
- * names and data in hex:
+ * test/conform/world_driver.c: SPF and DMARC in a world of DNS that is told on standard input, one line each, fields by
+ * tabs, names and data in hex:
  *
  *     zone                                         forgets all
  *     name NAME                                    it exists
@@ -9,16 +9,21 @@
  *     fail TYPE NAME                               the question fails
  *     check now|late IP HELO FROM RECEIVER         IP: 32 digits. Prints code, mechanism, explanation, problem (in hex)
  *                                                  and the two counts. late: answers come the second time only
+ *     dmarc MODE AUTHOR SPF DKIM...                MODE: 7489 or 9989; the others are no hex. AUTHOR: an address. SPF
+ * and each DKIM: the domain that passed, with "!" before it one that did not, "-" for none. Prints code, domain of the
+ * record, tag, policy, disposition, and "spf" and "dkim" where they are aligned
  */
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "auth/dmarc.h"
 #include "auth/spf.h"
 #include "base/arena.h"
 #include "base/ascii.h"
 #include "base/num.h"
 
 #define RECORDS_MAX 2000
+#define PROOF_MAX   20
 
 struct row {
 	enum dns_type type;
@@ -98,7 +103,7 @@ static void print_hex(struct bytes text)
 	(void)putchar('\t');
 }
 
-static void check(struct world *world, struct bytes line)
+static void check_spf(struct world *world, struct bytes line)
 {
 	CLEANUP(arena_free) struct arena *arena = arena_create(SIZE_MAX);
 	struct bytes field[5] = {{0}};
@@ -122,6 +127,46 @@ static void check(struct world *world, struct bytes line)
 	print_hex(result.explanation);
 	print_hex(result.problem);
 	(void)printf("%u\t%u\n", result.lookups, result.void_lookups);
+	(void)fflush(stdout);
+}
+
+static void print(struct bytes text)
+{
+	(void)printf("%.*s\t", BYTES_FMT(bytes_empty(text) ? BYTES_LIT("-") : text));
+}
+
+static void check_dmarc(struct world *world, struct bytes line)
+{
+	CLEANUP(arena_free) struct arena *arena = arena_create(SIZE_MAX);
+	struct dmarc_identifier proof[PROOF_MAX] = {{.passed = false}};
+	struct bytes mode, author, domain;
+	struct address_list from = {0};
+	struct defect_list defects = {0};
+	size_t n = 0;
+	ASSERT(arena && bytes_split(&line, '\t', &mode) && bytes_split(&line, '\t', &author));
+	ASSERT(address_parse(arena, author, NULL, 0, BYTES_LIT("From"), &defects, &from) == ERR_OK);
+	while (n < PROOF_MAX && bytes_split(&line, '\t', &domain)) {
+		bool failed = bytes_starts(domain, BYTES_LIT("!"));
+		proof[n++] = (struct dmarc_identifier){.domain = bytes_from(domain, failed),
+						       .passed = !failed && !bytes_eq(domain, BYTES_LIT("-"))};
+	}
+	ASSERT(n > 0);
+	struct dmarc_query query = {.mode = bytes_eq(mode, BYTES_LIT("7489")) ? DMARC_RFC7489 : DMARC_RFC9989,
+				    .from = &from,
+				    .spf = &proof[0],
+				    .dkim = proof + 1,
+				    .n_dkim = n - 1};
+	struct dns_host host = {.ask = ask, .data = world};
+	struct dmarc_result result;
+	world->late = false;
+	world->asked_arena = arena;
+	ASSERT(dmarc_check(arena, &host, &query, &result) == AUTH_DONE);
+	const char *policy = dmarc_policy_name(result.policy), *disposition = dmarc_policy_name(result.disposition);
+	(void)printf("%s\t", dmarc_code_name(result.code));
+	print(result.policy_domain);
+	(void)printf("%s\t%s\t%s\t%s%s\n", result.tag ? result.tag : "-", policy ? policy : "-",
+		     disposition ? disposition : "-", result.aligned.spf ? "spf" : "",
+		     result.aligned.dkim ? "dkim" : "");
 	(void)fflush(stdout);
 }
 
@@ -161,7 +206,9 @@ int main(void)
 			world.n_rows = 0;
 			arena_reset(world.arena);
 		} else if (bytes_eq(verb, BYTES_LIT("check"))) {
-			check(&world, line);
+			check_spf(&world, line);
+		} else if (bytes_eq(verb, BYTES_LIT("dmarc"))) {
+			check_dmarc(&world, line);
 		} else {
 			add(&world, verb, line);
 		}
