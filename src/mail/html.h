@@ -18,7 +18,7 @@
 
 struct arena;
 
-#define HTML_MAX_LINKS 5000
+#define HTML_MAX_LINKS 20000
 #define HTML_MAX_DEPTH 512
 
 enum html_link_kind {

@@ -412,30 +412,59 @@ struct bytes url_join(struct arena *arena, struct bytes base, struct bytes refer
 
 /* -- Lists ---- */
 
+/* Its place in the index: where it stands, or where it would. */
+static struct url_place *find_place(const struct url_list *list, const struct url *url)
+{
+	size_t mask = 2 * list->capacity - 1;
+	for (size_t at = url->hash & mask;; at = (at + 1) & mask) {
+		struct url_place *place = &list->index[at];
+		if (place->item == 0)
+			return place;
+		if (place->hash != url->hash)
+			continue;
+		const struct url *have = &list->items[place->item - 1];
+		if (have->part == url->part && bytes_eq(have->url, url->url) && bytes_eq(have->text, url->text))
+			return place;
+	}
+}
+
+/* Room for one more; the capacity is a power of two, and so is that of the index. */
+static enum err make_room(struct arena *arena, struct url_list *list)
+{
+	size_t capacity = list->capacity;
+	struct url *items = arena_grow(arena, list->items, &capacity, list->count, sizeof(*items));
+	if (!items)
+		return ERR_NOMEM;
+	if (capacity > list->capacity) {
+		struct url_place *index = arena_new(arena, struct url_place, 2 * capacity);
+		if (!index)
+			return ERR_NOMEM;
+		list->index = index;
+		list->capacity = capacity;
+		list->items = items;
+		for (size_t i = 0; i < list->count; i++)
+			*find_place(list, &items[i]) = (struct url_place){items[i].hash, (uint32_t)i + 1};
+	}
+	return ERR_OK;
+}
+
 static enum err append(struct arena *arena, struct url_list *list, struct url *url)
 {
 	/* Only compared within one list, so the key does not matter; what is equal by it is compared. */
 	static const struct hash_key key = {0};
 	uint64_t hash = hash_sip(key, url->url) + (url->text.len > 0 ? 3 * hash_sip(key, url->text) : 0);
 	url->hash = (uint32_t)(hash >> 32);
-	for (size_t i = 0; i < list->count; i++) {
-		struct url *have = &list->items[i];
-		if (have->hash != url->hash || have->part != url->part || !bytes_eq(have->url, url->url) ||
-		    !bytes_eq(have->text, url->text))
-			continue;
+	TRY(make_room(arena, list));
+	struct url_place *place = find_place(list, url);
+	if (place->item > 0) {
 		if (!(url->flags & URL_HIDDEN))
-			have->flags &= ~(unsigned)URL_HIDDEN;
-		return ERR_OK;
-	}
-	if (list->count == URL_MAX) {
+			list->items[place->item - 1].flags &= ~(unsigned)URL_HIDDEN;
+	} else if (list->count == URL_MAX) {
 		list->limited = true;
-		return ERR_OK;
+	} else {
+		list->items[list->count++] = *url;
+		*place = (struct url_place){url->hash, (uint32_t)list->count};
 	}
-	struct url *items = arena_grow(arena, list->items, &list->capacity, list->count, sizeof(*items));
-	if (!items)
-		return ERR_NOMEM;
-	list->items = items;
-	items[list->count++] = *url;
 	return ERR_OK;
 }
 

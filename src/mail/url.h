@@ -12,7 +12,7 @@
 struct arena;
 struct mime_part;
 
-#define URL_MAX     2000
+#define URL_MAX     20000
 #define URL_MAX_LEN 8192
 
 enum url_flag {
@@ -49,6 +49,11 @@ struct url {
 struct url_list {
 	struct url *items;
 	size_t count, capacity;
+	/* 2 * capacity places, found by hash. The hash stands beside: who makes many collide reads one array, in order.
+	 */
+	struct url_place {
+		uint32_t hash, item; /* 1 + the place in `items`; 0: free */
+	} * index;
 	bool limited;
 };
 
