@@ -138,14 +138,24 @@ static struct bytes result_word(struct bytes word)
 	return word;
 }
 
+/* The family of an address, and its bytes; 0: it is none. */
+static int parse_ip(struct bytes text, uint8_t ip[static 16])
+{
+	char given[INET6_ADDRSTRLEN];
+	int family = bytes_has(text, ':') ? AF_INET6 : AF_INET;
+	if (text.len >= sizeof(given) || bytes_has(text, 0))
+		return 0;
+	(void)snprintf(given, sizeof(given), "%.*s", BYTES_FMT(text));
+	return inet_pton(family, given, ip) == 1 ? family : 0;
+}
+
 static enum err read_ip(struct arena *arena, struct bytes text, struct bytes *ret_ip, struct error *reterr)
 {
 	static const uint8_t mapped[12] = {0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff};
-	char given[INET6_ADDRSTRLEN], canonical[INET6_ADDRSTRLEN] = "";
+	char canonical[INET6_ADDRSTRLEN] = "";
 	uint8_t ip[16];
-	(void)snprintf(given, sizeof(given), "%.*s", BYTES_FMT(text));
-	int family = bytes_has(text, ':') ? AF_INET6 : AF_INET;
-	if (text.len >= sizeof(given) || inet_pton(family, given, ip) != 1)
+	int family = parse_ip(text, ip);
+	if (family == 0)
 		return error_set(reterr, ERR_SYNTAX, 0, "source_ip \"%.*s\" is no address",
 				 BYTES_FMT(bytes_sub(text, 0, 50)));
 	if (family == AF_INET6 && memcmp(ip, mapped, sizeof(mapped)) == 0) {
@@ -503,11 +513,8 @@ static void put_results(struct writer *writer, const struct report_record *recor
 
 static void put_record(struct writer *writer, const struct report_record *record)
 {
-	char ip[INET6_ADDRSTRLEN];
-	uint8_t parsed[16];
-	(void)snprintf(ip, sizeof(ip), "%.*s", BYTES_FMT(record->source_ip));
-	if (record->source_ip.len >= sizeof(ip) ||
-	    inet_pton(bytes_has(record->source_ip, ':') ? AF_INET6 : AF_INET, ip, parsed) != 1)
+	uint8_t ip[16];
+	if (parse_ip(record->source_ip, ip) == 0)
 		refuse(writer, "source_ip", record->source_ip);
 	buf_add_cstr(writer->out, "  <record>\n    <row>\n");
 	put(writer, "      ", "source_ip", record->source_ip);

@@ -377,6 +377,7 @@ static void nothing_is_written_that_the_schema_forbids(void **state)
 		  .header_from = BYTES_INIT("a")},
 		 "none",
 		 "no source_ip"},
+		{{.source_ip = BYTES_INIT("::1\0"), .header_from = BYTES_INIT("a.example")}, "none", "no source_ip"},
 		{{.source_ip = BYTES_INIT("::1"), .disposition = BYTES_INIT("none")}, "none", "no header_from"},
 	};
 	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
