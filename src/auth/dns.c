@@ -85,20 +85,14 @@ enum err dns_question_read(struct bytes key, enum dns_type *ret_type, struct byt
 	return dns_name_valid(*ret_name) ? ERR_OK : ERR_SYNTAX;
 }
 
-bool dns_ip_is_v4(const uint8_t ip[16])
-{
-	static const uint8_t mapped[12] = {[10] = 0xff, [11] = 0xff};
-	return memcmp(ip, mapped, sizeof(mapped)) == 0;
-}
-
 struct bytes dns_reverse_suffix(const uint8_t ip[16])
 {
-	return dns_ip_is_v4(ip) ? BYTES_LIT("in-addr.arpa") : BYTES_LIT("ip6.arpa");
+	return ip_is_v4(ip) ? BYTES_LIT("in-addr.arpa") : BYTES_LIT("ip6.arpa");
 }
 
 struct bytes dns_name_reverse(struct arena *arena, const uint8_t ip[16], struct bytes suffix)
 {
-	if (dns_ip_is_v4(ip))
+	if (ip_is_v4(ip))
 		return arena_printf(arena, "%u.%u.%u.%u.%.*s", ip[15], ip[14], ip[13], ip[12], BYTES_FMT(suffix));
 	char nibbles[64];
 	for (size_t i = 0; i < 16; i++) {

@@ -10,6 +10,7 @@
  */
 #include "base/bytes.h"
 #include "base/err.h"
+#include "base/ip.h"
 
 struct arena;
 struct buf;
@@ -86,7 +87,6 @@ NODISCARD enum err dns_question_read(struct bytes key, enum dns_type *ret_type, 
  */
 struct bytes dns_name_reverse(struct arena *arena, const uint8_t ip[16], struct bytes suffix);
 struct bytes dns_reverse_suffix(const uint8_t ip[16]);
-bool dns_ip_is_v4(const uint8_t ip[16]);
 
 void dns_answer_pack(struct buf *buf, const struct dns_answer *answer);
 /* Spans are slices of `packed`. ERR_SYNTAX, ERR_NOMEM. */

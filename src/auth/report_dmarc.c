@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "auth/report_dmarc.h"
 
-#include <arpa/inet.h>
 #include <stdio.h>
 
 #include "auth/xml.h"
 #include "base/arena.h"
 #include "base/buf.h"
+#include "base/ip.h"
 #include "base/num.h"
 #include "base/utf8.h"
 
@@ -138,32 +138,14 @@ static struct bytes result_word(struct bytes word)
 	return word;
 }
 
-/* The family of an address, and its bytes; 0: it is none. */
-static int parse_ip(struct bytes text, uint8_t ip[static 16])
-{
-	char given[INET6_ADDRSTRLEN];
-	int family = bytes_has(text, ':') ? AF_INET6 : AF_INET;
-	if (text.len >= sizeof(given) || bytes_has(text, 0))
-		return 0;
-	(void)snprintf(given, sizeof(given), "%.*s", BYTES_FMT(text));
-	return inet_pton(family, given, ip) == 1 ? family : 0;
-}
-
 static enum err read_ip(struct arena *arena, struct bytes text, struct bytes *ret_ip, struct error *reterr)
 {
-	static const uint8_t mapped[12] = {0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff};
-	char canonical[INET6_ADDRSTRLEN] = "";
+	char canonical[IP_TEXT_MAX];
 	uint8_t ip[16];
-	int family = parse_ip(text, ip);
-	if (family == 0)
+	if (!ip_parse(text, ip))
 		return error_set(reterr, ERR_SYNTAX, 0, "source_ip \"%.*s\" is no address",
 				 BYTES_FMT(bytes_sub(text, 0, 50)));
-	if (family == AF_INET6 && memcmp(ip, mapped, sizeof(mapped)) == 0) {
-		family = AF_INET;
-		memmove(ip, ip + 12, 4);
-	}
-	(void)inet_ntop(family, ip, canonical, sizeof(canonical));
-	*ret_ip = arena_copy(arena, bytes_from_cstr(canonical));
+	*ret_ip = arena_copy(arena, ip_format(ip, canonical));
 	return ret_ip->ptr ? ERR_OK : ERR_NOMEM;
 }
 
@@ -514,7 +496,7 @@ static void put_results(struct writer *writer, const struct report_record *recor
 static void put_record(struct writer *writer, const struct report_record *record)
 {
 	uint8_t ip[16];
-	if (parse_ip(record->source_ip, ip) == 0)
+	if (!ip_parse(record->source_ip, ip))
 		refuse(writer, "source_ip", record->source_ip);
 	buf_add_cstr(writer->out, "  <record>\n    <row>\n");
 	put(writer, "      ", "source_ip", record->source_ip);

@@ -558,7 +558,7 @@ enum auth_step spf_check(struct arena *arena, const struct dns_host *host, const
 			 struct spf_result *ret_result)
 {
 	struct check check = {
-		.arena = arena, .host = host, .query = query, .result = ret_result, .v4 = dns_ip_is_v4(query->ip)};
+		.arena = arena, .host = host, .query = query, .result = ret_result, .v4 = ip_is_v4(query->ip)};
 	enum step step = set_sender(&check) ? push(&check, check.values.sender_domain, NULL) : no_memory(&check);
 	while (step == NEXT)
 		step = advance(&check);

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "auth/spf_macro.h"
 
-#include <arpa/inet.h>
 #include <inttypes.h>
 #include <stdio.h>
 
@@ -9,6 +8,7 @@
 #include "auth/spf_record.h"
 #include "base/arena.h"
 #include "base/ascii.h"
+#include "base/ip.h"
 #include "base/num.h"
 #include "base/utf8.h"
 
@@ -236,16 +236,15 @@ static void sink_parts(struct sink *sink, struct bytes value, const struct piece
 	}
 }
 
-static struct bytes readable_ip(const uint8_t ip[16], char out[static INET6_ADDRSTRLEN])
+static struct bytes readable_ip(const uint8_t ip[16], char out[static IP_TEXT_MAX])
 {
-	bool v4 = dns_ip_is_v4(ip);
-	return bytes_from_cstr(inet_ntop(v4 ? AF_INET : AF_INET6, v4 ? ip + 12 : ip, out, INET6_ADDRSTRLEN));
+	return ip_format(ip, out);
 }
 
 /* Nibbles between dots, in upper case, as RFC 7208 7.3 has IPv6 addresses for %{i}. */
 static struct bytes dotted_ip(const uint8_t ip[16], char out[static 64])
 {
-	if (dns_ip_is_v4(ip))
+	if (ip_is_v4(ip))
 		return readable_ip(ip, out);
 	for (size_t i = 0; i < 16; i++) {
 		out[4 * i] = "0123456789ABCDEF"[ip[i] >> 4];
@@ -271,7 +270,7 @@ static struct bytes value_of(uint8_t letter, const struct spf_values *values, ch
 	case 'p':
 		return values->validated;
 	case 'v':
-		return dns_ip_is_v4(values->ip) ? BYTES_LIT("in-addr") : BYTES_LIT("ip6");
+		return ip_is_v4(values->ip) ? BYTES_LIT("in-addr") : BYTES_LIT("ip6");
 	case 'h':
 		return values->helo;
 	case 'c':

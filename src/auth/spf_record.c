@@ -1,10 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "auth/spf_record.h"
 
-#include <arpa/inet.h>
-
 #include "auth/spf_macro.h"
 #include "base/ascii.h"
+#include "base/ip.h"
 #include "base/num.h"
 
 #include "base/banned.h"
@@ -59,25 +58,13 @@ static enum err text_read(const struct reader *reader, struct bytes part, enum s
 	return err;
 }
 
-static bool ip_read(struct bytes part, int family, uint8_t ip[16])
-{
-	char text[INET6_ADDRSTRLEN];
-	if (part.len >= sizeof(text) || bytes_has(part, 0))
-		return false;
-	memcpy(text, part.ptr, part.len);
-	text[part.len] = 0;
-	if (family == AF_INET)
-		memcpy(ip, (const uint8_t[12]){[10] = 0xff, [11] = 0xff}, 12);
-	return inet_pton(family, text, family == AF_INET ? ip + 12 : ip) == 1;
-}
-
 static enum err domain_read(const struct reader *reader, struct bytes part)
 {
 	uint8_t ip[16];
 	enum err err = text_read(reader, part, SPF_TEXT_DOMAIN);
-	if (err != ERR_OK && ip_read(part, AF_INET, ip))
+	if (err != ERR_OK && ip_parse_v4(part, ip))
 		return fail(reader, part, "an address where a name belongs: ip4: is for addresses");
-	if (err != ERR_OK && ip_read(part, AF_INET6, ip))
+	if (err != ERR_OK && ip_parse_v6(part, ip))
 		return fail(reader, part, "an address where a name belongs: ip6: is for addresses");
 	return err;
 }
@@ -103,7 +90,8 @@ static enum err network_read(const struct reader *reader, struct bytes part)
 		return fail(reader, part, "a colon and an address have to follow");
 	part = bytes_from(part, 1);
 	size_t slash = bytes_find_byte(part, '/');
-	if (!ip_read(bytes_sub(part, 0, slash), v4 ? AF_INET : AF_INET6, term->ip))
+	struct bytes address = bytes_sub(part, 0, slash);
+	if (!(v4 ? ip_parse_v4(address, term->ip) : ip_parse_v6(address, term->ip)))
 		return fail(reader, part, v4 ? "not an IPv4 address" : "not an IPv6 address");
 	if (slash == BYTES_NONE)
 		return ERR_OK;

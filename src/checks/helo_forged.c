@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include <arpa/inet.h>
-
+#include "base/ip.h"
 #include "checks/common.h"
 
 #include "base/banned.h"
@@ -20,12 +19,9 @@ static enum check_step run(struct scan *scan)
 		lie = is_free_mail(url_registrable(helo)) && !same_site(helo, client.rdns);
 	if (!lie)
 		return CHECK_DONE;
-	char address[INET6_ADDRSTRLEN] = "?";
-	static const uint8_t v4[12] = {[10] = 0xff, [11] = 0xff};
-	bool old = memcmp(client.ip, v4, sizeof(v4)) == 0;
-	if (client.has_ip)
-		(void)inet_ntop(old ? AF_INET : AF_INET6, client.ip + (old ? sizeof(v4) : 0), address, sizeof(address));
-	scan_evidence(scan, client.where, helo, client.rdns.len > 0 ? client.rdns : bytes_from_cstr(address));
+	char text[IP_TEXT_MAX];
+	struct bytes address = client.has_ip ? ip_format(client.ip, text) : BYTES_LIT("?");
+	scan_evidence(scan, client.where, helo, client.rdns.len > 0 ? client.rdns : address);
 	return CHECK_DONE;
 }
 

@@ -386,7 +386,7 @@ static void client_ip_text(const struct transaction *transaction, char out[stati
 {
 	out[0] = '\0';
 	if (transaction->envelope.has_client)
-		net_format_ip(transaction->envelope.client_ip, out);
+		(void)ip_format(transaction->envelope.client_ip, out);
 }
 
 /* The recipients of that fate from `from` on, as many as fit; returns the first that does not, or their number. */

@@ -1,10 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "mail/received.h"
 
-#include <arpa/inet.h>
-
 #include "base/arena.h"
 #include "base/ascii.h"
+#include "base/ip.h"
 #include "base/num.h"
 #include "mail/comment.h"
 #include "mail/date.h"
@@ -13,8 +12,6 @@
 
 bool received_parse_ip(struct bytes text, uint8_t ret_ip[16])
 {
-	static const uint8_t mapped[12] = {[10] = 0xff, [11] = 0xff};
-	char copy[INET6_ADDRSTRLEN];
 	text = bytes_trim(text);
 	if (text.len > 1 && text.ptr[0] == '[') {
 		size_t end = bytes_find_byte(text, ']');
@@ -23,18 +20,7 @@ bool received_parse_ip(struct bytes text, uint8_t ret_ip[16])
 	if (bytes_starts_nocase(text, BYTES_LIT("IPv6:")))
 		text = bytes_from(text, 5);
 	size_t zone = bytes_find_byte(text, '%');
-	text = bytes_sub(text, 0, zone);
-	if (text.len < 2 || text.len >= sizeof(copy) || bytes_has(text, 0))
-		return false;
-	memcpy(copy, text.ptr, text.len);
-	copy[text.len] = '\0';
-	uint8_t ip[16];
-	if (inet_pton(AF_INET, copy, ip + 12) == 1)
-		memcpy(ip, mapped, sizeof(mapped));
-	else if (inet_pton(AF_INET6, copy, ip) != 1)
-		return false;
-	memcpy(ret_ip, ip, sizeof(ip));
-	return true;
+	return ip_parse(bytes_sub(text, 0, zone), ret_ip);
 }
 
 bool received_ip_is_local(const uint8_t ip[16])

@@ -7,6 +7,7 @@
 #include "profile/relations.h"
 
 #include "base/ascii.h"
+#include "base/ip.h"
 #include "base/mem.h"
 #include "base/num.h"
 #include "mail/url.h"
@@ -151,11 +152,10 @@ static uint64_t hash_name(const struct relations *relations, struct bytes name)
 /* Of the /24 or the /48. */
 static uint64_t hash_network(const struct relations *relations, const struct relations_query *query)
 {
-	static const uint8_t mapped[12] = {[10] = 0xff, [11] = 0xff};
 	uint8_t net[16] = {0};
 	if (!query->has_client)
 		return 0;
-	memcpy(net, query->client, memcmp(query->client, mapped, sizeof(mapped)) == 0 ? 15 : 6);
+	memcpy(net, query->client, ip_is_v4(query->client) ? 15 : 6);
 	return hash_sip(relations->key, bytes_make(net, sizeof(net))) | 1;
 }
 

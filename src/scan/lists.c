@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "scan/lists.h"
 
-#include <arpa/inet.h>
-
+#include "base/ip.h"
 #include "base/num.h"
 #include "mail/received.h"
 #include "scan/auth.h"
@@ -112,12 +111,10 @@ static bool is_our_ip(struct scan *scan, unsigned about, const uint8_t ip[16])
 static enum err add_ip(struct scan *scan, struct lists_state *state, unsigned about, const uint8_t ip[16],
 		       struct where where)
 {
-	char text[INET6_ADDRSTRLEN] = "";
-	bool old = dns_ip_is_v4(ip);
-	(void)inet_ntop(old ? AF_INET : AF_INET6, ip + (old ? 12 : 0), text, sizeof(text));
+	char text[IP_TEXT_MAX];
 	struct target target = {.about = about,
 				.is_ip = true,
-				.value = arena_copy(scan_arena(scan), bytes_from_cstr(text)),
+				.value = arena_copy(scan_arena(scan), ip_format(ip, text)),
 				.ours = is_our_ip(scan, about, ip),
 				.where = where};
 	memcpy(target.ip, ip, sizeof(target.ip));

@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "scan/local_list.h"
 
-#include <arpa/inet.h>
 #include <stdlib.h>
 
 #include "base/arena.h"
 #include "base/ascii.h"
 #include "base/buf.h"
+#include "base/ip.h"
 #include "mail/received.h"
 #include "scan/case.h"
 
@@ -260,13 +260,10 @@ static bool has_name(const struct local_list *list, struct bytes name)
 
 static void write_net(struct buf *entry, const uint8_t ip[16], unsigned bits)
 {
-	static const uint8_t v4[12] = {[10] = 0xff, [11] = 0xff};
-	bool old = bits >= 96 && memcmp(ip, v4, sizeof(v4)) == 0;
-	char text[INET6_ADDRSTRLEN] = "";
-	(void)inet_ntop(old ? AF_INET : AF_INET6, ip + (old ? sizeof(v4) : 0), text, sizeof(text));
-	buf_add_cstr(entry, text);
+	char text[IP_TEXT_MAX];
+	buf_add(entry, ip_format(ip, text));
 	if (bits < BITS)
-		buf_printf(entry, "/%u", bits - (old ? 96 : 0));
+		buf_printf(entry, "/%u", bits - (ip_is_v4(ip) ? 96 : 0));
 }
 
 static bool find_net(const struct local_list *list, const uint8_t address[16], struct buf *entry)

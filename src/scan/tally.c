@@ -1,10 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "scan/tally.h"
 
-#include <arpa/inet.h>
-
 #include "auth/report_mail.h"
 #include "base/arena.h"
+#include "base/ip.h"
 #include "scan/short_text.h"
 
 #include "base/banned.h"
@@ -69,17 +68,15 @@ static void pack_rua(struct buf *buf, const struct dmarc_uris *rua)
 void tally_pack(struct arena *arena, const struct scan_auth *auth, enum dmarc_mode mode, struct buf *buf)
 {
 	const struct dmarc_result *dmarc = &auth->dmarc;
-	char ip[INET6_ADDRSTRLEN] = "";
+	char ip[IP_TEXT_MAX];
 	struct report_policy policy;
 	if (!auth->has_spf || !auth->has_source || !auth->dkim || !dmarc->record || dmarc->record->rua.count == 0 ||
 	    dmarc->domain.len == 0 || dmarc->code == DMARC_NONE || dmarc->code == DMARC_PERMERROR ||
 	    report_policy_of(arena, dmarc, mode, &policy) != ERR_OK)
 		return;
-	bool four = dns_ip_is_v4(auth->source_ip);
-	(void)inet_ntop(four ? AF_INET : AF_INET6, four ? auth->source_ip + 12 : auth->source_ip, ip, sizeof(ip));
 	pack_policy(buf, &policy);
 	pack_rua(buf, &dmarc->record->rua);
-	short_text_put(buf, bytes_from_cstr(ip));
+	short_text_put(buf, ip_format(auth->source_ip, ip));
 	short_text_put(buf, dmarc->domain);
 	buf_add_byte(buf, (uint8_t)dmarc->code);
 	buf_add_byte(buf, dmarc->aligned.dkim);

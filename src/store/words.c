@@ -5,10 +5,9 @@
  * row down. What words cannot say exactly (a whole address, a network that ends inside a digit) is looked at again in
  * the rows.
  */
-#include <arpa/inet.h>
-
 #include "base/ascii.h"
 #include "base/hash.h"
+#include "base/ip.h"
 #include "base/num.h"
 #include "store/private.h"
 
@@ -26,21 +25,12 @@ struct network {
 
 static bool parse_ip(struct bytes text, struct network *ret)
 {
-	char address[64];
-	if (text.len == 0 || text.len >= sizeof(address) || bytes_has(text, '\0'))
+	uint8_t ip[16];
+	if (!ip_parse(text, ip))
 		return false;
-	memcpy(address, text.ptr, text.len);
-	address[text.len] = '\0';
-	*ret = (struct network){.bytes = 4, .bits = 32};
-	if (inet_pton(AF_INET, address, ret->raw) == 1)
-		return true;
-	static const uint8_t mapped[12] = {0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff};
-	if (inet_pton(AF_INET6, address, ret->raw) != 1)
-		return false;
-	ret->bytes = memcmp(ret->raw, mapped, sizeof(mapped)) == 0 ? 4 : 16;
-	if (ret->bytes == 4)
-		memcpy(ret->raw, ret->raw + 12, 4);
+	ret->bytes = ip_is_v4(ip) ? 4 : 16;
 	ret->bits = ret->bytes * 8;
+	memcpy(ret->raw, ip + sizeof(ip) - ret->bytes, ret->bytes);
 	return true;
 }
 

@@ -11,6 +11,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/ip.h"
 #include "base/num.h"
 
 #include "base/banned.h"
@@ -91,14 +92,6 @@ bool net_ip(const struct net_address *address, uint8_t ret_ip[16])
 		return true;
 	}
 	return false;
-}
-
-void net_format_ip(const uint8_t ip[16], char out[static NET_TEXT_MAX])
-{
-	static const uint8_t mapped[12] = {0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff};
-	bool four = memcmp(ip, mapped, 12) == 0;
-	if (!inet_ntop(four ? AF_INET : AF_INET6, four ? ip + 12 : ip, out, NET_TEXT_MAX))
-		out[0] = '\0';
 }
 
 void net_format(const struct net_address *address, char out[static NET_TEXT_MAX])
@@ -268,15 +261,10 @@ void net_notify(const char *state)
 
 bool net_is_dns_server(struct bytes text)
 {
-	char host[INET6_ADDRSTRLEN];
 	uint8_t ip[16];
 	uint64_t port = 53;
 	size_t at = bytes_find_byte(text, '@');
-	struct bytes address = bytes_sub(text, 0, at == BYTES_NONE ? text.len : at);
-	if (address.len >= sizeof(host) || bytes_has(address, 0) ||
-	    (at != BYTES_NONE && (num_parse(bytes_from(text, at + 1), 10, 65535, &port) != ERR_OK || port == 0)))
+	if (at != BYTES_NONE && (num_parse(bytes_from(text, at + 1), 10, 65535, &port) != ERR_OK || port == 0))
 		return false;
-	memcpy(host, address.ptr, address.len);
-	host[address.len] = 0;
-	return inet_pton(AF_INET, host, ip) == 1 || inet_pton(AF_INET6, host, ip) == 1;
+	return ip_parse(bytes_sub(text, 0, at == BYTES_NONE ? text.len : at), ip);
 }

@@ -24,8 +24,6 @@ NODISCARD enum err net_parse(struct bytes text, struct net_address *ret_address,
 void net_format(const struct net_address *address, char out[static NET_TEXT_MAX]);
 /* The 16-byte form (IPv4 mapped); false for unix sockets. */
 bool net_ip(const struct net_address *address, uint8_t ret_ip[16]);
-/* Text of the 16-byte form. */
-void net_format_ip(const uint8_t ip[16], char out[static NET_TEXT_MAX]);
 /* Whether both, from net_parse(), are the same place. */
 bool net_equal(const struct net_address *a, const struct net_address *b);
 bool net_is_unix(const struct net_address *address);

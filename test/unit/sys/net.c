@@ -95,7 +95,6 @@ static void ip_is_the_same_sixteen_bytes_for_both_ways_to_write_it(void **state)
 {
 	struct net_address four, six, path;
 	uint8_t a[16], b[16];
-	char text[NET_TEXT_MAX];
 	(void)state;
 	assert_ok(net_parse(BYTES_LIT("192.0.2.7:1"), &four, NULL));
 	assert_ok(net_parse(BYTES_LIT("[::ffff:192.0.2.7]:1"), &six, NULL));
@@ -103,8 +102,6 @@ static void ip_is_the_same_sixteen_bytes_for_both_ways_to_write_it(void **state)
 	assert_true(net_ip(&four, a) && net_ip(&six, b));
 	assert_memory_equal(a, b, 16);
 	assert_false(net_ip(&path, a));
-	net_format_ip(b, text);
-	assert_string_equal(text, "192.0.2.7");
 }
 
 /* A folder of its own for one test. */
