@@ -5,6 +5,7 @@
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #include "auth/dns.h"
 #include "base/arena.h"
@@ -215,6 +216,14 @@ enum err lists_canary(struct arena *arena, const struct settings_list_zone *zone
 
 /* -- Files ---- */
 
+/* Nobody may ever write to a pipe: who reads one waits, and with it all mail. A missing file is told by who opens it.
+ */
+static bool is_plain_file(const char *path)
+{
+	struct stat st;
+	return stat(path, &st) != 0 || S_ISREG(st.st_mode);
+}
+
 enum err lists_read(struct arena *arena, const struct settings *settings, lists_wrong *wrong, void *ctx,
 		    struct bytes **ret_texts)
 {
@@ -224,6 +233,11 @@ enum err lists_read(struct arena *arena, const struct settings *settings, lists_
 		const char *path = arena_cstr(arena, locals[i].file);
 		if (!path)
 			return ERR_NOMEM;
+		texts[i] = (struct bytes){0};
+		if (!is_plain_file(path)) {
+			wrong(ctx, locals[i].file, 0, (struct bytes){0}, "it is not a plain file");
+			continue;
+		}
 		errno = 0;
 		if (file_read(arena, path, LOCAL_LIST_MAX, &texts[i]) == ERR_OK)
 			continue;

@@ -2,6 +2,7 @@
 #include "unit.h"
 
 #include <stdlib.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/arena.h"
@@ -155,10 +156,38 @@ static void a_wrong_line_of_a_file_is_told_with_file_and_line(void **state)
 	assert_string_equal(errors.items[0].text, want);
 }
 
+static void what_is_no_plain_file_is_told_and_not_waited_for(void **state)
+{
+	CLEANUP(arena_free) struct arena *arena = arena_create(SIZE_MAX);
+	char folder[] = "/tmp/test-lists-XXXXXX", path[100], text[400], want[200];
+	struct settings_origin origin;
+	static struct conf_errors errors;
+	(void)state;
+	assert_non_null(mkdtemp(folder));
+	(void)snprintf(path, sizeof(path), "%s/fifo", folder);
+	assert_int_equal(mkfifo(path, 0600), 0);
+	(void)snprintf(text, sizeof(text),
+		       "lists:\n  local:\n    - {name: l, file: %s, about: [client]}\n"
+		       "    - {name: m, file: %s, about: [client]}\n",
+		       path, folder);
+	struct settings settings = settings_of(arena, text, &origin);
+	(void)alarm(10); /* who opens it waits without end */
+	assert_false(lists_check_files(&settings, &errors));
+	(void)alarm(0);
+	assert_int_equal(errors.count, 2);
+	(void)snprintf(want, sizeof(want), "lists.local: %s: it is not a plain file", path);
+	assert_string_equal(errors.items[0].text, want);
+	(void)snprintf(want, sizeof(want), "lists.local: %s: it is not a plain file", folder);
+	assert_string_equal(errors.items[1].text, want);
+	assert_int_equal(unlink(path), 0);
+	assert_int_equal(rmdir(folder), 0);
+}
+
 static const struct CMUnitTest tests[] = {
 	cmocka_unit_test(what_is_wrong_with_a_list_is_told),
 	cmocka_unit_test(canaries_are_those_of_rfc_5782_unless_told),
 	cmocka_unit_test(the_configuration_reaches_the_judge),
 	cmocka_unit_test(a_wrong_line_of_a_file_is_told_with_file_and_line),
+	cmocka_unit_test(what_is_no_plain_file_is_told_and_not_waited_for),
 };
 UNIT_MAIN(tests)
