@@ -10,7 +10,7 @@ static enum check_step run(struct scan *scan)
 	if (!auth)
 		return CHECK_WAIT;
 	if (auth->dkim && auth->dmarc.code == DMARC_FAIL && auth->disposition != DMARC_POLICY_REJECT &&
-	    auth->disposition != DMARC_POLICY_QUARANTINE && !auth->explained_by)
+	    auth->disposition != DMARC_POLICY_QUARANTINE && !auth->explained_by && !auth->inside)
 		scan_evidence(scan, where_field(header_find(scan_message(scan)->header, HEADER_FROM, 0)),
 			      auth->dmarc.domain, auth->dmarc.reason);
 	return CHECK_DONE;

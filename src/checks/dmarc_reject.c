@@ -24,5 +24,6 @@ CHECK_REGISTER(dmarc_reject){
 		  "forwarders break honest mail in this way; those whose ARC seal is trusted (auth.trusted_sealers) "
 		  "are believed, and those that the ledger knows for passing on honest mail (DMARC_KNOWN_FORWARDER); "
 		  "then "
-		  "this check says nothing.",
+		  "this check says nothing. Nor does it of mail of users of ours (authenticated, or of "
+		  "signing.networks) and of mail that began on a host of ours.",
 };

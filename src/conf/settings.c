@@ -494,7 +494,9 @@ static const struct conf_key keys[] = {
 	 .manual = "What becomes of a message that fails DMARC, whose author domain asks that such mail be rejected. "
 		   "Mailing "
 		   "lists and forwarders break honest mail, so RFC 9989 asks not to reject for that reason alone. "
-		   "actions.spam and the like still count when they are stricter."},
+		   "actions.spam and the like still count when they are stricter. Mail of authenticated users and of "
+		   "signing.networks is not asked for proofs, nor is mail that began on a host in trusted_networks or "
+		   "in a private network; mail from outside that such a host passes on is."},
 	{.key = "actions.dmarc_quarantine",
 	 .type = CONF_CHOICE,
 	 F(actions.dmarc_quarantine, int),

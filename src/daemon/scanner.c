@@ -629,6 +629,7 @@ static enum err begin_task(struct scanner *scanner, struct task *task, const str
 	};
 	TRY(envelope_decode(task->arena, bytes_sub(whole, 0, (size_t)scan->envelope_len), &task->scan_case.envelope,
 			    &now));
+	task->scan_case.envelope.submitted = task->right == SIGN_AS_AUTHOR;
 	TRY(set_time(task, now));
 	task->now = now;
 	TRY(set_facts(task, scan->facts));

@@ -45,6 +45,23 @@ static bool spf_query(struct scan *scan, struct spf_query *query)
 	return true;
 }
 
+/*
+ * Our own users proved to us who they are. What proves it to others, our signature and our address, is not there yet:
+ * a domain that asks to reject what lacks them would have all its own mail refused.
+ */
+static bool is_of_ours(const struct scan_envelope *envelope)
+{
+	return envelope->user.len > 0 || envelope->submitted;
+}
+
+/* A host of ours that passes on what came from outside has written down from whom. */
+static bool is_inside(struct scan *scan)
+{
+	const struct scan_envelope *envelope = scan_envelope(scan);
+	return envelope->has_client && !bytes_eq(envelope->frontend, BYTES_LIT("command")) &&
+	       scan_trusted_ip(envelope->client_ip, scan) && !scan_relay_hop(scan);
+}
+
 static bool is_listed(const struct bytes *names, size_t n, struct bytes name)
 {
 	for (size_t i = 0; i < n; i++)
@@ -221,6 +238,7 @@ static enum err begin(struct scan *scan, struct auth_state *state)
 	state->spf_known = relay_tells_spf(scan, state);
 	state->result.has_source = spf_query(scan, &state->query);
 	state->result.has_spf = state->spf_known || state->result.has_source;
+	state->result.inside = !state->spf_known && is_inside(scan);
 	memcpy(state->result.source_ip, state->query.ip, sizeof(state->result.source_ip));
 	TRY(find_authors(scan, &state->authors));
 	TRY(canon_message_read(scan_arena(scan), scan_message(scan)->raw, &message));
@@ -289,7 +307,7 @@ bool scan_auth_sealed_proof(struct scan *scan, const struct scan_auth *auth)
 static void settle_disposition(struct scan *scan, struct scan_auth *result)
 {
 	const struct arc *arc = result->arc;
-	result->disposition = result->dmarc.disposition;
+	result->disposition = result->inside ? DMARC_POLICY_NONE : result->dmarc.disposition;
 	if (result->dmarc.code != DMARC_FAIL || arc->result != ARC_PASS)
 		return;
 	for (unsigned i = arc->chain;
@@ -329,7 +347,8 @@ static enum err step(struct scan *scan, struct auth_state *state)
 const struct scan_auth *scan_auth(struct scan *scan)
 {
 	struct auth_state *state;
-	if (!scan_settings(scan)->dns || !(state = scan_auth_state(scan)) || state->failed)
+	if (!scan_settings(scan)->dns || is_of_ours(scan_envelope(scan)) || !(state = scan_auth_state(scan)) ||
+	    state->failed)
 		return &scan_auth_unknown;
 	if (state->done)
 		return &state->result;

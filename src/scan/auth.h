@@ -24,11 +24,12 @@ struct scan_auth {
 	 */
 	enum dmarc_policy disposition;
 	const struct arc_set *explained_by; /* the sealer who is believed; NULL: nobody */
+	bool inside; /* it came from a host of ours, and nobody outside had it before: no policy is held against it */
 };
 
 /*
- * The results; NULL: wait for facts (the check returns CHECK_WAIT). Where the DNS is not asked (scan_settings.dns) or
- * memory ran out, `scan_auth_unknown`.
+ * The results; NULL: wait for facts (the check returns CHECK_WAIT). Where the DNS is not asked (scan_settings.dns),
+ * memory ran out, or the message is one of our own users, `scan_auth_unknown`.
  */
 const struct scan_auth *scan_auth(struct scan *scan);
 extern const struct scan_auth scan_auth_unknown;

@@ -129,6 +129,8 @@ static void write_envelope(struct buf *buf, const struct scan_envelope *envelope
 	for (size_t i = 0; i < envelope->n_recipients; i++)
 		record(buf, "envelope.recipient", envelope->recipients[i]);
 	record(buf, "envelope.user", envelope->user);
+	if (envelope->submitted)
+		record(buf, "envelope.submitted", BYTES_LIT("true"));
 	record(buf, "envelope.hostname", envelope->hostname);
 }
 
@@ -316,6 +318,8 @@ static enum err read_envelope(struct reader *reader, struct bytes name, struct b
 		envelope->from = value;
 	} else if (bytes_eq(name, BYTES_LIT("user"))) {
 		envelope->user = value;
+	} else if (bytes_eq(name, BYTES_LIT("submitted"))) {
+		envelope->submitted = bytes_eq(value, BYTES_LIT("true"));
 	} else if (bytes_eq(name, BYTES_LIT("hostname"))) {
 		envelope->hostname = value;
 	} else if (bytes_eq(name, BYTES_LIT("recipient"))) {

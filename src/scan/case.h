@@ -25,6 +25,7 @@ struct scan_envelope {
 	struct bytes *recipients;
 	size_t n_recipients;
 	struct bytes user;     /* authenticated as */
+	bool submitted;        /* by a client that may write in our name without that */
 	struct bytes hostname; /* ours */
 };
 
