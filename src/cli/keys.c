@@ -321,12 +321,30 @@ static int is_published(struct job *job, struct cli_dns *dns, const struct keyri
 	return 0;
 }
 
+/* What became of a key that waited: of several of one type the last signs, and those before it have retired. */
+static const char *became(const struct keyring_key *key)
+{
+	switch (key->state) {
+	case KEYRING_ACTIVE:
+		return SAY_ACTIVE;
+	case KEYRING_RETIRED:
+		return "retired, since a newer key of its type signs";
+	case KEYRING_NEXT:
+		break;
+	}
+	return "its record is not in DNS; it signs nothing yet";
+}
+
 /* Those that wait, and by --check are seen in DNS, sign from now on. 1: one waits on, or none waits. */
 static int activate_next(struct job *job)
 {
+	struct keyring_key **told = arena_new(job->arena, struct keyring_key *, job->ring.count + 1);
+	size_t n_told = 0;
 	CLEANUP(cli_dns_free) struct cli_dns *dns = NULL;
 	struct error error;
 	bool any = false, waits = false, failed = false;
+	if (!told)
+		return opt_wrong(job->set, "not enough memory");
 	if (job->options.check && cli_dns_open(&job->settings, job->options.dns, &dns, &error) != ERR_OK)
 		return opt_wrong(job->set, "%s", error.text);
 	for (size_t i = 0; i < job->ring.count; i++) {
@@ -339,10 +357,13 @@ static int activate_next(struct job *job)
 		waits = waits || shown == 0;
 		if (shown > 0)
 			keyring_activate(&job->ring, key, job->now);
-		if (shown >= 0)
-			say(job, key, shown > 0 ? SAY_ACTIVE : "its record is not in DNS; it signs nothing yet");
+		if (shown >= 0 || job->options.json)
+			told[n_told++] = key;
+	}
+	for (size_t i = 0; i < n_told; i++) {
+		say(job, told[i], became(told[i]));
 		if (job->options.json)
-			key_json(job, key, (struct bytes){0}, (struct bytes){0});
+			key_json(job, told[i], (struct bytes){0}, (struct bytes){0});
 	}
 	if (!any)
 		(void)fprintf(stderr, "no key of %.*s waits; `postern keys rotate` without --activate makes one\n",

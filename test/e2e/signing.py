@@ -373,6 +373,17 @@ def check_keys_change(tap, world):
     tap.ok(True, 'after it the new one')
 
 
+def check_several_wait(tap, world):
+    """Of several keys of one type the last one signs; who changes them is not told otherwise."""
+    for selector in ('w1', 'w2'):
+        world.postern.cli('keys', 'new', '--domain', 'several.example', '--selector', selector)
+    run = world.postern.cli('keys', 'rotate', '--domain', 'several.example', '--activate')
+    tap.ok(run.returncode == 0 and re.search(r'(?m)^w1\..*: retired', run.stderr) and re.search(r'(?m)^w2\..*: signs', run.stderr),
+           'of two keys that wait it is told which signs', run.stderr)
+    states = [json.loads(line)['state'] for line in world.postern.cli('keys', 'list', '--json', '--domain', 'several.example').stdout.splitlines()]
+    tap.equal(states, ['retired', 'active'], 'and that is so')
+
+
 def check_secrets(tap, world):
     """No process but the signer ever held a secret; of the file's text not even it keeps any."""
     folder = world.postern.dir + '/state/keys'
@@ -485,6 +496,7 @@ def main():
     check_hidden_author(tap, world)
     check_secrets(tap, world)
     check_keys_change(tap, world)
+    check_several_wait(tap, world)
     check_signer_dies(tap, world)
     tap.equal(world.postern.reports(), [], 'no sanitizer has anything to say')
     tap.equal(world.postern.stop(), 0, 'the daemons end')
