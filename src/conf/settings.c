@@ -496,7 +496,8 @@ static const struct conf_key keys[] = {
 		   "lists and forwarders break honest mail, so RFC 9989 asks not to reject for that reason alone. "
 		   "actions.spam and the like still count when they are stricter. Mail of authenticated users and of "
 		   "signing.networks is not asked for proofs, nor is mail that began on a host in trusted_networks or "
-		   "in a private network; mail from outside that such a host passes on is."},
+		   "in a private network; mail from outside that such a host passes on is. Where the client is not "
+		   "told (spamd, HTTP without IP) nothing is done either: SPF cannot be judged then."},
 	{.key = "actions.dmarc_quarantine",
 	 .type = CONF_CHOICE,
 	 F(actions.dmarc_quarantine, int),

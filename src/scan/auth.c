@@ -62,6 +62,16 @@ static bool is_inside(struct scan *scan)
 	       scan_trusted_ip(envelope->client_ip, scan) && !scan_relay_hop(scan);
 }
 
+/*
+ * Who asks by spamc, or by HTTP without an address, does not say who brought the message. Then nobody can tell whether
+ * SPF passes, and mail of domains that prove it by SPF alone would all be held. On a command line that is no harm.
+ */
+static bool is_half_known(const struct scan *scan)
+{
+	const struct scan_envelope *envelope = scan_envelope(scan);
+	return !envelope->has_client && !bytes_eq(envelope->frontend, BYTES_LIT("command"));
+}
+
 static bool is_listed(const struct bytes *names, size_t n, struct bytes name)
 {
 	for (size_t i = 0; i < n; i++)
@@ -307,7 +317,7 @@ bool scan_auth_sealed_proof(struct scan *scan, const struct scan_auth *auth)
 static void settle_disposition(struct scan *scan, struct scan_auth *result)
 {
 	const struct arc *arc = result->arc;
-	result->disposition = result->inside ? DMARC_POLICY_NONE : result->dmarc.disposition;
+	result->disposition = result->inside || is_half_known(scan) ? DMARC_POLICY_NONE : result->dmarc.disposition;
 	if (result->dmarc.code != DMARC_FAIL || arc->result != ARC_PASS)
 		return;
 	for (unsigned i = arc->chain;

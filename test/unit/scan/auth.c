@@ -133,6 +133,7 @@ static void a_policy_is_held_against_mail_from_outside_alone(void **state)
 		{"a user of ours, wherever he is", {"45.0.0.9", NULL, "", "alice", false}, false, 0},
 		{"a client that may write in our name", {"45.0.0.9", NULL, "", NULL, true}, false, 0},
 		{"a host of ours", {"10.0.0.1", NULL, "", NULL, false}, true, DMARC_POLICY_NONE},
+		{"a client that nobody names", {"", NULL, "", NULL, false}, true, DMARC_POLICY_NONE},
 		{"this host", {"127.0.0.1", NULL, "", NULL, false}, true, DMARC_POLICY_NONE},
 		{"a host of ours that passes mail on",
 		 {"10.0.0.1", NULL, BY_US, NULL, false},
