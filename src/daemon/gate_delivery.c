@@ -269,7 +269,7 @@ void smtp_act(void *ctx, struct transaction *transaction)
 			transaction, "deferred",
 			transaction->has_verdict ? none : BYTES_LIT("The message could not be examined in time."),
 			transaction->has_verdict ? none : BYTES_LIT("時間内にメールを検査できませんでした。"));
-		smtp_conclude(session, 451, "4.7.1", BYTES_LIT("Please try again later: the mail filter is not ready"));
+		smtp_conclude(session, 451, "4.7.1", transaction_later(transaction));
 		return;
 	}
 	if (transaction_count(transaction, ACTION_REJECT) == n) {

@@ -224,7 +224,7 @@ static void tag_subject(struct session *session)
 static void answer_tempfail(struct session *session, struct bytes why_en, struct bytes why_ja)
 {
 	transaction_trace(session->transaction, "deferred", why_en, why_ja);
-	milter_reply(&session->out, "451", "4.7.1", BYTES_LIT("Please try again later: the mail filter is not ready"));
+	milter_reply(&session->out, "451", "4.7.1", transaction_later(session->transaction));
 	end_transaction(session);
 	send_out(session);
 }

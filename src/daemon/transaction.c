@@ -291,6 +291,13 @@ size_t transaction_count(const struct transaction *transaction, enum verdict_act
 	return n;
 }
 
+struct bytes transaction_later(const struct transaction *transaction)
+{
+	return transaction->has_verdict && transaction_count(transaction, ACTION_TEMPFAIL) > 0
+		       ? BYTES_LIT("Please try again later: such mail is put off here")
+		       : BYTES_LIT("Please try again later: the mail filter is not ready");
+}
+
 static void add_verdict_field(const struct transaction *transaction, struct buf *buf)
 {
 	const struct wire_verdict *verdict = &transaction->verdict;

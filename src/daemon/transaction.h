@@ -69,6 +69,8 @@ void transaction_unmap(struct transaction *transaction, struct bytes message);
 
 /* Number of recipients with that fate. */
 size_t transaction_count(const struct transaction *transaction, enum verdict_action fate);
+/* What a client is told that is to come again: that this is so by configuration, or that it lies with us. */
+struct bytes transaction_later(const struct transaction *transaction);
 /*
  * Our fields as they stand on top of a message that goes on, whole, with CRLF: X-Postern, Authentication-Results where
  * somebody asked the DNS, and those that sign. Each name is there once, DKIM-Signature once for each key.
