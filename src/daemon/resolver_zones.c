@@ -6,8 +6,10 @@
 
 #include "auth/dns.h"
 #include "base/arena.h"
+#include "base/ascii.h"
 #include "base/buf.h"
 #include "base/mem.h"
+#include "base/num.h"
 #include "daemon/child.h"
 #include "mail/received.h"
 #include "resolve/resolver.h"
@@ -221,6 +223,41 @@ bool zones_refuse(struct zones *zones, struct bytes key, struct bytes *ret_packe
 	return true;
 }
 
+static bool is_by_ip(const struct zone_watch *zone)
+{
+	return zone->list->kind == LIST_IP || zone->list->kind == LIST_IP_ALLOW;
+}
+
+/* An address as lists are asked about it: four numbers, or 32 digits of IPv6 (RFC 5782 2.1, 2.4). */
+static bool is_reversed_ip(struct bytes name)
+{
+	size_t labels = 0, longest = 0, len = 0;
+	for (size_t i = 0; i <= name.len; i++) {
+		if (i < name.len && ascii_is_xdigit(name.ptr[i])) {
+			len++;
+			longest = MAX(longest, len);
+		} else if (len == 0 || (i < name.len && name.ptr[i] != '.')) {
+			return false;
+		} else {
+			labels++;
+			len = 0;
+		}
+	}
+	return (labels == 4 && longest <= 3) || (labels == 32 && longest == 1);
+}
+
+/*
+ * Whether the answer may be held against the list. Any sender can have any name below a zone asked about (an SPF record
+ * that says a:www.list.example, a link), and some names there are hosts of the list's owner, with addresses of hosts:
+ * nobody shall switch a list off by naming one. So lists of addresses answer for what is an address; and of names only
+ * the codes that mean a refusal count.
+ */
+static bool is_held_against(const struct zone_watch *zone, struct bytes key, uint32_t address)
+{
+	struct bytes name = bytes_sub(key, 2, key.len - 2 - zone->suffix.len);
+	return is_by_ip(zone) ? is_reversed_ip(name) : address >> 8 == 0x7fffff;
+}
+
 /* An answer from the DNS. Those from the cache may be older than the list's change of mind. */
 static void on_heard(void *ctx, struct bytes key, struct bytes packed)
 {
@@ -231,7 +268,8 @@ static void on_heard(void *ctx, struct bytes key, struct bytes packed)
 	char reason[REASON_MAX];
 	if (!zone || zone->state != ZONE_ON)
 		return;
-	if (dns_answer_unpack(zones->scratch, packed, &answer) == ERR_OK && list_zone_refusal(&answer, &address)) {
+	if (key.len >= 2 + zone->suffix.len && dns_answer_unpack(zones->scratch, packed, &answer) == ERR_OK &&
+	    list_zone_refusal(&answer, &address) && is_held_against(zone, key, address)) {
 		say_refusal(reason, address);
 		set_state(zone, ZONE_OFF, reason);
 	}
@@ -255,10 +293,9 @@ void zones_prefetch(struct zones *zones, const uint8_t client_ip[16])
 		return;
 	for (size_t i = 0; i < zones->count; i++) {
 		const struct zone_watch *zone = &zones->watches[i];
-		bool by_ip = zone->list->kind == LIST_IP || zone->list->kind == LIST_IP_ALLOW;
 		uint8_t key[DNS_KEY_MAX];
 		struct bytes packed, name;
-		if (zone->state != ZONE_ON || !by_ip || (zone->list->about & LIST_CLIENT) == 0)
+		if (zone->state != ZONE_ON || !is_by_ip(zone) || (zone->list->about & LIST_CLIENT) == 0)
 			continue;
 		name = dns_name_reverse(zones->scratch, client_ip, zone->list->zone);
 		if (name.ptr && dns_name_valid(name))

@@ -38,6 +38,9 @@ WELL = {
     **listed('spam.example.net.dbl.lists.example', '127.0.1.2'),
     **listed('shady.example.dbl.lists.example', '127.0.1.2'),
     **listed('example.org.dbl.lists.example', '127.0.1.2'),
+    # Hosts of the owners of the lists, and a sender who names them.
+    **{name: {'A': ['192.0.2.53'], 'ttl': 1, 'delay': 0.05} for name in ('ns.zen.lists.example', 'ns.host.dbl.lists.example')},
+    'switch.example': {'TXT': ['v=spf1 a:ns.zen.lists.example a:ns.host.dbl.lists.example -all']},
 }
 
 LISTS = '''
@@ -141,6 +144,16 @@ def check_refusal(tap, house):
     tap.ok('DNSBL_CLIENT' in house.judge('45.0.0.9'), 'a list whose canaries are well is switched on again')
 
 
+def check_names_below(tap, house):
+    """Whoever sends mail can have names below a zone asked about; some of them are hosts, and no answers of the list."""
+    before = house.postern.log().count('event=list.off')
+    house.dns.questions.clear()
+    house.judge('45.0.0.8', message(body='Look: https://ns.host/x here.\n'), sender='x@switch.example')
+    asked = [name for name in ('ns.zen.lists.example', 'ns.host.dbl.lists.example') if house.dns.questions[f'A {name}']]
+    tap.equal(len(asked), 2, 'hosts of the owners of lists are asked about')
+    tap.equal(house.postern.log().count('event=list.off'), before, 'which switches no list off')
+
+
 def check_canaries(tap, house):
     def broken(name, rows):
         house.dns.load(rows)
@@ -217,6 +230,7 @@ def main():
         check_answers(tap, house)
         check_budget(tap, house)
         check_refusal(tap, house)
+        check_names_below(tap, house)
         check_canaries(tap, house)
         check_local(tap, house)
         tap.equal(house.postern.reports(), [], 'no sanitizer spoke')
