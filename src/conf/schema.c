@@ -230,7 +230,10 @@ const struct conf_key *conf_nearest(const struct conf_group *group, struct bytes
 	const struct conf_key *nearest = NULL;
 	unsigned least = (unsigned)MAX((size_t)2, name.len / 3) + 1;
 	for (size_t i = 0; i < group->n_keys; i++) {
-		unsigned distance = conf_distance(name, bytes_from_cstr(group->keys[i].key));
+		struct bytes key = bytes_from_cstr(group->keys[i].key);
+		/* Its first words alone are as good as a slip of the pen. */
+		bool begun = bytes_starts(key, name) && key.len > name.len && key.ptr[name.len] == '_';
+		unsigned distance = begun ? 1 : conf_distance(name, key);
 		if (distance < least) {
 			least = distance;
 			nearest = &group->keys[i];

@@ -77,6 +77,7 @@ def check_manual(tap, commands):
 def check_wrong(tap, commands):
     cases = [((), 'which command?'), (('scna',), 'did you mean "scan"?'), (('nothing-like-it',), 'there is no command'),
              (('explain-config',), 'which key?'), (('explain-config', 'workers.gats'), 'did you mean "workers.gates"?'),
+             (('explain-config', 'actions.dmarc'), 'did you mean "actions.dmarc_reject"?'),
              (('explain-config', '--jsn', 'user'), 'did you mean --json?'), (('explain-config', '--config'), '--config needs FILE'),
              (('explain-config', '--json=x', 'user'), '--json takes no value'), (('check-config', 'a', 'b'), 'one file'),
              (('explain-config', '--', '--json'), 'there is no key'), (('explain-config', 'a\x1b[31m'), 'there is no key')]
