@@ -6,6 +6,7 @@
 #include "resolve/resolver.h"
 
 #include <sched.h>
+#include <string.h>
 
 #include "auth/dns.h"
 #include "auth/spf.h"
@@ -16,6 +17,8 @@
 #include "daemon/peer.h"
 #include "daemon/resolver_zones.h"
 #include "resolve/servers.h"
+#include "resolve/share.h"
+#include "sys/entropy.h"
 #include "sys/ipc.h"
 #include "sys/log.h"
 #include "sys/loop.h"
@@ -27,6 +30,10 @@
 #define PREFETCH_UNDER_WAY (UPSTREAM_QUESTIONS_MAX / 4) /* above it only what messages wait for is asked */
 #define SCRATCH_BYTES      ((size_t)1 << 20)            /* of one walk */
 #define ASKERS_MAX         ((size_t)1 << 16)            /* of one peer; its messages ask far less */
+#define AHEAD_MAX          256                          /* walks before a message; what comes beyond asks once */
+#define AHEAD_QUESTIONS    (2 * SPF_LOOKUPS_MAX)        /* of such a walk */
+#define AHEAD_WAITS        (SPF_NAMES_MAX + 2)          /* at the same time */
+#define AHEAD_MS           INT64_C(10000)               /* its client, of which we hear no more, may be gone */
 #define FIGURES_MS         1000
 #define FAILURES_TOLD_MS   INT64_C(60000) /* a DNS that is down is said once a minute, counted always */
 
@@ -44,8 +51,24 @@ struct asker {
 	uint64_t id;
 };
 
+/* A sender whose SPF is walked before anybody asks; it goes on when all that it asked last is answered. */
+struct ahead {
+	struct ahead *next, **at;
+	struct daemon_resolver *daemon;
+	const struct link *link; /* whose client it is */
+	int64_t until;
+	uint32_t share;
+	unsigned asked, under_way;
+	bool over; /* an answer failed; asked again it would only fail again */
+	struct resolver_wait waits[AHEAD_WAITS];
+	struct bytes sender; /* as PREFETCH has it */
+};
+
 struct daemon_resolver {
 	struct child *child;
+	struct ahead *aheads;
+	struct loop_timer *go_ahead;
+	struct shares shares; /* of AHEAD_MAX */
 	struct arena *scratch;
 	struct resolver *resolver;
 	struct zones *zones;
@@ -94,12 +117,51 @@ static void on_resolved(void *ctx, struct bytes key, struct bytes packed)
 
 /*
  * SPF goes from record to record, each known only from the one before. It is walked here, over the cache, so that what
- * is known by now goes out in one answer, and what is not is on its way before the message is asked about it.
+ * is known by now goes out in one answer, and what is not is on its way before the message is asked about it. From MAIL
+ * on it is walked to its end, so that by the end of the message all of it is known.
  */
 struct walk {
 	struct daemon_resolver *daemon;
-	struct buf *facts; /* NULL: only asked */
+	struct buf *facts;   /* of who asks for a message */
+	struct ahead *ahead; /* where nobody does yet; NULL: it is only asked */
 };
+
+/*
+ * Walked anew in a turn of its own: the question of another walk can bring this answer, and a walk under way holds the
+ * scratch memory.
+ */
+static void on_ahead(void *ctx, struct bytes key, struct bytes packed)
+{
+	struct ahead *ahead = ctx;
+	(void)key;
+	ahead->over |= packed.len == 0 || (packed.ptr[0] & 15) == DNS_FAILED;
+	if (--ahead->under_way == 0)
+		loop_timer_set(ahead->daemon->go_ahead, 0);
+}
+
+static struct resolver_wait *ahead_wait(struct ahead *ahead)
+{
+	for (size_t i = 0; i < AHEAD_WAITS; i++)
+		if (!ahead->waits[i].at)
+			return &ahead->waits[i];
+	return NULL;
+}
+
+static bool walk_knows(const struct walk *walk, struct bytes key, struct bytes *ret_packed)
+{
+	struct resolver *resolver = walk->daemon->resolver;
+	struct ahead *ahead = walk->ahead;
+	if (!ahead)
+		return resolver_ask(resolver, key, ret_packed, NULL);
+	struct resolver_wait *wait = ahead->asked < AHEAD_QUESTIONS ? ahead_wait(ahead) : NULL;
+	if (!wait)
+		return false;
+	*wait = (struct resolver_wait){.done = on_ahead, .ctx = ahead};
+	bool known = resolver_ask(resolver, key, ret_packed, wait);
+	ahead->asked += !known;
+	ahead->under_way += !known;
+	return known;
+}
 
 static const struct dns_answer *walk_ask(void *data, enum dns_type type, struct bytes name)
 {
@@ -114,7 +176,7 @@ static const struct dns_answer *walk_ask(void *data, enum dns_type type, struct 
 		return NULL;
 	struct bytes key = dns_question_key(text, type, name);
 	struct dns_answer *answer = arena_new(walk->daemon->scratch, struct dns_answer, 1);
-	if (!answer || !resolver_ask(walk->daemon->resolver, key, &packed, NULL) ||
+	if (!answer || !walk_knows(walk, key, &packed) ||
 	    dns_answer_unpack(walk->daemon->scratch, packed, answer) != ERR_OK)
 		return NULL;
 	if (walk->facts && walk->facts->len < IPC_MAX / 2)
@@ -122,9 +184,9 @@ static const struct dns_answer *walk_ask(void *data, enum dns_type type, struct 
 	return answer;
 }
 
-static void walk_sender(struct daemon_resolver *daemon, struct bytes packed, struct buf *facts)
+static void walk_sender(struct daemon_resolver *daemon, struct bytes packed, struct buf *facts, struct ahead *ahead)
 {
-	struct walk walk = {daemon, facts};
+	struct walk walk = {daemon, facts, ahead};
 	struct dns_host host = {.ask = walk_ask, .data = &walk};
 	struct facts_sender sender;
 	struct spf_result result;
@@ -136,12 +198,76 @@ static void walk_sender(struct daemon_resolver *daemon, struct bytes packed, str
 	arena_reset(daemon->scratch);
 }
 
-static void on_prefetch(struct daemon_resolver *daemon, struct bytes packed)
+static void ahead_free(struct ahead *ahead)
 {
+	for (size_t i = 0; i < AHEAD_WAITS; i++)
+		resolver_forget(&ahead->waits[i]);
+	*ahead->at = ahead->next;
+	if (ahead->next)
+		ahead->next->at = ahead->at;
+	share_return(&ahead->daemon->shares, ahead->share);
+	mem_free(ahead);
+}
+
+static void go_ahead(struct ahead *ahead)
+{
+	if (!ahead->over && loop_now_ms(child_loop(ahead->daemon->child)) < ahead->until)
+		walk_sender(ahead->daemon, ahead->sender, NULL, ahead);
+	if (ahead->under_way == 0)
+		ahead_free(ahead);
+}
+
+static void on_go_ahead(void *ctx)
+{
+	struct daemon_resolver *daemon = ctx;
+	for (struct ahead *ahead = daemon->aheads, *next; ahead; ahead = next) {
+		next = ahead->next;
+		if (ahead->under_way == 0)
+			go_ahead(ahead);
+	}
+}
+
+/* What the places for walks are divided by: the domain of the sender. */
+static struct bytes domain_of(const struct facts_sender *sender)
+{
+	struct bytes domain = sender->from;
+	if (bytes_ends(domain, BYTES_LIT(">")))
+		domain = bytes_sub(domain, 0, domain.len - 1);
+	for (size_t i = domain.len; i-- > 0;)
+		if (domain.ptr[i] == '@')
+			return bytes_from(domain, i + 1);
+	return sender->helo;
+}
+
+static void on_prefetch(struct link *link, struct bytes packed)
+{
+	struct daemon_resolver *daemon = link->peer.peers->owner;
 	struct facts_sender sender;
-	walk_sender(daemon, packed, NULL);
-	if (facts_unpack_sender(packed, &sender) == ERR_OK)
-		zones_prefetch(daemon->zones, sender.ip);
+	uint32_t share;
+	if (facts_unpack_sender(packed, &sender) != ERR_OK)
+		return;
+	struct ahead *ahead = NULL;
+	if (share_take(&daemon->shares, domain_of(&sender), &share) &&
+	    !(ahead = mem_alloc(sizeof(*ahead) + packed.len)))
+		share_return(&daemon->shares, share);
+	if (ahead) {
+		uint8_t *kept = (uint8_t *)(ahead + 1);
+		memcpy(kept, packed.ptr, packed.len);
+		*ahead = (struct ahead){.next = daemon->aheads,
+					.at = &daemon->aheads,
+					.daemon = daemon,
+					.link = link,
+					.until = loop_now_ms(child_loop(daemon->child)) + AHEAD_MS,
+					.share = share,
+					.sender = bytes_make(kept, packed.len)};
+		if (ahead->next)
+			ahead->next->at = &ahead->next;
+		daemon->aheads = ahead;
+		go_ahead(ahead);
+	} else {
+		walk_sender(daemon, packed, NULL, NULL);
+	}
+	zones_prefetch(daemon->zones, sender.ip);
 }
 
 /* -- Questions ---- */
@@ -176,7 +302,7 @@ static void on_ask(struct link *link, const struct wire_ask *in)
 	enum fact_kind kind;
 	struct bytes key;
 	if (in->sender.len > 0)
-		walk_sender(daemon, in->sender, &facts);
+		walk_sender(daemon, in->sender, &facts, NULL);
 	while (facts_next_question(&cur, &kind, &key)) {
 		struct bytes packed = {0};
 		if (kind == FACT_DNS && !zones_refuse(daemon->zones, key, &packed) && !ask(link, in->id, key, &packed))
@@ -196,13 +322,19 @@ static bool on_message(struct peer_link *peer, const struct wire_any *any, int *
 	if (any->type == WIRE_ASK)
 		on_ask((struct link *)peer, &any->ask);
 	else if (any->type == WIRE_PREFETCH)
-		on_prefetch(peer->peers->owner, any->prefetch.sender);
+		on_prefetch((struct link *)peer, any->prefetch.sender);
 	return true;
 }
 
 static void on_closed(struct peer_link *peer)
 {
 	struct link *link = (struct link *)peer;
+	const struct daemon_resolver *daemon = peer->peers->owner;
+	for (struct ahead *ahead = daemon->aheads, *next; ahead; ahead = next) {
+		next = ahead->next;
+		if (ahead->link == link)
+			ahead_free(ahead);
+	}
 	while (link->askers) {
 		resolver_forget(&link->askers->wait);
 		asker_free(link->askers);
@@ -258,6 +390,9 @@ static enum err prepare(struct child *child, void **ret_state, const char **ret_
 				       .message = on_message,
 				       .closed = on_closed};
 	TRY(loop_timer_new(child_loop(child), on_figures, daemon, &daemon->figures));
+	TRY(loop_timer_new(child_loop(child), on_go_ahead, daemon, &daemon->go_ahead));
+	daemon->shares.room = AHEAD_MAX;
+	TRY(entropy_fill(&daemon->shares.secret, sizeof(daemon->shares.secret)));
 	TRY(servers_read(settings, &servers, reterr));
 	TRY(resolver_new(child_loop(child), &servers.options, settings->dns_timeout, &daemon->resolver, reterr));
 	TRY(zones_new(child, daemon->resolver, &daemon->zones, reterr));

@@ -59,6 +59,10 @@ class World:
             'soft.example': {'TXT': [f'v=spf1 ip4:{GOOD} ~all']},
             'fail.example': {'TXT': [f'v=spf1 ip4:{GOOD} -all']},
             'wrong.example': {'TXT': ['v=spf1 ip4:300.1.1.1 -all']},
+            'far.example': {'TXT': ['v=spf1 include:b.far.example -all']},
+            'b.far.example': {'TXT': ['v=spf1 include:c.far.example ?all']},
+            'c.far.example': {'TXT': ['v=spf1 a:d.far.example ?all']},
+            'd.far.example': {'A': [GOOD]},
             'slow.example': {'TXT': ['v=spf1 -all'], 'timeout': True},
             '_dmarc.slow.example': {'timeout': True},
             'lists.forwarder.example': {'TXT': [f'v=spf1 ip4:{OTHER} -all']},
@@ -132,6 +136,19 @@ def check_spf(tap, world):
         tap.has(results, f'spf={result}', f'{result}: told in Authentication-Results')
         tap.has(evidence, symbol, f'{result}: the evidence is {symbol}')
         tap.ok(took < 10, f'{result}: answered in time', took)
+
+
+def check_ahead(tap, world):
+    """From MAIL on the records of the sender are asked for, each of which names the next: before the message comes."""
+    names = ['TXT far.example', 'TXT b.far.example', 'TXT c.far.example', 'A d.far.example']
+    with smtplib.SMTP('127.0.0.1', world.mx.port, 'mail.other.example', timeout=60, source_address=(OTHER, 0)) as smtp:
+        smtp.ehlo()
+        smtp.mail('x@far.example')
+        try:
+            wait_for(lambda: all(world.dns.questions[name] for name in names), 5, 'the questions')
+        except TimeoutError:
+            pass
+        tap.equal([name for name in names if not world.dns.questions[name]], [], 'all of SPF is asked for after MAIL')
 
 
 def check_dmarc(tap, world):
@@ -252,7 +269,7 @@ def main():
     enter_network()
     tap = Tap()
     world = World()
-    for check in (check_pass, check_spf, check_dmarc, check_forwarded, check_borrowed_seal, check_forged, check_many_forged, check_long_results,
+    for check in (check_pass, check_spf, check_ahead, check_dmarc, check_forwarded, check_borrowed_seal, check_forged, check_many_forged, check_long_results,
                   check_resolver_dies, check_dns_gone):
         try:
             check(tap, world)
