@@ -394,6 +394,7 @@ static enum err prepare(struct child *child, void **ret_state, const char **ret_
 	daemon->shares.room = AHEAD_MAX;
 	TRY(entropy_fill(&daemon->shares.secret, sizeof(daemon->shares.secret)));
 	TRY(servers_read(settings, &servers, reterr));
+	servers.options.fresh = settings->list_zones.count > 0;
 	TRY(resolver_new(child_loop(child), &servers.options, settings->dns_timeout, &daemon->resolver, reterr));
 	TRY(zones_new(child, daemon->resolver, &daemon->zones, reterr));
 	*ret_state = daemon;

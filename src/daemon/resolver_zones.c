@@ -319,7 +319,8 @@ static enum err add(struct zones *zones, const struct settings_list_zone *settin
 	for (enum canary canary = 0; canary < CANARIES; canary++) {
 		struct bytes name;
 		struct flight *flight = &zone->flights[canary];
-		*flight = (struct flight){.wait = {.done = on_back, .ctx = flight}, .zone = zone, .canary = canary};
+		*flight = (struct flight){
+			.wait = {.done = on_back, .ctx = flight, .fresh = true}, .zone = zone, .canary = canary};
 		TRY(lists_canary(zones->arena, settings, canary == MUST_HIT, &name));
 		if (name.len > 0)
 			TRY(dns_question_write(zones->arena, DNS_A, name, &flight->key));

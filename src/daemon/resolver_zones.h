@@ -7,8 +7,8 @@
  * not been looked at yet, and one that says to any question that it does not answer us (127.255.255.x).
  *
  * Says:   what changed: to the log, the metrics, and the supervisor, which keeps it for `postern status`.
- * Owns:   its timers; the resolver must outlive it. A canary may be answered from the cache, so it is at most as old as
- *         its TTL.
+ * Owns:   its timers; the resolver must outlive it. No canary is answered from our caches: a zone's change of mind
+ *         counts from the next one on, whatever TTL its last answer had.
  */
 #include "base/bytes.h"
 #include "base/err.h"

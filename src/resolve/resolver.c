@@ -362,7 +362,7 @@ static struct bytes refuse(struct resolver *resolver, struct bytes packed)
 _Static_assert(DNS_FAILED == 3, "the first byte of a failed answer");
 
 /* False: there is no room for it, or it cannot be asked. */
-static bool begin(struct entry *entry)
+static bool begin(struct entry *entry, bool fresh)
 {
 	struct resolver *resolver = entry->resolver;
 	enum dns_type type;
@@ -374,7 +374,9 @@ static bool begin(struct entry *entry)
 	age_remove(entry); /* before anything can be answered, and so dropped */
 	entry->asking = true;
 	resolver->figures.under_way++;
-	if (upstream_ask(resolver->upstream, (unsigned)type, name, on_answer, entry) == ERR_OK)
+	enum err err = fresh ? upstream_ask_fresh(resolver->upstream, (unsigned)type, name, on_answer, entry)
+			     : upstream_ask(resolver->upstream, (unsigned)type, name, on_answer, entry);
+	if (err == ERR_OK)
 		return true;
 	not_asking(entry);
 	if (aged)
@@ -385,9 +387,10 @@ static bool begin(struct entry *entry)
 bool resolver_ask(struct resolver *resolver, struct bytes key, struct bytes *ret_packed, struct resolver_wait *wait)
 {
 	uint64_t hash = hash_sip(resolver->secret, key);
+	bool fresh = wait && wait->fresh;
 	struct entry *entry = find(resolver, key, hash);
 	resolver->figures.questions++;
-	if (entry && entry->packed && entry->expires > loop_now_ms(resolver->loop)) {
+	if (!fresh && entry && entry->packed && entry->expires > loop_now_ms(resolver->loop)) {
 		resolver->figures.hits++;
 		*ret_packed = answer_of(entry);
 		return true;
@@ -396,15 +399,15 @@ bool resolver_ask(struct resolver *resolver, struct bytes key, struct bytes *ret
 		*ret_packed = refuse(resolver, NOBODY_THERE);
 		return true;
 	}
-	bool fresh = !entry;
-	if (fresh && !(entry = add(resolver, key, hash))) {
+	bool added = !entry;
+	if (added && !(entry = add(resolver, key, hash))) {
 		*ret_packed = refuse(resolver, TOO_MANY);
 		return true;
 	}
 	if (!entry->asking) {
 		resolver->figures.misses++;
-		if (!begin(entry)) {
-			if (fresh)
+		if (!begin(entry, fresh)) {
+			if (added)
 				entry_free(entry);
 			*ret_packed = refuse(resolver, TOO_MANY);
 			return true;

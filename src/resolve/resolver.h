@@ -40,6 +40,7 @@ struct resolver_wait {
 	/* `key` and `packed` are valid during the call; it may ask and forget anything. */
 	void (*done)(void *ctx, struct bytes key, struct bytes packed);
 	void *ctx;
+	bool fresh;                       /* no answer from our caches will do; see `fresh` of the options */
 	struct resolver_wait *next, **at; /* the resolver's; `at` is NULL while it does not wait */
 };
 

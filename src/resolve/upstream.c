@@ -16,7 +16,8 @@
 #define RCODE_SERVFAIL 2
 
 struct upstream {
-	struct ub_ctx *ctx;
+	struct ub_ctx *unbound;
+	struct ub_ctx *fresh;       /* one that keeps nothing; NULL: nobody asks it */
 	struct quick *quick;        /* NULL: there is no short way */
 	struct question *questions; /* that are under way: libunbound forgets them without a word when it ends */
 };
@@ -24,7 +25,7 @@ struct upstream {
 struct question {
 	struct quick_question quick;
 	struct question *next, **link;
-	struct upstream *upstream;
+	struct ub_ctx *unbound; /* that is asked the long way */
 	upstream_done *done;
 	void *ctx;
 	uint8_t name[];
@@ -54,6 +55,17 @@ static const struct option options_of_all[] = {
 	{"prefetch-key:", "yes"},
 	{"edns-buffer-size:", "1232"},
 	{"use-syslog:", "no"},
+};
+
+/*
+ * libunbound cannot forget a single name. What has no time to live is not kept as an answer, so a second one whose
+ * times are all none asks each time: for the few questions that want it.
+ */
+static const struct option options_of_fresh[] = {
+	{"outgoing-range:", "256"},       {"num-queries-per-thread:", "128"},
+	{"msg-cache-size:", "1m"},        {"rrset-cache-size:", "1m"},
+	{"neg-cache-size:", "64k"},       {"cache-max-ttl:", "0"},
+	{"cache-max-negative-ttl:", "0"}, {"prefetch:", "no"},
 };
 
 /* Names that libunbound answers itself unless told otherwise; with servers of one's own they are names like others. */
@@ -106,8 +118,8 @@ static enum err set_servers(struct ub_ctx *ctx, const struct upstream_options *o
 	return ERR_OK;
 }
 
-static enum err ask(struct upstream *upstream, struct quick *quick, unsigned type, struct bytes name,
-		    upstream_done *done, void *ctx);
+static enum err ask(struct upstream *upstream, struct ub_ctx *unbound, struct quick *quick, unsigned type,
+		    struct bytes name, upstream_done *done, void *ctx);
 
 static void nothing(void *ctx, int code, struct bytes packet, enum upstream_trust trust)
 {
@@ -117,35 +129,53 @@ static void nothing(void *ctx, int code, struct bytes packet, enum upstream_trus
 	(void)trust;
 }
 
+static enum err set_all(struct ub_ctx *ctx, const struct option *options, size_t n, struct error *reterr)
+{
+	for (size_t i = 0; i < n; i++)
+		TRY(set(ctx, options[i].name, options[i].value, reterr));
+	return ERR_OK;
+}
+
+/* `*ret_unbound` is set as soon as there is something to delete. */
+static enum err open_unbound(struct loop *loop, struct upstream *upstream, const struct upstream_options *options,
+			     bool fresh, struct ub_ctx **ret_unbound, struct error *reterr)
+{
+	struct ub_ctx *ctx = *ret_unbound = ub_ctx_create_event(loop_event_base(loop));
+	if (!ctx)
+		return error_set(reterr, ERR_NOMEM, 0, "libunbound could not be started");
+	TRY(set_all(ctx, options_of_all, ARRAY_LEN(options_of_all), reterr));
+	if (fresh)
+		TRY(set_all(ctx, options_of_fresh, ARRAY_LEN(options_of_fresh), reterr));
+	/* Without anchors the validator only hands on what the iterator found; that is a tenth of what a question
+	 * costs. */
+	if (options->trust_anchors.len == 0)
+		TRY(set(ctx, "module-config:", "iterator", reterr));
+	if (options->trust_anchors.len > 0) {
+		char file[512];
+		TRY(to_cstr(options->trust_anchors, file, sizeof(file), reterr));
+		int rc = ub_ctx_add_ta_file(ctx, file);
+		if (rc != 0)
+			return error_set(reterr, ERR_IO, 0, "trust anchors %.100s: %s", file, ub_strerror(rc));
+	}
+	TRY(set_servers(ctx, options, reterr));
+	/* The first question makes it read its files and settle; a name of its own costs no packet. */
+	(void)ub_ctx_zone_add(ctx, "settled.postern.invalid.", "static");
+	if (ask(upstream, ctx, NULL, DNS_A, BYTES_LIT("settled.postern.invalid"), nothing, NULL) != ERR_OK)
+		return error_set(reterr, ERR_IO, 0, "libunbound could not be started: %.60s",
+				 options->trust_anchors.len > 0 ? "are the trust anchors readable?"
+								: "no reason known");
+	return ERR_OK;
+}
+
 enum err upstream_new(struct loop *loop, const struct upstream_options *options, struct upstream **ret_upstream,
 		      struct error *reterr)
 {
 	struct upstream *upstream = mem_new(struct upstream, 1);
-	if (!upstream || !(upstream->ctx = ub_ctx_create_event(loop_event_base(loop)))) {
-		mem_free(upstream);
+	if (!upstream)
 		return error_set(reterr, ERR_NOMEM, 0, "libunbound could not be started");
-	}
-	enum err err = ERR_OK;
-	for (size_t i = 0; i < ARRAY_LEN(options_of_all) && err == ERR_OK; i++)
-		err = set(upstream->ctx, options_of_all[i].name, options_of_all[i].value, reterr);
-	/* Without anchors the validator only hands on what the iterator found; that is a tenth of what a question
-	 * costs. */
-	if (err == ERR_OK && options->trust_anchors.len == 0)
-		err = set(upstream->ctx, "module-config:", "iterator", reterr);
-	if (err == ERR_OK && options->trust_anchors.len > 0) {
-		char file[512];
-		err = to_cstr(options->trust_anchors, file, sizeof(file), reterr);
-		int rc = err == ERR_OK ? ub_ctx_add_ta_file(upstream->ctx, file) : 0;
-		if (rc != 0)
-			err = error_set(reterr, ERR_IO, 0, "trust anchors %.100s: %s", file, ub_strerror(rc));
-	}
-	if (err == ERR_OK)
-		err = set_servers(upstream->ctx, options, reterr);
-	/* The first question makes it read its files and settle; a name of its own costs no packet. */
-	(void)ub_ctx_zone_add(upstream->ctx, "settled.postern.invalid.", "static");
-	if (err == ERR_OK && ask(upstream, NULL, DNS_A, BYTES_LIT("settled.postern.invalid"), nothing, NULL) != ERR_OK)
-		err = error_set(reterr, ERR_IO, 0, "libunbound could not be started: %.60s",
-				options->trust_anchors.len > 0 ? "are the trust anchors readable?" : "no reason known");
+	enum err err = open_unbound(loop, upstream, options, false, &upstream->unbound, reterr);
+	if (err == ERR_OK && options->fresh)
+		err = open_unbound(loop, upstream, options, true, &upstream->fresh, reterr);
 	/* What we validate ourselves, or must ask here and there, only libunbound can. */
 	if (err == ERR_OK && options->n_forward > 0 && options->n_zones == 0 && options->trust_anchors.len == 0 &&
 	    (err = quick_new(loop, options->forward, options->n_forward, &upstream->quick)) != ERR_OK)
@@ -163,7 +193,8 @@ void upstream_free(struct upstream **upstream)
 	if (!*upstream)
 		return;
 	quick_free(&(*upstream)->quick);
-	ub_ctx_delete((*upstream)->ctx);
+	ub_ctx_delete((*upstream)->unbound);
+	ub_ctx_delete((*upstream)->fresh);
 	for (struct question *question = (*upstream)->questions, *next; question; question = next) {
 		next = question->next;
 		mem_free(question);
@@ -220,7 +251,7 @@ static bool ask_unbound(struct question *question)
 {
 	char text[4 * 256 + 2];
 	name_text(question->quick.name, text);
-	return ub_resolve_event(question->upstream->ctx, text, (int)question->quick.type, CLASS_IN, question, on_answer,
+	return ub_resolve_event(question->unbound, text, (int)question->quick.type, CLASS_IN, question, on_answer,
 				NULL) == 0;
 }
 
@@ -233,8 +264,8 @@ static void on_quick(struct quick_question *quick, struct bytes packet)
 		end(question, RCODE_SERVFAIL, packet, UPSTREAM_INSECURE);
 }
 
-static enum err ask(struct upstream *upstream, struct quick *quick, unsigned type, struct bytes name,
-		    upstream_done *done, void *ctx)
+static enum err ask(struct upstream *upstream, struct ub_ctx *unbound, struct quick *quick, unsigned type,
+		    struct bytes name, upstream_done *done, void *ctx)
 {
 	struct question *question = mem_alloc(sizeof(*question) + name.len);
 	if (!question)
@@ -243,7 +274,7 @@ static enum err ask(struct upstream *upstream, struct quick *quick, unsigned typ
 		.quick = {.type = (enum dns_type)type, .name = bytes_make(question->name, name.len), .done = on_quick},
 		.next = upstream->questions,
 		.link = &upstream->questions,
-		.upstream = upstream,
+		.unbound = unbound,
 		.done = done,
 		.ctx = ctx};
 	memcpy(question->name, name.ptr, name.len);
@@ -258,5 +289,12 @@ static enum err ask(struct upstream *upstream, struct quick *quick, unsigned typ
 
 enum err upstream_ask(struct upstream *upstream, unsigned type, struct bytes name, upstream_done *done, void *ctx)
 {
-	return ask(upstream, upstream->quick, type, name, done, ctx);
+	return ask(upstream, upstream->unbound, upstream->quick, type, name, done, ctx);
+}
+
+enum err upstream_ask_fresh(struct upstream *upstream, unsigned type, struct bytes name, upstream_done *done, void *ctx)
+{
+	/* The short way has no cache. */
+	return ask(upstream, upstream->fresh ? upstream->fresh : upstream->unbound, upstream->quick, type, name, done,
+		   ctx);
 }

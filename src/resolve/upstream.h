@@ -26,6 +26,7 @@ struct upstream_options {
 	const struct upstream_zone *zones; /* servers of single zones; wins over `forward` */
 	size_t n_zones;
 	struct bytes trust_anchors; /* file; empty: nothing is validated */
+	bool fresh;                 /* upstream_ask_fresh() will be called */
 };
 
 /* ERR_SYNTAX or ERR_IO with a text that names the option. */
@@ -44,3 +45,9 @@ typedef void upstream_done(void *ctx, int code, struct bytes packet, enum upstre
  */
 NODISCARD enum err upstream_ask(struct upstream *upstream, unsigned type, struct bytes name, upstream_done *done,
 				void *ctx);
+/*
+ * The same, past our caches: it is asked although an answer may be known. Only an answer that tells no time (no record,
+ * and no SOA) libunbound keeps for 5 seconds.
+ */
+NODISCARD enum err upstream_ask_fresh(struct upstream *upstream, unsigned type, struct bytes name, upstream_done *done,
+				      void *ctx);

@@ -67,13 +67,13 @@ lists:
 
 
 class House:
-    def __init__(self, dns):
+    def __init__(self, dns, zones=''):
         self.port = free_port()
         self.dns = dns
         self.file = temp_dir() + '/blocked'
         self.fill('# what we do not want\n198.51.100.0/24\n.unwanted.example\n')
         self.settings = (f'milter: {{ listen: off }}\nhttp: {{ listen: 127.0.0.1:{self.port} }}\nworkers: {{ scanners: 1 }}\n'
-                         f'dns: {{ servers: ["{dns.address}"], timeout: 2s }}\n'
+                         f'dns: {{ servers: ["{dns.address}"], timeout: 2s{zones} }}\n'
                          + LISTS.format(questions=QUESTIONS, file=self.file))
         self.postern = Postern(self.settings)
 
@@ -186,6 +186,24 @@ def check_canaries(tap, house):
     tap.ok('DNSBL_CLIENT' in house.judge('45.0.0.9'), 'and comes back too')
 
 
+def check_kept(tap, house, way):
+    """What a list says of its canaries may be kept for long; they are asked every interval nevertheless."""
+    soa = {'lists.example': {'SOA': SOA[:6] + [300], 'ttl': 300}}
+    long = {name: {**rows, 'ttl': 300} for name, rows in WELL.items()} | soa
+    canaries = ('A 1.0.0.127.zen.lists.example', 'A 2.0.0.127.zen.lists.example')
+    house.dns.load(long)
+    wait_for(lambda: all(house.dns.questions[canary] > 2 for canary in canaries), 20, f'{way}: canaries of an interval each')
+    house.dns.load({name: rows for name, rows in long.items() if '.zen.' not in name} | {'*.zen.lists.example': {'A': ['127.0.0.2'], 'ttl': 300}})
+    line = house.await_state('zen', 'SWITCHED OFF', 10)
+    tap.has(line, 'it lists 1.0.0.127.zen.lists.example, which it must not', f'{way}: a kept answer hides no change for the worse')
+    house.dns.load({name: rows for name, rows in long.items() if '.zen.' not in name})
+    wait_for(lambda: 'it does not list 2.0.0.127.zen.lists.example, which it must' in house.status(), 10, f'{way}: the empty list')
+    house.dns.load(long)
+    house.await_state('zen', 'on', 10)
+    tap.ok(True, f'{way}: and none for the better')
+    house.dns.load(WELL)
+
+
 def check_local(tap, house):
     body = 'Look: http://www.unwanted.example/\n'
     symbols = house.judge('45.0.0.8', message(body=body))
@@ -232,10 +250,15 @@ def main():
         check_refusal(tap, house)
         check_names_below(tap, house)
         check_canaries(tap, house)
+        check_kept(tap, house, 'the short way')
         check_local(tap, house)
         tap.equal(house.postern.reports(), [], 'no sanitizer spoke')
         house.postern.stop()
         tap.equal(os.path.exists(house.postern.dir + '/run/lists.tsv'), False, 'an end leaves no state of lists behind')
+        house = House(dns, f', zones: [{{ name: inner.example, server: "{dns.address}" }}]')
+        house.await_state('zen', 'on')
+        check_kept(tap, house, 'the long way')
+        house.postern.stop()
     tap.done()
 
 

@@ -62,7 +62,7 @@ static void no_patience(void *ctx)
 	fail_msg("nobody was told");
 }
 
-static void open_world(struct world *world)
+static void open_world_with(struct world *world, size_t zones)
 {
 	struct error error = {0};
 	*world = (struct world){0};
@@ -71,9 +71,16 @@ static void open_world(struct world *world)
 	loop_timer_set(world->patience, 20000);
 	server_open(&world->server, world->loop);
 	struct bytes text = bytes_from_cstr(world->server.text);
-	struct upstream_options options = {.forward = &text, .n_forward = 1};
+	const struct upstream_zone zone = {BYTES_LIT("elsewhere.example"), text};
+	struct upstream_options options = {
+		.forward = &text, .n_forward = 1, .zones = &zone, .n_zones = zones, .fresh = true};
 	assert_ok(resolver_new(world->loop, &options, DEADLINE_MS, &world->resolver, &error));
 	resolver_listen(world->resolver, on_heard, world);
+}
+
+static void open_world(struct world *world)
+{
+	open_world_with(world, 0);
 }
 
 static void close_world(struct world *world)
@@ -192,6 +199,32 @@ static void what_is_only_asked_is_there_later(void **state)
 	close_world(&world);
 }
 
+/*
+ * By the short way, and by libunbound, where a zone has servers of its own; it keeps "none" without an SOA for 5 s by
+ * all means.
+ */
+static void what_must_be_fresh_is_asked_each_time(void **state)
+{
+	static const char *const names[] = {"live.example", "none.example"};
+	(void)state;
+	for (size_t zones = 0; zones < 2; zones++) {
+		struct world world;
+		struct waiting waiting = {.wait = {.fresh = true}};
+		struct bytes packed;
+		open_world_with(&world, zones);
+		for (size_t i = 0; i < ARRAY_LEN(names) - zones; i++) {
+			unsigned asked = world.server.asked;
+			for (unsigned turn = 0; turn < 3; turn++) {
+				assert_false(ask(&world, &waiting, names[i], &packed));
+				loop_run(world.loop);
+			}
+			assert_int_equal(world.server.asked, asked + 3);
+		}
+		assert_int_equal(world.late, 0);
+		close_world(&world);
+	}
+}
+
 static void a_zone_that_answers_nobody_leaves_room(void **state)
 {
 	static struct waiting waiting[UPSTREAM_QUESTIONS_MAX];
@@ -229,6 +262,7 @@ static const struct CMUnitTest tests[] = {
 	cmocka_unit_test(who_is_told_may_ask_again),
 	cmocka_unit_test(a_deadline_ends_the_wait_and_not_the_question),
 	cmocka_unit_test(what_is_only_asked_is_there_later),
+	cmocka_unit_test(what_must_be_fresh_is_asked_each_time),
 	cmocka_unit_test(a_zone_that_answers_nobody_leaves_room),
 };
 UNIT_MAIN(tests)
