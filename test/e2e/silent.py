@@ -51,7 +51,8 @@ def check_dead_dns(tap):
     """A message may wait for the DNS longer than one may think, and no scanner pays for it."""
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as nobody:
         nobody.bind(('127.0.0.1', 0))
-        world = World(f'127.0.0.1@{nobody.getsockname()[1]}', '4s', 'limits: { scan_timeout: 1s }')
+        world = World(f'127.0.0.1@{nobody.getsockname()[1]}', '4s',
+                      'limits: { scan_timeout: 1s }\nworkers: { scanners: 1 }\n')
         results = world.many([f'dead{i}.example' for i in range(8)])
         tap.equal({action for action, _, _ in results}, {'accept'}, 'a dead DNS: mail flows on')
         tap.ok(all('AUTH_TEMPORARY' in evidence for _, evidence, _ in results), 'and says what is not known', results)
@@ -64,9 +65,10 @@ def check_dead_dns(tap):
 
         def fresh():
             pids = {pid for name, pids in world.postern.children().items() if name.startswith('scanner-') for pid in pids}
-            return pids if len(pids) == 2 and not pids & killed else None
+            return pids if pids and not pids & killed else None
         for _ in range(3):
-            pids = wait_for(fresh, 10, 'two scanners')
+            # One: from the first of two the message might pass to the second, and be there when that one dies.
+            pids = wait_for(fresh, 10, 'a scanner')
             time.sleep(0.9)  # by then it is known that the message waits
             for pid in pids:
                 os.kill(pid, signal.SIGKILL)
