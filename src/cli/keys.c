@@ -278,7 +278,7 @@ static int make_key(struct job *job, enum crypto_type type, unsigned bits, struc
 static int make_new(struct job *job)
 {
 	enum crypto_type type;
-	unsigned bits;
+	unsigned bits = 0;
 	struct keyring_key *key = NULL;
 	if (job->domain.len == 0)
 		return opt_wrong(job->set, "--domain is needed");

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* A query as one statement, for the trace and the quarantine alike; and keys for new rows. */
+#include "base/arena.h"
 #include "base/num.h"
 #include "store/private.h"
 
@@ -50,9 +51,42 @@ static void write_sql(struct buf *sql, const struct store_table *table, const st
 	buf_printf(sql, " WHERE %s >= ?1 AND %s < ?2", walked, walked);
 	if (words)
 		buf_printf(sql, " AND w.%s_words MATCH ?3", table->name);
+	if (!store_words_suffice(query))
+		buf_add_cstr(sql, " AND fits(t.mail_from, t.recipients, t.from_address, t.message_id, t.client_ip)");
 	buf_add_cstr(sql, keyed ? " AND t.id = ?4" : "");
 	buf_add_cstr(sql, table->status_is_state && query->status.len ? " AND t.state = ?5" : "");
 	buf_printf(sql, " ORDER BY %s DESC", walked);
+}
+
+/*
+ * fits(): looks again at a row, from inside the statement: a row that does not fit is left before the rest of it, which
+ * is most of it, was read.
+ */
+struct fits {
+	const struct store_query *query;
+	struct arena *arena; /* of one row */
+};
+
+static struct bytes value_of(sqlite3_value *value)
+{
+	const void *text = sqlite3_value_blob(value);
+	int len = sqlite3_value_bytes(value);
+	return bytes_make(text ? text : "", text && len > 0 ? (size_t)len : 0);
+}
+
+static void on_fits(sqlite3_context *call, int n, sqlite3_value **values)
+{
+	struct fits *fits = sqlite3_user_data(call);
+	(void)n;
+	struct store_words words = {.mail_from = value_of(values[0]),
+				    .from_address = value_of(values[2]),
+				    .message_id = value_of(values[3]),
+				    .client_ip = value_of(values[4])};
+	arena_reset(fits->arena);
+	if (store_recipients_unpack(fits->arena, value_of(values[1]), &words.recipients, &words.n_recipients) != ERR_OK)
+		sqlite3_result_error_nomem(call);
+	else
+		sqlite3_result_int(call, store_words_fit(fits->query, &words));
 }
 
 static enum err walk(struct store *store, sqlite3_stmt *statement, int64_t limit,
@@ -68,8 +102,6 @@ static enum err walk(struct store *store, sqlite3_stmt *statement, int64_t limit
 		case STORE_TOLD:
 			n++;
 			break;
-		case STORE_SKIPPED:
-			break;
 		case STORE_ENOUGH:
 			return ERR_OK;
 		case STORE_NOMEM:
@@ -84,14 +116,20 @@ enum err store_find(struct store *store, const struct store_table *table, const 
 {
 	CLEANUP(buf_done) struct buf match = BUF_INIT(4 * STORE_TEXT_MAX);
 	CLEANUP(buf_done) struct buf sql = BUF_INIT(4000);
+	CLEANUP(arena_free) struct arena *arena = arena_create((size_t)64 << 20);
+	struct fits fits = {query, arena};
 	sqlite3_stmt *statement = NULL;
 	sqlite3_int64 begin, end;
+	if (!arena)
+		return error_set(reterr, ERR_NOMEM, 0, "no memory for the search");
 	TRY(store_words_match(&match, query, !table->status_is_state, reterr));
 	TRY(span_of(store, table, query, &begin, &end, reterr));
 	write_sql(&sql, table, query, match.len > 0);
 	if (buf_err(&sql) != ERR_OK)
 		return error_set(reterr, ERR_NOMEM, 0, "no memory for the search");
-	if (sqlite3_prepare_v2(store->db, (const char *)sql.ptr, (int)sql.len, &statement, NULL) != SQLITE_OK)
+	if (sqlite3_create_function_v2(store->db, "fits", 5, SQLITE_UTF8 | SQLITE_DIRECTONLY, &fits, on_fits, NULL, NULL,
+				       NULL) != SQLITE_OK ||
+	    sqlite3_prepare_v2(store->db, (const char *)sql.ptr, (int)sql.len, &statement, NULL) != SQLITE_OK)
 		return store_failed(store, "search", reterr);
 	(void)sqlite3_bind_int64(statement, 1, begin);
 	(void)sqlite3_bind_int64(statement, 2, end);

@@ -76,11 +76,13 @@ NODISCARD enum err store_words_run(struct store *store, sqlite3_stmt *statement,
 /* The query as an expression of the index, with `facts` such as its class; ERR_UNSUPPORTED when it has no word. */
 NODISCARD enum err store_words_match(struct buf *match, const struct store_query *query, bool status,
 				     struct error *reterr);
-/* What words cannot say exactly: whole addresses and networks. */
+/* Whether the index alone answers; else store_words_fit() tells what words cannot say exactly: whole addresses, message
+ * ids and networks. It asks the addresses, the client and the message id of a row, and nothing else. */
+bool store_words_suffice(const struct store_query *query);
 bool store_words_fit(const struct store_query *query, const struct store_words *words);
 
 /* -- find.c ---- */
-enum store_told { STORE_TOLD, STORE_SKIPPED, STORE_ENOUGH, STORE_NOMEM };
+enum store_told { STORE_TOLD, STORE_ENOUGH, STORE_NOMEM };
 
 struct store_table {
 	const char *name, *columns; /* columns of t */

@@ -232,7 +232,6 @@ enum err store_quarantine_put(struct store *store, const struct store_item *item
 /* -- Finding ---- */
 
 struct find {
-	const struct store_query *query;
 	struct arena *arena; /* of one row */
 	bool (*row)(void *ctx, const struct store_item *item);
 	void *ctx;
@@ -245,9 +244,6 @@ static enum store_told on_found(void *ctx, sqlite3_stmt *statement)
 	arena_reset(find->arena);
 	if (!read_row(find->arena, statement, &item))
 		return STORE_NOMEM;
-	struct store_words words = words_of(&item);
-	if (!store_words_fit(find->query, &words))
-		return STORE_SKIPPED;
 	return find->row(find->ctx, &item) ? STORE_TOLD : STORE_ENOUGH;
 }
 
@@ -255,7 +251,7 @@ enum err store_quarantine_find(struct store *store, const struct store_query *qu
 			       bool (*row)(void *ctx, const struct store_item *item), void *ctx, struct error *reterr)
 {
 	CLEANUP(arena_free) struct arena *arena = arena_create((size_t)64 << 20);
-	struct find find = {query, arena, row, ctx};
+	struct find find = {arena, row, ctx};
 	if (!arena)
 		return error_set(reterr, ERR_NOMEM, 0, "no memory for the search");
 	return store_find(store, &table, query, on_found, &find, reterr);

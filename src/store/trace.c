@@ -124,7 +124,6 @@ static bool read_row(struct arena *arena, sqlite3_stmt *statement, struct store_
 }
 
 struct find {
-	const struct store_query *query;
 	struct arena *arena; /* of one row */
 	bool (*row)(void *ctx, const struct store_trace *trace);
 	void *ctx;
@@ -137,9 +136,6 @@ static enum store_told on_found(void *ctx, sqlite3_stmt *statement)
 	arena_reset(find->arena);
 	if (!read_row(find->arena, statement, &trace))
 		return STORE_NOMEM;
-	struct store_words words = words_of(&trace);
-	if (!store_words_fit(find->query, &words))
-		return STORE_SKIPPED;
 	return find->row(find->ctx, &trace) ? STORE_TOLD : STORE_ENOUGH;
 }
 
@@ -147,7 +143,7 @@ enum err store_trace_find(struct store *store, const struct store_query *query,
 			  bool (*row)(void *ctx, const struct store_trace *trace), void *ctx, struct error *reterr)
 {
 	CLEANUP(arena_free) struct arena *arena = arena_create((size_t)64 << 20);
-	struct find find = {query, arena, row, ctx};
+	struct find find = {arena, row, ctx};
 	if (!arena)
 		return error_set(reterr, ERR_NOMEM, 0, "no memory for the search");
 	return store_find(store, &table, query, on_found, &find, reterr);
