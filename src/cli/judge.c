@@ -76,11 +76,12 @@ static void on_wrong(void *ctx, struct bytes file, size_t line, struct bytes tex
 enum err judge_use_lists(struct judge *judge, const struct settings *settings)
 {
 	CLEANUP(arena_free) struct arena *arena = arena_create(SIZE_MAX);
-	struct bytes *texts;
+	struct bytes *texts, image;
 	if (!arena)
 		return ERR_NOMEM;
 	TRY(lists_read(arena, settings, on_wrong, NULL, &texts));
-	return lists_build(judge->static_arena, settings, texts, on_wrong, NULL, &judge->lists);
+	TRY(lists_build(judge->static_arena, settings, texts, NULL, on_wrong, NULL, &image));
+	return local_lists_open(judge->static_arena, image, &judge->lists);
 }
 
 struct arena *judge_arena(struct judge *judge)

@@ -2,10 +2,12 @@
 #include "daemon/child.h"
 
 #include <stdio.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "auth/keyring.h"
 #include "base/mem.h"
+#include "sys/file.h"
 #include "sys/ipc.h"
 #include "sys/log.h"
 #include "sys/loop.h"
@@ -66,6 +68,15 @@ void child_keyring(const struct child *child, struct arena *arena, struct keyrin
 		return;
 	log_event(LOG_ERROR, "keys.broken", log_cstr("why", error.text));
 	*ret_ring = (struct keyring){0};
+}
+
+enum err child_map_lists(int fd, struct bytes *ret_image)
+{
+	struct stat st;
+	*ret_image = (struct bytes){0};
+	if (fd < 0)
+		return ERR_OK;
+	return fstat(fd, &st) == 0 ? memfd_map_lazily(fd, (size_t)st.st_size, ret_image) : ERR_IO;
 }
 
 struct loop *child_loop(struct child *child)

@@ -26,6 +26,12 @@ struct heritage {
 	struct bytes keyring; /* text of the index of signing keys, the same for all of a generation */
 	int control;
 	int listeners[FRONTENDS]; /* gates only; -1: off */
+	/*
+	 * Memory files with the image of our own lists (scan/local_list.h), sealed; -1: none. `lists`: of this
+	 * generation, for scanners to look into and for the lister, to which it is open still, to write;
+	 * `lists_before`: for the lister, of the generation before.
+	 */
+	int lists, lists_before;
 };
 
 struct child_ops {
@@ -55,6 +61,8 @@ const struct heritage *child_heritage(const struct child *child);
 struct keyring;
 struct arena;
 void child_keyring(const struct child *child, struct arena *arena, struct keyring *ret_ring);
+/* The image in such a memory file, for good; of -1 an empty one. ERR_DENIED, ERR_IO, ERR_NOMEM. */
+NODISCARD enum err child_map_lists(int fd, struct bytes *ret_image);
 struct loop *child_loop(struct child *child);
 /* To the supervisor. */
 void child_say(struct child *child, const struct wire_any *any);
@@ -62,6 +70,7 @@ void child_say(struct child *child, const struct wire_any *any);
 NORETURN void child_drained(struct child *child);
 
 NORETURN void gate_main(const struct heritage *heritage);
+NORETURN void lister_main(const struct heritage *heritage);
 NORETURN void scanner_main(const struct heritage *heritage);
 NORETURN void resolver_main(const struct heritage *heritage);
 NORETURN void signer_main(const struct heritage *heritage);

@@ -19,6 +19,7 @@
 #include "mail/digest.h"
 #include "mail/received.h"
 #include "scan/auth.h"
+#include "scan/local_list.h"
 #include "scan/relation.h"
 #include "scan/release.h"
 #include "scan/report.h"
@@ -33,7 +34,6 @@
 #include "sys/metrics.h"
 #include "wire/envelope.h"
 #include "wire/facts.h"
-#include "wire/lists.h"
 #include "wire/load.h"
 
 #include "base/banned.h"
@@ -41,8 +41,6 @@
 #define RELATIONS_TOLD_MAX ((size_t)24 << 10) /* with the rest below IPC_MAX; what is longer is not learned */
 #define EVIDENCE_TOLD      40                 /* pieces of evidence that leave the process; the heaviest come first */
 #define SPARE_ARENAS       4
-
-#define WRONG_LINES_TOLD 10 /* of all files of lists.local */
 
 /* Of a report that a message brings. */
 #define REPORT_UNPACKED_MAX ((size_t)32 << 20)
@@ -101,9 +99,7 @@ struct scanner {
 	struct arena *static_arena;
 	struct scan_plan *plan;
 	struct scan_settings settings;
-	struct arena *list_arena; /* the texts of our own lists, until they are read */
-	struct bytes *list_texts;
-	size_t wrong_lines;
+	struct bytes lists_image;
 	struct local_lists lists;
 	struct keyring ring; /* which keys sign; no secrets */
 	struct peers peers;  /* gates, and who answers questions */
@@ -751,16 +747,6 @@ static void drain(void *state)
 	(void)state;
 }
 
-/* What is wrong with our own lists is said by one of the scanners, and not a thousand times. */
-static void on_wrong_line(void *ctx, struct bytes file, size_t line, struct bytes text, const char *why)
-{
-	struct scanner *scanner = ctx;
-	if (child_heritage(scanner->child)->index != 0 || ++scanner->wrong_lines > WRONG_LINES_TOLD)
-		return;
-	log_event(LOG_ERROR, "list.wrong", log_str("file", file), log_int("line", (int64_t)line),
-		  log_str("text", bytes_sub(text, 0, 80)), log_cstr("why", why));
-}
-
 static enum err prepare(struct child *child, void **ret_state, const char **ret_folder, struct error *reterr)
 {
 	struct scanner *scanner = mem_new(struct scanner, 1);
@@ -783,10 +769,8 @@ static enum err prepare(struct child *child, void **ret_state, const char **ret_
 		return error_set(reterr, ERR_NOMEM, 0, "no memory");
 	if (scanner->settings.authserv_id.len == 0)
 		scanner->settings.authserv_id = bytes_from_cstr(child_heritage(child)->hostname);
-	if (!(scanner->list_arena = arena_create(SIZE_MAX)) ||
-	    lists_read(scanner->list_arena, child_heritage(child)->settings, on_wrong_line, scanner,
-		       &scanner->list_texts) != ERR_OK)
-		return error_set(reterr, ERR_NOMEM, 0, "no memory");
+	if (child_map_lists(child_heritage(child)->lists, &scanner->lists_image) != ERR_OK)
+		return error_set(reterr, ERR_INTERNAL, 0, "the lists cannot be mapped");
 	scanner->resolver.patience = child_heritage(child)->settings->dns_timeout + PATIENCE_MS;
 	scanner->ledger.patience = PATIENCE_MS;
 	child_keyring(child, scanner->static_arena, &scanner->ring);
@@ -795,20 +779,12 @@ static enum err prepare(struct child *child, void **ret_state, const char **ret_
 	return ERR_OK;
 }
 
-/* The lists are read where a mistake in reading them could do nothing. */
+/* Who made the image read what strangers wrote. */
 static enum err start(struct child *child, void *state)
 {
 	struct scanner *scanner = state;
-	size_t entries = 0;
-	TRY(lists_build(scanner->static_arena, child_heritage(child)->settings, scanner->list_texts, on_wrong_line,
-			scanner, &scanner->lists));
-	arena_free(&scanner->list_arena);
-	for (size_t i = 0; i < scanner->lists.count; i++)
-		entries += local_list_count(scanner->lists.items[i].list);
-	if (scanner->lists.count > 0 && child_heritage(child)->index == 0)
-		log_event(LOG_NOTICE, "list.loaded", log_int("lists", (int64_t)scanner->lists.count),
-			  log_int("entries", (int64_t)entries), log_int("wrong", (int64_t)scanner->wrong_lines));
-	return ERR_OK;
+	(void)child;
+	return local_lists_open(scanner->static_arena, scanner->lists_image, &scanner->lists);
 }
 
 NORETURN void scanner_main(const struct heritage *heritage)

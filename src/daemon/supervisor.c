@@ -39,6 +39,7 @@ struct generation {
 	struct settings settings;
 	struct process_user user;
 	int listeners[FRONTENDS]; /* -1: off, or handed on to the next generation */
+	int local_lists;          /* the memory file with the image of our own lists; -1: none */
 	struct bytes keyring;     /* the index of signing keys, as it was when this generation began */
 	unsigned gates, scanners, resolvers, signers, ledgers, couriers;
 	struct lists_status *lists;
@@ -73,6 +74,8 @@ struct supervisor {
 	struct loop_signal *signals[4];
 	struct loop_timer *patience;
 	struct generation *current;
+	struct generation *listing; /* whose lists are being read: the current one at the start, or the next one */
+	bool reload_asked;          /* meanwhile */
 	struct entry children[CHILDREN_MAX];
 	struct process_backoff backoffs[ROLE_COUNT][CHILDREN_MAX];
 	struct vacancy *vacancies;
@@ -114,6 +117,7 @@ static struct generation *read_generation(const char *file)
 											   : cores);
 	for (size_t i = 0; i < FRONTENDS; i++)
 		generation->listeners[i] = -1;
+	generation->local_lists = -1;
 	return generation;
 }
 
@@ -196,6 +200,13 @@ static void close_listeners(struct generation *generation)
 	}
 }
 
+static void close_lists(struct generation *generation)
+{
+	if (generation->local_lists >= 0)
+		(void)close(generation->local_lists);
+	generation->local_lists = -1;
+}
+
 static void generation_free(struct supervisor *supervisor, struct generation *generation)
 {
 	for (size_t i = 0; i < CHILDREN_MAX; i++)
@@ -205,6 +216,7 @@ static void generation_free(struct supervisor *supervisor, struct generation *ge
 		if (vacancy->generation == generation)
 			return;
 	close_listeners(generation);
+	close_lists(generation);
 	arena_free(&generation->arena);
 	mem_free(generation);
 }
@@ -295,6 +307,8 @@ NORETURN static void run_child(void *ctx)
 		courier_main(heritage);
 	case ROLE_SIGNER:
 		signer_main(heritage);
+	case ROLE_LISTER:
+		lister_main(heritage);
 	case ROLE_SUPERVISOR:
 	case ROLE_COUNT:
 		break;
@@ -340,9 +354,17 @@ static bool spawn(struct supervisor *supervisor, struct generation *generation, 
 				    .hostname = supervisor->hostname,
 				    .user = generation->user,
 				    .keyring = generation->keyring,
-				    .control = ends[1]};
-	int keep[FRONTENDS + 1] = {ends[1]};
+				    .control = ends[1],
+				    .lists = role == ROLE_SCANNER || role == ROLE_LISTER ? generation->local_lists : -1,
+				    .lists_before = role == ROLE_LISTER && generation != supervisor->current
+							    ? supervisor->current->local_lists
+							    : -1};
+	int keep[FRONTENDS + 3] = {ends[1]};
 	size_t n_keep = 1;
+	if (heritage.lists >= 0)
+		keep[n_keep++] = heritage.lists;
+	if (heritage.lists_before >= 0)
+		keep[n_keep++] = heritage.lists_before;
 	for (size_t i = 0; i < FRONTENDS; i++) {
 		heritage.listeners[i] = role == ROLE_GATE ? generation->listeners[i] : -1;
 		if (heritage.listeners[i] >= 0)
@@ -438,6 +460,23 @@ static void respawn_later(struct supervisor *supervisor, struct generation *gene
 	loop_timer_set(vacancy->timer, wait);
 }
 
+/*
+ * Begins to read the lists of a generation, whose scanners need them: on_lists_read() goes on. False: there is nothing
+ * to read, or it cannot be read.
+ */
+static bool read_lists(struct supervisor *supervisor, struct generation *generation)
+{
+	if (generation->settings.list_locals.count == 0)
+		return false;
+	if (memfd_new(&generation->local_lists) == ERR_OK && spawn(supervisor, generation, ROLE_LISTER, 0)) {
+		supervisor->listing = generation;
+		return true;
+	}
+	log_event(LOG_ERROR, "lists.failed", log_cstr("why", strerror(errno)));
+	close_lists(generation);
+	return false;
+}
+
 static bool spawn_generation(struct supervisor *supervisor, struct generation *generation)
 {
 	if (generation->resolvers > 0 && !spawn(supervisor, generation, ROLE_RESOLVER, 0))
@@ -462,6 +501,14 @@ static size_t count_children(const struct supervisor *supervisor, const struct g
 		n += entry->state != CHILD_NONE && entry->role == role &&
 		     (!generation || entry->generation == generation);
 	}
+	return n;
+}
+
+static size_t count_free(const struct supervisor *supervisor)
+{
+	size_t n = 0;
+	for (size_t i = 0; i < CHILDREN_MAX; i++)
+		n += supervisor->children[i].state == CHILD_NONE;
 	return n;
 }
 
@@ -581,6 +628,7 @@ static void stop_step(struct supervisor *supervisor)
 {
 	if (count_children(supervisor, NULL, ROLE_GATE) > 0)
 		return;
+	kill_role(supervisor, NULL, ROLE_LISTER);
 	kill_role(supervisor, NULL, ROLE_SCANNER);
 	kill_role(supervisor, NULL, ROLE_RESOLVER);
 	kill_role(supervisor, NULL, ROLE_SIGNER);
@@ -588,9 +636,7 @@ static void stop_step(struct supervisor *supervisor)
 		return; /* it has a word with the vault before it ends */
 	drain_role(supervisor, NULL, ROLE_VAULT);
 	drain_role(supervisor, NULL, ROLE_LEDGER);
-	if (count_children(supervisor, NULL, ROLE_VAULT) == 0 && count_children(supervisor, NULL, ROLE_LEDGER) == 0 &&
-	    count_children(supervisor, NULL, ROLE_SCANNER) == 0 &&
-	    count_children(supervisor, NULL, ROLE_RESOLVER) == 0 && count_children(supervisor, NULL, ROLE_SIGNER) == 0)
+	if (count_free(supervisor) == CHILDREN_MAX)
 		loop_stop(supervisor->loop);
 }
 
@@ -598,6 +644,42 @@ static void begin_courier(struct supervisor *supervisor)
 {
 	if (wants_courier(supervisor) && !spawn(supervisor, supervisor->current, ROLE_COURIER, 0))
 		respawn_later(supervisor, supervisor->current, ROLE_COURIER, 0);
+}
+
+static void take_over(struct supervisor *supervisor, struct generation *fresh);
+static void on_reload(void *ctx);
+static void on_stop(void *ctx);
+
+/* The lister has ended. What it left behind by an accident is not used. */
+static void on_lists_read(struct supervisor *supervisor, struct generation *generation, int status)
+{
+	supervisor->listing = NULL;
+	if (supervisor->stopping) {
+		stop_step(supervisor);
+		return;
+	}
+	bool good = WIFEXITED(status) && WEXITSTATUS(status) == 0 && memfd_seal(generation->local_lists) == ERR_OK;
+	if (!good) {
+		int before = generation != supervisor->current ? supervisor->current->local_lists : -1;
+		metrics_add(METRIC_PROCESS_DEATHS, 1);
+		log_event(LOG_ERROR, "lists.failed", log_cstr("using", before >= 0 ? "the former ones" : "none"),
+			  log_int("signal", WIFSIGNALED(status) ? WTERMSIG(status) : 0),
+			  log_int("status", WIFEXITED(status) ? WEXITSTATUS(status) : -1));
+		close_lists(generation);
+		generation->local_lists = before >= 0 ? dup(before) : -1;
+	}
+	if (generation != supervisor->current) {
+		take_over(supervisor, generation);
+	} else if (!spawn_generation(supervisor, generation)) {
+		log_event(LOG_ERROR, "start.failed", log_cstr("why", strerror(errno)));
+		supervisor->status = 1;
+		on_stop(supervisor);
+		return;
+	}
+	if (supervisor->reload_asked) {
+		supervisor->reload_asked = false;
+		on_reload(supervisor);
+	}
 }
 
 static void on_death(struct supervisor *supervisor, struct entry *entry, int status)
@@ -608,6 +690,10 @@ static void on_death(struct supervisor *supervisor, struct entry *entry, int sta
 	ipc_free(&entry->control);
 	metrics_clear_gauges((unsigned)(entry - supervisor->children) + 1);
 	entry->state = CHILD_NONE;
+	if (entry->role == ROLE_LISTER) {
+		on_lists_read(supervisor, generation, status);
+		return;
+	}
 	if (!expected) {
 		metrics_add(METRIC_PROCESS_DEATHS, 1);
 		log_event(LOG_ERROR, "process.died", log_cstr("role", wire_role_name(entry->role)),
@@ -687,27 +773,23 @@ static enum log_level level_of(const struct settings *settings)
 	return (enum log_level)settings->log_level;
 }
 
-static size_t count_free(const struct supervisor *supervisor)
-{
-	size_t n = 0;
-	for (size_t i = 0; i < CHILDREN_MAX; i++)
-		n += supervisor->children[i].state == CHILD_NONE;
-	return n;
-}
-
 static void on_reload(void *ctx)
 {
 	struct supervisor *supervisor = ctx;
 	struct generation *old = supervisor->current;
 	if (supervisor->stopping)
 		return;
+	if (supervisor->listing) {
+		supervisor->reload_asked = true;
+		return;
+	}
 	struct generation *fresh = read_generation(supervisor->file);
 	if (fresh)
 		fresh->user = old->user;
 	const char *why = "the configuration has errors; the old one stays in force";
 	/* Each reload leaves processes behind as long as their sessions last. */
 	bool room = fresh && count_free(supervisor) >= fresh->gates + fresh->scanners + fresh->resolvers +
-							       fresh->signers + fresh->couriers + 2;
+							       fresh->signers + fresh->couriers + 3;
 	if (fresh && !room)
 		why = "too many processes of earlier configurations still have sessions";
 	if (!room || !make_folders(fresh) || !open_listeners(fresh, old)) {
@@ -719,6 +801,14 @@ static void on_reload(void *ctx)
 		}
 		return;
 	}
+	if (!read_lists(supervisor, fresh))
+		take_over(supervisor, fresh);
+}
+
+/* From the current generation to the next one, which has all that it needs. */
+static void take_over(struct supervisor *supervisor, struct generation *fresh)
+{
+	struct generation *old = supervisor->current;
 	log_event(LOG_NOTICE, "reload", log_cstr("file", supervisor->file));
 	metrics_add(METRIC_RELOADS, 1);
 	log_setup(level_of(&fresh->settings), (enum log_format)fresh->settings.log_format, "supervisor",
@@ -799,7 +889,7 @@ int supervisor_run(const char *file)
 		return 1;
 	if (!spawn(supervisor, generation, ROLE_VAULT, 0) ||
 	    (generation->ledgers > 0 && !spawn(supervisor, generation, ROLE_LEDGER, 0)) ||
-	    !spawn_generation(supervisor, generation)) {
+	    (!read_lists(supervisor, generation) && !spawn_generation(supervisor, generation))) {
 		log_event(LOG_ERROR, "start.failed", log_cstr("why", strerror(errno)));
 		return 1;
 	}

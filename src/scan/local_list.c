@@ -20,15 +20,20 @@ struct net {
 };
 
 /*
- * Networks by the length of their prefix, then by address: those of length n are nets[starts[n]] up to
- * nets[starts[n + 1]]. Names as places in `pool`, where each has its length in front, in the order of their bytes.
+ * An image: this, then `n_names` places of names in the pool, `n_nets` networks, and the pool. Networks stand by the
+ * length of their prefix, then by address: those of length n are starts[n] up to starts[n + 1]. Names stand in the
+ * order of their bytes; at its place in the pool each has its length in front.
  */
-struct local_list {
-	struct net *nets;
-	uint32_t *names;
-	uint8_t *pool;
-	size_t n_nets, n_names, pool_len;
+struct head {
+	uint64_t n_names, n_nets, pool_len;
 	uint32_t starts[BITS + 2];
+};
+
+struct local_list {
+	const uint32_t *names;
+	const struct net *nets;
+	const uint8_t *pool;
+	const struct head *head;
 };
 
 /* -- Lines ---- */
@@ -127,6 +132,19 @@ static enum entry_kind classify(struct bytes entry, struct net *net, const char 
 
 /* -- Building ---- */
 
+/* A name on its way into the order: its first bytes, which mostly decide, and where it is. */
+struct name {
+	uint64_t first;
+	uint32_t place;
+};
+
+struct builder {
+	struct head head;
+	struct name *names;
+	struct net *nets;
+	uint8_t *pool;
+};
+
 static struct bytes name_at(const uint8_t *pool, uint32_t place)
 {
 	return bytes_make(pool + place + 1, pool[place]);
@@ -134,7 +152,10 @@ static struct bytes name_at(const uint8_t *pool, uint32_t place)
 
 static int by_name(const void *left, const void *right, void *pool)
 {
-	return bytes_cmp(name_at(pool, *(const uint32_t *)left), name_at(pool, *(const uint32_t *)right));
+	const struct name *a = left, *b = right;
+	if (a->first != b->first)
+		return a->first < b->first ? -1 : 1;
+	return bytes_cmp(name_at(pool, a->place), name_at(pool, b->place));
 }
 
 static int by_net(const void *left, const void *right)
@@ -143,54 +164,79 @@ static int by_net(const void *left, const void *right)
 	return a->bits != b->bits ? (a->bits < b->bits ? -1 : 1) : memcmp(a->ip, b->ip, sizeof(a->ip));
 }
 
-static void count_entry(struct local_list *list, enum entry_kind kind, struct bytes entry)
+static void count_entry(struct head *head, enum entry_kind kind, struct bytes entry)
 {
-	list->n_nets += kind == ENTRY_NET;
-	list->n_names += kind == ENTRY_NAME;
-	list->pool_len += kind == ENTRY_NAME ? entry.len + 1 : 0;
+	head->n_nets += kind == ENTRY_NET;
+	head->n_names += kind == ENTRY_NAME;
+	head->pool_len += kind == ENTRY_NAME ? entry.len + 1 : 0;
 }
 
-static void add_entry(struct local_list *list, enum entry_kind kind, struct bytes entry, const struct net *net)
+static void add_entry(struct builder *builder, enum entry_kind kind, struct bytes entry, const struct net *net)
 {
+	struct head *head = &builder->head;
 	if (kind == ENTRY_NET)
-		list->nets[list->n_nets++] = *net;
+		builder->nets[head->n_nets++] = *net;
 	if (kind != ENTRY_NAME)
 		return;
-	list->names[list->n_names++] = (uint32_t)list->pool_len;
-	list->pool[list->pool_len++] = (uint8_t)entry.len;
-	for (size_t i = 0; i < entry.len; i++)
-		list->pool[list->pool_len++] = (uint8_t)ascii_lower(entry.ptr[i]);
-}
-
-static void sort_and_unite(struct local_list *list)
-{
-	size_t kept = 0;
-	if (list->n_nets > 0)
-		qsort(list->nets, list->n_nets, sizeof(list->nets[0]), by_net);
-	for (size_t i = 0; i < list->n_nets; i++)
-		if (kept == 0 || by_net(&list->nets[kept - 1], &list->nets[i]) != 0)
-			list->nets[kept++] = list->nets[i];
-	list->n_nets = kept;
-	for (size_t i = 0, bits = 0; bits <= BITS + 1; bits++) {
-		while (i < list->n_nets && list->nets[i].bits < bits)
-			i++;
-		list->starts[bits] = (uint32_t)i;
+	struct name *name = &builder->names[head->n_names++];
+	*name = (struct name){.place = (uint32_t)head->pool_len};
+	builder->pool[head->pool_len++] = (uint8_t)entry.len;
+	for (size_t i = 0; i < entry.len; i++) {
+		uint8_t byte = ascii_lower(entry.ptr[i]);
+		builder->pool[head->pool_len++] = byte;
+		if (i < 8)
+			name->first |= (uint64_t)byte << (56 - 8 * i);
 	}
-	if (list->n_names > 0)
-		qsort_r(list->names, list->n_names, sizeof(list->names[0]), by_name, list->pool);
-	kept = 0;
-	for (size_t i = 0; i < list->n_names; i++)
-		if (kept == 0 || by_name(&list->names[kept - 1], &list->names[i], list->pool) != 0)
-			list->names[kept++] = list->names[i];
-	list->n_names = kept;
 }
 
-enum err local_list_parse(struct arena *arena, struct bytes text, local_list_wrong *wrong, void *ctx,
-			  struct local_list **ret_list)
+static void sort_and_unite(struct builder *builder)
 {
-	struct local_list *list = arena_new(arena, struct local_list, 1);
-	if (!list || text.len > LOCAL_LIST_MAX)
-		return list ? ERR_LIMIT : ERR_NOMEM;
+	struct head *head = &builder->head;
+	size_t kept = 0;
+	if (head->n_nets > 0)
+		qsort(builder->nets, head->n_nets, sizeof(builder->nets[0]), by_net);
+	for (size_t i = 0; i < head->n_nets; i++)
+		if (kept == 0 || by_net(&builder->nets[kept - 1], &builder->nets[i]) != 0)
+			builder->nets[kept++] = builder->nets[i];
+	head->n_nets = kept;
+	for (size_t i = 0, bits = 0; bits <= BITS + 1; bits++) {
+		while (i < head->n_nets && builder->nets[i].bits < bits)
+			i++;
+		head->starts[bits] = (uint32_t)i;
+	}
+	if (head->n_names > 0)
+		qsort_r(builder->names, head->n_names, sizeof(builder->names[0]), by_name, builder->pool);
+	kept = 0;
+	for (size_t i = 0; i < head->n_names; i++)
+		if (kept == 0 || by_name(&builder->names[kept - 1], &builder->names[i], builder->pool) != 0)
+			builder->names[kept++] = builder->names[i];
+	head->n_names = kept;
+}
+
+static enum err make_image(struct arena *arena, const struct builder *builder, struct bytes *ret_image)
+{
+	const struct head *head = &builder->head;
+	size_t names = head->n_names * sizeof(uint32_t), nets = head->n_nets * sizeof(struct net);
+	size_t size = sizeof(*head) + names + nets + head->pool_len;
+	uint8_t *image = arena_alloc_raw(arena, size);
+	if (!image)
+		return ERR_NOMEM;
+	memcpy(image, head, sizeof(*head));
+	for (size_t i = 0; i < head->n_names; i++)
+		memcpy(image + sizeof(*head) + i * sizeof(uint32_t), &builder->names[i].place, sizeof(uint32_t));
+	memcpy(image + sizeof(*head) + names, builder->nets, nets);
+	memcpy(image + sizeof(*head) + names + nets, builder->pool, head->pool_len);
+	*ret_image = bytes_make(image, size);
+	return ERR_OK;
+}
+
+enum err local_list_build(struct arena *arena, struct bytes text, local_list_wrong *wrong, void *ctx,
+			  struct bytes *ret_image)
+{
+	CLEANUP(arena_free) struct arena *scratch = arena_create(SIZE_MAX);
+	struct builder builder = {0};
+	if (!scratch || text.len > LOCAL_LIST_MAX)
+		return scratch ? ERR_LIMIT : ERR_NOMEM;
 	for (int pass = 0; pass < 2; pass++) {
 		struct bytes rest = text, line;
 		for (size_t number = 1; bytes_split(&rest, '\n', &line); number++) {
@@ -199,36 +245,59 @@ enum err local_list_parse(struct arena *arena, struct bytes text, local_list_wro
 			struct bytes entry = entry_of(line, number == 1);
 			enum entry_kind kind = classify(entry, &net, &why);
 			if (pass == 1)
-				add_entry(list, kind, entry, &net);
+				add_entry(&builder, kind, entry, &net);
 			else if (kind == ENTRY_WRONG)
 				wrong(ctx, number, entry, why);
 			else
-				count_entry(list, kind, entry);
+				count_entry(&builder.head, kind, entry);
 		}
 		if (pass == 1)
 			break;
-		list->nets = arena_new(arena, struct net, list->n_nets + 1);
-		list->names = arena_new(arena, uint32_t, list->n_names + 1);
-		list->pool = arena_alloc_raw(arena, list->pool_len + 1);
-		if (!list->nets || !list->names || !list->pool)
+		builder.nets = arena_new(scratch, struct net, builder.head.n_nets + 1);
+		builder.names = arena_new(scratch, struct name, builder.head.n_names + 1);
+		builder.pool = arena_alloc_raw(scratch, builder.head.pool_len + 1);
+		if (!builder.nets || !builder.names || !builder.pool)
 			return ERR_NOMEM;
-		list->n_nets = list->n_names = list->pool_len = 0;
+		builder.head = (struct head){0};
 	}
-	sort_and_unite(list);
+	sort_and_unite(&builder);
+	return make_image(arena, &builder, ret_image);
+}
+
+/* -- Looking up ---- */
+
+enum err local_list_open(struct arena *arena, struct bytes image, const struct local_list **ret_list)
+{
+	const struct head *head = (const void *)image.ptr;
+	struct local_list *list = arena_new(arena, struct local_list, 1);
+	if (!list)
+		return ERR_NOMEM;
+	if (image.len < sizeof(*head) || (uintptr_t)image.ptr % _Alignof(struct head) != 0)
+		return ERR_SYNTAX;
+	size_t rest = image.len - sizeof(*head);
+	if (head->n_names > rest / sizeof(uint32_t) || head->n_nets > rest / sizeof(struct net) ||
+	    head->pool_len > rest ||
+	    head->n_names * sizeof(uint32_t) + head->n_nets * sizeof(struct net) + head->pool_len != rest)
+		return ERR_SYNTAX;
+	for (size_t i = 0; i < ARRAY_LEN(head->starts); i++)
+		if (head->starts[i] > head->n_nets || (i > 0 && head->starts[i] < head->starts[i - 1]))
+			return ERR_SYNTAX;
+	list->head = head;
+	list->names = (const uint32_t *)(const void *)(head + 1);
+	list->nets = (const struct net *)(const void *)(list->names + head->n_names);
+	list->pool = (const uint8_t *)(list->nets + head->n_nets);
 	*ret_list = list;
 	return ERR_OK;
 }
 
 size_t local_list_count(const struct local_list *list)
 {
-	return list->n_nets + list->n_names;
+	return list->head->n_nets + list->head->n_names;
 }
-
-/* -- Looking up ---- */
 
 static bool has_net(const struct local_list *list, const uint8_t ip[16], unsigned bits)
 {
-	size_t low = list->starts[bits], high = list->starts[bits + 1];
+	size_t low = list->head->starts[bits], high = list->head->starts[bits + 1];
 	while (low < high) {
 		size_t middle = low + (high - low) / 2;
 		int order = memcmp(list->nets[middle].ip, ip, 16);
@@ -244,9 +313,11 @@ static bool has_net(const struct local_list *list, const uint8_t ip[16], unsigne
 
 static bool has_name(const struct local_list *list, struct bytes name)
 {
-	size_t low = 0, high = list->n_names;
+	size_t low = 0, high = list->head->n_names, pool_len = list->head->pool_len;
 	while (low < high) {
-		size_t middle = low + (high - low) / 2;
+		size_t middle = low + (high - low) / 2, place = list->names[middle];
+		if (place >= pool_len || list->pool[place] > pool_len - place - 1)
+			return false; /* an image that local_list_build() did not make */
 		int order = bytes_cmp(name_at(list->pool, list->names[middle]), name);
 		if (order == 0)
 			return true;
@@ -314,6 +385,78 @@ bool local_list_find(const struct local_list *list, struct bytes value, struct b
 	if (looks_like_net(value))
 		return received_parse_ip(value, ip) && find_net(list, ip, entry);
 	return find_domain(list, value, entry);
+}
+
+/* -- Those of a process ---- */
+
+/* Each list in the image of all: this, its name and its image, both filled up to a multiple of eight. */
+struct lists_head {
+	uint64_t name_len, image_len;
+};
+
+static size_t round_up(size_t len)
+{
+	return (len + 7) & ~(size_t)7;
+}
+
+enum err local_lists_pack(struct arena *arena, const struct local_lists *lists, struct bytes *ret_image)
+{
+	size_t size = 0, at = 0;
+	for (size_t i = 0; i < lists->count; i++)
+		size += sizeof(struct lists_head) + round_up(lists->items[i].name.len) +
+			round_up(lists->items[i].image.len);
+	uint8_t *out = arena_alloc(arena, size + 1);
+	if (!out)
+		return ERR_NOMEM;
+	for (size_t i = 0; i < lists->count; i++) {
+		struct bytes name = lists->items[i].name, image = lists->items[i].image;
+		struct lists_head head = {name.len, image.len};
+		memcpy(out + at, &head, sizeof(head));
+		at += sizeof(head);
+		memcpy(out + at, name.ptr, name.len);
+		at += round_up(name.len);
+		memcpy(out + at, image.ptr, image.len);
+		at += round_up(image.len);
+	}
+	*ret_image = bytes_make(out, size);
+	return ERR_OK;
+}
+
+enum err local_lists_open(struct arena *arena, struct bytes image, struct local_lists *ret_lists)
+{
+	size_t at = 0, capacity = 0;
+	*ret_lists = (struct local_lists){0};
+	while (at < image.len) {
+		struct lists_head head;
+		struct local_lists_item item;
+		if (image.len - at < sizeof(head))
+			return ERR_SYNTAX;
+		memcpy(&head, image.ptr + at, sizeof(head));
+		at += sizeof(head);
+		if (head.name_len > image.len - at || round_up(head.name_len) > image.len - at ||
+		    head.image_len > image.len - at - round_up(head.name_len) ||
+		    round_up(head.image_len) > image.len - at - round_up(head.name_len))
+			return ERR_SYNTAX;
+		item.name = bytes_sub(image, at, head.name_len);
+		at += round_up(head.name_len);
+		item.image = bytes_sub(image, at, head.image_len);
+		at += round_up(head.image_len);
+		TRY(local_list_open(arena, item.image, &item.list));
+		ret_lists->items =
+			arena_grow(arena, ret_lists->items, &capacity, ret_lists->count, sizeof(ret_lists->items[0]));
+		if (!ret_lists->items)
+			return ERR_NOMEM;
+		ret_lists->items[ret_lists->count++] = item;
+	}
+	return ERR_OK;
+}
+
+struct bytes local_lists_image(const struct local_lists *lists, struct bytes name)
+{
+	for (size_t i = 0; i < lists->count; i++)
+		if (bytes_eq(lists->items[i].name, name))
+			return lists->items[i].image;
+	return (struct bytes){0};
 }
 
 bool local_lists_answer(const struct local_lists *lists, struct bytes value, struct buf *answer)

@@ -261,22 +261,23 @@ static void on_line(void *ctx, size_t number, struct bytes line, const char *why
 }
 
 enum err lists_build(struct arena *arena, const struct settings *settings, const struct bytes *texts,
-		     lists_wrong *wrong, void *ctx, struct local_lists *ret_lists)
+		     const struct local_lists *before, lists_wrong *wrong, void *ctx, struct bytes *ret_image)
 {
+	CLEANUP(arena_free) struct arena *scratch = arena_create(SIZE_MAX);
 	const struct settings_list_local *locals = settings->list_locals.items;
-	*ret_lists = (struct local_lists){
-		.items = arena_alloc_array(arena, settings->list_locals.count + 1, sizeof(ret_lists->items[0]))};
-	if (!ret_lists->items)
+	struct local_lists lists = {.count = settings->list_locals.count};
+	if (!scratch || !(lists.items = arena_new(scratch, struct local_lists_item, lists.count + 1)))
 		return ERR_NOMEM;
-	for (size_t i = 0; i < settings->list_locals.count; i++) {
+	for (size_t i = 0; i < lists.count; i++) {
 		struct line_teller teller = {wrong, ctx, locals[i].file};
-		struct local_list *list;
-		TRY(local_list_parse(arena, texts[i], on_line, &teller, &list));
-		ret_lists->items[i].name = locals[i].name;
-		ret_lists->items[i].list = list;
-		ret_lists->count++;
+		struct local_lists_item *item = &lists.items[i];
+		item->name = locals[i].name;
+		if (!texts[i].ptr && before && (item->image = local_lists_image(before, item->name)).ptr)
+			wrong(ctx, locals[i].file, 0, (struct bytes){0}, "the list stays as it was");
+		else
+			TRY(local_list_build(scratch, texts[i], on_line, &teller, &item->image));
 	}
-	return ERR_OK;
+	return local_lists_pack(arena, &lists, ret_image);
 }
 
 static void on_wrong(void *ctx, struct bytes file, size_t line, struct bytes text, const char *why)
@@ -294,10 +295,9 @@ bool lists_check_files(const struct settings *settings, struct conf_errors *erro
 {
 	CLEANUP(arena_free) struct arena *arena = arena_create(SIZE_MAX);
 	size_t before = errors->count;
-	struct bytes *texts;
-	struct local_lists lists;
+	struct bytes *texts, image;
 	if (!arena || lists_read(arena, settings, on_wrong, errors, &texts) != ERR_OK ||
-	    lists_build(arena, settings, texts, on_wrong, errors, &lists) != ERR_OK)
+	    lists_build(arena, settings, texts, NULL, on_wrong, errors, &image) != ERR_OK)
 		conf_error_add(errors, 0, "no memory for lists.local");
 	return errors->count == before;
 }

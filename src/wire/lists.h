@@ -33,12 +33,16 @@ NODISCARD enum err lists_canary(struct arena *arena, const struct settings_list_
 /* `line` 0: the file as a whole. `text` is foreign. */
 typedef void lists_wrong(void *ctx, struct bytes file, size_t line, struct bytes text, const char *why);
 
-/* The texts of the files of lists.local, one each; a file that cannot be read is told and counts as empty. ERR_NOMEM.
- */
+/* The texts of the files of lists.local, one each; a file that cannot be read is told, and its text {NULL, 0}.
+ * ERR_NOMEM. */
 NODISCARD enum err lists_read(struct arena *arena, const struct settings *settings, lists_wrong *wrong, void *ctx,
 			      struct bytes **ret_texts);
-/* The lists in them; a wrong line is told and left out. ERR_NOMEM, ERR_LIMIT. */
+/*
+ * The image of the lists in them (scan/local_list.h); a wrong line is told and left out. A list without a text is as it
+ * is in `before` (NULL: empty), and that is told. ERR_NOMEM, ERR_LIMIT.
+ */
 NODISCARD enum err lists_build(struct arena *arena, const struct settings *settings, const struct bytes *texts,
-			       lists_wrong *wrong, void *ctx, struct local_lists *ret_lists);
+			       const struct local_lists *before, lists_wrong *wrong, void *ctx,
+			       struct bytes *ret_image);
 /* Both, for a command that looks whether the files are right. */
 bool lists_check_files(const struct settings *settings, struct conf_errors *errors);

@@ -5,8 +5,8 @@
 
 #include "base/banned.h"
 
-static const char *const role_names[ROLE_COUNT] = {"supervisor", "gate",   "scanner", "vault",
-						   "resolver",   "ledger", "courier", "signer"};
+static const char *const role_names[ROLE_COUNT] = {"supervisor", "gate",    "scanner", "vault", "resolver",
+						   "ledger",     "courier", "signer",  "lister"};
 
 const char *wire_role_name(enum wire_role role)
 {

@@ -20,6 +20,7 @@ enum wire_role {
 	ROLE_LEDGER,
 	ROLE_COURIER,
 	ROLE_SIGNER,
+	ROLE_LISTER,
 	ROLE_COUNT
 };
 const char *wire_role_name(enum wire_role role);

@@ -170,6 +170,8 @@ EXPLAINED = [
      '6.2: where the text of exp= has an error, or is there twice, there is no explanation'),
     ('both', lambda said, right, check: not check.local.isascii() and
      (check.has(r'%\{[slSL]') or re.search(r'%\{[slSL]', check.exp or '')), 'RFC 8616 4: %{s} and %{l} with letters outside ASCII'),
+    ('Mail::SPF', lambda said, right, check: not check.local.isascii() and said[:2] == ('fail', '') and right[0] == 'fail' and right[1].isascii(),
+     '6.2: a text of US-ASCII explains, of whatever letters the sender is'),
     ('both', lambda said, right, check: said[1] == '' and 'p' in check.flags and right[0] == said[0],
      '4.6.4: the questions of exp= are not counted'),
     ('pyspf', lambda said, right, check: 'MUST appear at most once' in said[2] and not re.search('(?i)redirect|exp', said[2].split()[3]),

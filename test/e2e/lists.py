@@ -72,7 +72,7 @@ class House:
         self.dns = dns
         self.file = temp_dir() + '/blocked'
         self.fill('# what we do not want\n198.51.100.0/24\n.unwanted.example\n')
-        self.settings = (f'milter: {{ listen: off }}\nhttp: {{ listen: 127.0.0.1:{self.port} }}\nworkers: {{ scanners: 1 }}\n'
+        self.settings = (f'milter: {{ listen: off }}\nhttp: {{ listen: 127.0.0.1:{self.port} }}\nworkers: {{ scanners: 2 }}\n'
                          f'dns: {{ servers: ["{dns.address}"], timeout: 2s{zones} }}\n'
                          + LISTS.format(questions=QUESTIONS, file=self.file))
         self.postern = Postern(self.settings)
@@ -238,6 +238,49 @@ def check_local(tap, house):
     tap.ok('DNSBL_CLIENT' in house.judge('45.0.0.9'), 'and the lists in the DNS go on')
 
 
+def images(postern):
+    """The memory files that the scanners look into, as (inode, size, how much of it a scanner has for itself)."""
+    found = []
+    for name, pids in postern.children().items():
+        for pid in pids if name.startswith('scanner') else ():
+            lines = open(f'/proc/{pid}/smaps').read().splitlines()
+            for i, line in enumerate(lines):
+                if 'memfd:' in line:
+                    facts = dict(row.split(':', 1) for row in lines[i + 1:i + 20] if row.endswith(' kB'))
+                    found.append((line.split()[4], int(facts['Size'].split()[0]), int(facts['Anonymous'].split()[0])))
+    return found
+
+
+def check_local_files(tap, house):
+    """Files are read once, into memory that all scanners share; what cannot be read stays as it was."""
+    listed = lambda sender: 'LOCAL_BLOCK' in house.judge('45.0.0.8', sender=sender)
+    reloads = house.postern.log().count('event=reload ')
+    house.fill(''.join(f'host{n * 7919 % 200000}.bad{n % 977}.example\n' for n in range(200000)) + 'last@friend.example\n')
+    house.postern.process.send_signal(signal.SIGHUP)
+    house.postern.process.send_signal(signal.SIGHUP)
+    wait_for(lambda: listed('last@friend.example'), 60, 'a hit in the large list')
+    wait_for(lambda: house.postern.log().count('event=reload ') >= reloads + 1, 20, 'the reload')
+    wait_for(lambda: len({inode for inode, _, _ in images(house.postern)}) == 1, 60, 'the end of the earlier scanners')
+    found = images(house.postern)
+    tap.ok(len(found) > 1 and found[0][1] > 4000 and not any(private for _, _, private in found),
+           f'all {len(found)} scanners look into one image of {found[0][1]} kB, and none has a copy')
+    os.rename(house.file, house.file + '.gone')
+    wrong = house.postern.log().count('event=list.wrong')
+    house.postern.process.send_signal(signal.SIGHUP)
+    wait_for(lambda: house.postern.log().count('event=list.wrong') > wrong, 20, 'the missing file in the log')
+    tap.has(house.postern.log(), 'the list stays as it was', 'a file that is gone is said, and what becomes of the list')
+    before = {pid for name, pids in house.postern.children().items() if name.startswith('scanner') for pid in pids}
+    for pid in before:
+        os.kill(pid, signal.SIGKILL)
+    tap.ok(wait_for(lambda: listed('last@friend.example'), 20, 'a hit in the list whose file is gone'),
+           'the list stays in force, also in scanners that begin after that')
+    os.rename(house.file + '.gone', house.file)
+    house.fill('spammer@friend.example\n')
+    house.postern.process.send_signal(signal.SIGHUP)
+    wait_for(lambda: not listed('last@friend.example'), 20, 'the file that is back')
+    tap.ok(listed('spammer@friend.example'), 'a file that is back counts again')
+
+
 def main():
     tap = Tap()
     with DnsServer(WELL) as dns:
@@ -252,6 +295,7 @@ def main():
         check_canaries(tap, house)
         check_kept(tap, house, 'the short way')
         check_local(tap, house)
+        check_local_files(tap, house)
         tap.equal(house.postern.reports(), [], 'no sanitizer spoke')
         house.postern.stop()
         tap.equal(os.path.exists(house.postern.dir + '/run/lists.tsv'), False, 'an end leaves no state of lists behind')

@@ -17,11 +17,13 @@ static void on_wrong(void *ctx, size_t number, struct bytes line, const char *wh
 		wrong->first = number;
 }
 
-static struct local_list *parse(struct arena *arena, struct bytes text, struct wrong *wrong)
+static const struct local_list *parse(struct arena *arena, struct bytes text, struct wrong *wrong)
 {
-	struct local_list *list;
+	const struct local_list *list;
+	struct bytes image;
 	*wrong = (struct wrong){0};
-	assert_ok(local_list_parse(arena, text, on_wrong, wrong, &list));
+	assert_ok(local_list_build(arena, text, on_wrong, wrong, &image));
+	assert_ok(local_list_open(arena, image, &list));
 	return list;
 }
 
@@ -86,7 +88,7 @@ static void values_are_found_by_the_narrowest_entry(void **state)
 	};
 	CLEANUP(arena_free) struct arena *arena = arena_create(SIZE_MAX);
 	struct wrong wrong;
-	struct local_list *list = parse(arena, bytes_from_cstr(text), &wrong);
+	const struct local_list *list = parse(arena, bytes_from_cstr(text), &wrong);
 	(void)state;
 	assert_int_equal(wrong.count, 0);
 	assert_int_equal(local_list_count(list), 12); /* one of the thirteen is there twice, a comment is none */
@@ -130,7 +132,7 @@ static void wrong_lines_are_told_by_their_number(void **state)
 		if (i == ARRAY_LEN(lines) - 1)
 			buf_add(&text, BYTES_LIT("\0b.example"));
 		buf_add_cstr(&text, "\ngood.example\n");
-		struct local_list *list = parse(arena, buf_bytes(&text), &wrong);
+		const struct local_list *list = parse(arena, buf_bytes(&text), &wrong);
 		if (wrong.count != 1)
 			fail_msg("\"%s\" is taken", lines[i]);
 		assert_int_equal(wrong.first, 3);
@@ -148,7 +150,7 @@ static void an_entry_that_is_too_long_is_told(void **state)
 		buf_add_cstr(&text, "abc.");
 	buf_add_byte(&text, 'd');
 	assert_int_equal(text.len, 253);
-	struct local_list *list = parse(arena, buf_bytes(&text), &wrong);
+	const struct local_list *list = parse(arena, buf_bytes(&text), &wrong);
 	assert_int_equal(wrong.count, 0);
 	CLEANUP(buf_done) struct buf entry = BUF_INIT(1024);
 	assert_true(local_list_find(list, buf_bytes(&text), &entry));
@@ -170,7 +172,7 @@ static void a_list_of_many_is_compact_and_whole(void **state)
 		unsigned n = i * 7919u % MANY; /* in no order, each once */
 		buf_printf(&text, "45.%u.%u.0/24\nhost%u.example\n", n >> 8, n & 255, n);
 	}
-	struct local_list *list = parse(arena, buf_bytes(&text), &wrong);
+	const struct local_list *list = parse(arena, buf_bytes(&text), &wrong);
 	assert_int_equal(wrong.count, 0);
 	assert_int_equal(local_list_count(list), 2 * MANY);
 	assert_true(arena_used(arena) < text.len + 16 * (size_t)MANY);
@@ -186,11 +188,75 @@ static void a_list_of_many_is_compact_and_whole(void **state)
 	}
 }
 
+static void lists_are_one_image(void **state)
+{
+	static const char *const texts[] = {"192.0.2.0/24\n.example.net\n", "", "example.com\nwww.example.net\n"};
+	static const char *const names[] = {"a", "a-list-of-nothing", "12345678"};
+	CLEANUP(arena_free) struct arena *arena = arena_create(SIZE_MAX);
+	CLEANUP(buf_done) struct buf answer = BUF_INIT(1024);
+	struct local_lists_item items[ARRAY_LEN(texts)] = {0};
+	struct local_lists lists = {items, ARRAY_LEN(texts)}, opened;
+	struct bytes image;
+	struct wrong wrong = {0};
+	(void)state;
+	for (size_t i = 0; i < lists.count; i++) {
+		items[i].name = bytes_from_cstr(names[i]);
+		assert_ok(local_list_build(arena, bytes_from_cstr(texts[i]), on_wrong, &wrong, &items[i].image));
+	}
+	assert_ok(local_lists_pack(arena, &lists, &image));
+	/* Where it lies and who opens it is all the same. */
+	uint8_t *moved = arena_alloc(arena, image.len);
+	memcpy(moved, image.ptr, image.len);
+	assert_ok(local_lists_open(arena, bytes_make(moved, image.len), &opened));
+	assert_int_equal(opened.count, 3);
+	assert_true(local_lists_answer(&opened, BYTES_LIT("www.example.net"), &answer));
+	assert_bytes_str(buf_bytes(&answer), "a .example.net\n12345678 www.example.net\n");
+	buf_clear(&answer);
+	assert_false(local_lists_answer(&opened, BYTES_LIT("example.org"), &answer));
+	for (size_t i = 0; i < lists.count; i++)
+		assert_true(bytes_eq(local_lists_image(&opened, items[i].name), items[i].image));
+	assert_null(local_lists_image(&opened, BYTES_LIT("b")).ptr);
+	assert_ok(local_lists_open(arena, (struct bytes){0}, &opened));
+	assert_int_equal(opened.count, 0);
+}
+
+/* Cut anywhere, or with any byte changed: it is refused, or finds something or nothing; the sanitizers see the rest. */
+static void an_image_of_somebody_else_does_no_harm(void **state)
+{
+	CLEANUP(arena_free) struct arena *arena = arena_create(SIZE_MAX);
+	struct local_lists_item item = {.name = BYTES_LIT("list")};
+	struct local_lists lists = {&item, 1}, opened;
+	struct bytes image;
+	struct wrong wrong = {0};
+	(void)state;
+	assert_ok(local_list_build(arena, BYTES_LIT("192.0.2.0/24\n2001:db8::/32\nexample.com\n.b.example\n"), on_wrong,
+				   &wrong, &item.image));
+	assert_ok(local_lists_pack(arena, &lists, &image));
+	for (size_t at = 0; at < 9 * image.len; at++) {
+		CLEANUP(arena_free) struct arena *inner = arena_create(SIZE_MAX);
+		CLEANUP(buf_done) struct buf answer = BUF_INIT(4096);
+		bool cut = at >= 8 * image.len;
+		size_t len = cut ? at - 8 * image.len : image.len;
+		uint8_t *copy = arena_alloc_raw(inner, len + 1);
+		memcpy(copy, image.ptr, len);
+		if (!cut)
+			copy[at / 8] ^= (uint8_t)(1u << at % 8);
+		enum err err = local_lists_open(inner, bytes_make(copy, len), &opened);
+		assert_true(err == ERR_OK || err == ERR_SYNTAX);
+		if (err != ERR_OK)
+			continue;
+		(void)local_lists_answer(&opened, BYTES_LIT("192.0.2.1"), &answer);
+		(void)local_lists_answer(&opened, BYTES_LIT("2001:db8::1"), &answer);
+		(void)local_lists_answer(&opened, BYTES_LIT("www.example.com"), &answer);
+		(void)local_lists_answer(&opened, BYTES_LIT("a.b.example"), &answer);
+	}
+}
+
 static void an_empty_list_has_nothing(void **state)
 {
 	CLEANUP(arena_free) struct arena *arena = arena_create(SIZE_MAX);
 	struct wrong wrong;
-	struct local_list *list = parse(arena, (struct bytes){0}, &wrong);
+	const struct local_list *list = parse(arena, (struct bytes){0}, &wrong);
 	(void)state;
 	assert_int_equal(local_list_count(list), 0);
 	expect(list, "192.0.2.1", NULL);
@@ -203,6 +269,8 @@ static const struct CMUnitTest tests[] = {
 	cmocka_unit_test(wrong_lines_are_told_by_their_number),
 	cmocka_unit_test(an_entry_that_is_too_long_is_told),
 	cmocka_unit_test(a_list_of_many_is_compact_and_whole),
+	cmocka_unit_test(lists_are_one_image),
+	cmocka_unit_test(an_image_of_somebody_else_does_no_harm),
 	cmocka_unit_test(an_empty_list_has_nothing),
 };
 UNIT_MAIN(tests)

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "unit.h"
 
+#include <fcntl.h>
 #include <stdlib.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -156,6 +157,58 @@ static void a_wrong_line_of_a_file_is_told_with_file_and_line(void **state)
 	assert_string_equal(errors.items[0].text, want);
 }
 
+static void count_wrong(void *ctx, struct bytes file, size_t line, struct bytes text, const char *why)
+{
+	size_t *count = ctx;
+	(void)file;
+	(void)text;
+	assert_true(line == 0 && why[0]);
+	(*count)++;
+}
+
+/* An empty file is an empty list; one that is gone leaves the list as it was before, or empty. */
+static void a_list_whose_file_is_gone_stays_as_it_was(void **state)
+{
+	CLEANUP(arena_free) struct arena *arena = arena_create(SIZE_MAX);
+	CLEANUP(buf_done) struct buf answer = BUF_INIT(1024);
+	char path[] = "/tmp/test-lists-XXXXXX", text[400];
+	int fd = mkstemp(path);
+	struct settings_origin origin;
+	struct local_lists lists;
+	struct bytes *texts, image;
+	size_t wrong = 0;
+	(void)state;
+	assert_true(fd >= 0 && write(fd, "example.com\n", 12) == 12);
+	(void)snprintf(text, sizeof(text), "lists:\n  local:\n    - {name: l, file: %s, about: [client]}\n", path);
+	struct settings settings = settings_of(arena, text, &origin);
+	assert_ok(lists_read(arena, &settings, count_wrong, &wrong, &texts));
+	assert_ok(lists_build(arena, &settings, texts, NULL, count_wrong, &wrong, &image));
+	assert_ok(local_lists_open(arena, image, &lists));
+	assert_int_equal(wrong, 0);
+	assert_true(local_lists_answer(&lists, BYTES_LIT("example.com"), &answer));
+
+	assert_int_equal(unlink(path), 0);
+	assert_ok(lists_read(arena, &settings, count_wrong, &wrong, &texts));
+	assert_int_equal(wrong, 1);
+	struct local_lists kept;
+	assert_ok(lists_build(arena, &settings, texts, &lists, count_wrong, &wrong, &image));
+	assert_ok(local_lists_open(arena, image, &kept));
+	assert_int_equal(wrong, 2);
+	assert_true(local_lists_answer(&kept, BYTES_LIT("example.com"), &answer));
+	assert_ok(lists_build(arena, &settings, texts, NULL, count_wrong, &wrong, &image));
+	assert_ok(local_lists_open(arena, image, &kept));
+	assert_false(local_lists_answer(&kept, BYTES_LIT("example.com"), &answer));
+
+	assert_true(ftruncate(fd, 0) == 0 && close(fd) == 0 && (fd = open(path, O_CREAT | O_WRONLY, 0600)) >= 0);
+	assert_ok(lists_read(arena, &settings, count_wrong, &wrong, &texts));
+	assert_ok(lists_build(arena, &settings, texts, &lists, count_wrong, &wrong, &image));
+	assert_ok(local_lists_open(arena, image, &kept));
+	assert_int_equal(wrong, 2);
+	assert_false(local_lists_answer(&kept, BYTES_LIT("example.com"), &answer));
+	assert_int_equal(unlink(path), 0);
+	assert_int_equal(close(fd), 0);
+}
+
 static void what_is_no_plain_file_is_told_and_not_waited_for(void **state)
 {
 	CLEANUP(arena_free) struct arena *arena = arena_create(SIZE_MAX);
@@ -188,6 +241,7 @@ static const struct CMUnitTest tests[] = {
 	cmocka_unit_test(canaries_are_those_of_rfc_5782_unless_told),
 	cmocka_unit_test(the_configuration_reaches_the_judge),
 	cmocka_unit_test(a_wrong_line_of_a_file_is_told_with_file_and_line),
+	cmocka_unit_test(a_list_whose_file_is_gone_stays_as_it_was),
 	cmocka_unit_test(what_is_no_plain_file_is_told_and_not_waited_for),
 };
 UNIT_MAIN(tests)
