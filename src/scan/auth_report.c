@@ -4,6 +4,7 @@
 
 #include "auth/authres.h"
 #include "base/buf.h"
+#include "base/ip.h"
 #include "base/json.h"
 #include "base/mem.h"
 #include "scan/auth.h"
@@ -141,6 +142,10 @@ static void add_dkim(struct writer *writer, const struct dkim *dkim)
 		(void)add(writer, "dkim", "none", (struct bytes){0});
 }
 
+struct arc_texts {
+	char oldest_pass[12], remote_ip[IP_TEXT_MAX];
+};
+
 /* "p=reject sp..." is what readers look for in the comment. */
 static void add_dmarc(struct writer *writer, const struct scan_auth *auth, char *comment, size_t size)
 {
@@ -154,6 +159,20 @@ static void add_dmarc(struct writer *writer, const struct scan_auth *auth, char 
 		row->comment = bytes_make(comment, (size_t)len);
 	}
 	property(row, "header", "from", dmarc->domain);
+}
+
+/* RFC 8617 6: with whom we spoke, and from which instance on the message was not changed (0: all). */
+static void add_arc(struct writer *writer, const struct scan_auth *auth, struct arc_texts *texts)
+{
+	const struct arc *arc = auth->arc;
+	struct authres_result *row = add(writer, "arc", arc_result_name(arc->result),
+					 arc->result == ARC_FAIL ? arc->reason : (struct bytes){0});
+	if (arc->result == ARC_PASS) {
+		int len = snprintf(texts->oldest_pass, sizeof(texts->oldest_pass), "%u", arc->oldest_pass);
+		property(row, "header", "oldest-pass", bytes_make(texts->oldest_pass, (size_t)len));
+	}
+	if (auth->has_source)
+		property(row, "smtp", "remote-ip", ip_format(auth->source_ip, texts->remote_ip));
 }
 
 static bool is_dkim(const struct authres_result *row)
@@ -199,6 +218,7 @@ void scan_auth_field(struct buf *buf, const struct scan_auth *auth, struct bytes
 {
 	struct writer *writer = mem_new(struct writer, 1);
 	char dmarc_comment[64];
+	struct arc_texts arc_texts;
 	if (!writer) {
 		buf->err = ERR_NOMEM;
 		return;
@@ -209,8 +229,7 @@ void scan_auth_field(struct buf *buf, const struct scan_auth *auth, struct bytes
 	}
 	if (auth->dkim) {
 		add_dkim(writer, auth->dkim);
-		(void)add(writer, "arc", arc_result_name(auth->arc->result),
-			  auth->arc->result == ARC_FAIL ? auth->arc->reason : (struct bytes){0});
+		add_arc(writer, auth, &arc_texts);
 		add_dmarc(writer, auth, dmarc_comment, sizeof(dmarc_comment));
 	}
 	struct authres field = {.id = authserv_id, .results = writer->results, .n_results = writer->count};

@@ -174,7 +174,7 @@ def check_forwarded(tap, world):
         tap.equal(code, wanted, f'a message that {sealer} changed')
         if code == 250:
             results, evidence = world.results(f'[list] {subject}')
-            tap.has(results, 'arc=pass', 'the chain holds')
+            tap.has(results, 'arc=pass header.oldest-pass=0 smtp.remote-ip=', 'the chain holds, and nobody changed the message since')
             tap.has(results, 'dmarc=fail', 'DMARC fails, and it is said so')
             tap.has(evidence, 'DMARC_EXPLAINED', 'and who explains it')
 
