@@ -5,17 +5,14 @@
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <sys/stat.h>
-#include <sys/sysinfo.h>
 #include <sys/wait.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "base/arena.h"
 #include "base/buf.h"
 #include "base/mem.h"
 #include "daemon/child.h"
-#include "daemon/supervisor_config.h"
+#include "daemon/supervisor_generation.h"
 #include "daemon/supervisor_lists.h"
 #include "sys/clock.h"
 #include "sys/file.h"
@@ -24,27 +21,12 @@
 #include "sys/loop.h"
 #include "sys/metrics.h"
 #include "sys/net.h"
-#include "wire/keys.h"
 
 #include "base/banned.h"
 
 #define CHILDREN_MAX     120
 #define STOP_PATIENCE_MS 10000 /* for messages under way when everything ends */
-#define LISTEN_TRIES     50    /* 20 ms apart */
 #define CANNOT_START     3     /* exit status of a child that could not even begin */
-
-/* One configuration and what serves it. Freed when its last child is gone. */
-struct generation {
-	struct arena *arena;
-	struct settings settings;
-	struct process_user user;
-	int listeners[FRONTENDS]; /* -1: off, or handed on to the next generation */
-	int local_lists;          /* the memory file with the image of our own lists; -1: none */
-	struct bytes keyring;     /* the index of signing keys, as it was when this generation began */
-	unsigned gates, scanners, resolvers, signers, ledgers, couriers;
-	struct lists_status *lists;
-	bool retiring;
-};
 
 enum child_state { CHILD_NONE, CHILD_STARTING, CHILD_READY, CHILD_DRAINING };
 
@@ -85,129 +67,16 @@ struct supervisor {
 	int status;
 };
 
-/* -- Configuration ---- */
-
-static struct generation *read_generation(const char *file)
-{
-	struct arena *arena = arena_create(SIZE_MAX);
-	struct generation *generation = mem_new(struct generation, 1);
-	if (!arena || !generation || !supervisor_read_config(arena, file, &generation->settings)) {
-		arena_free(&arena);
-		mem_free(generation);
-		return NULL;
-	}
-	generation->arena = arena;
-	if (!(generation->lists = lists_status_new(arena, &generation->settings))) {
-		arena_free(&arena);
-		mem_free(generation);
-		return NULL;
-	}
-	generation->gates = (unsigned)generation->settings.gates;
-	generation->resolvers = generation->settings.dns_enabled ? 1 : 0;
-	generation->ledgers = generation->settings.relations_enabled ? 1 : 0;
-	generation->couriers = generation->settings.report_dmarc ? 1 : 0;
-	struct error error;
-	if (keys_read_index(arena, generation->settings.state_dir, &generation->keyring, &error) != ERR_OK)
-		log_event(LOG_ERROR, "keys.unreadable", log_cstr("why", error.text));
-	generation->signers = generation->keyring.len > 0 ? 1 : 0;
-	int cores = get_nprocs();
-	generation->scanners = generation->settings.scanners > 0 ? (unsigned)generation->settings.scanners
-								 : (unsigned)(cores < 2    ? 2
-									      : cores > 32 ? 32
-											   : cores);
-	for (size_t i = 0; i < FRONTENDS; i++)
-		generation->listeners[i] = -1;
-	generation->local_lists = -1;
-	return generation;
-}
-
 bool supervisor_check(const char *file)
 {
-	struct generation *generation = read_generation(file);
-	if (!generation)
-		return false;
-	arena_free(&generation->arena);
-	mem_free(generation);
-	return true;
+	struct generation *generation = generation_read(file);
+	bool good = generation != NULL;
+	generation_free(generation);
+	return good;
 }
 
-static struct bytes listen_text(const struct settings *settings, size_t frontend)
-{
-	const struct bytes texts[FRONTENDS] = {settings->milter_listen, settings->smtp_listen, settings->http_listen,
-					       settings->spamd_listen};
-	return texts[frontend];
-}
-
-/*
- * A start right after the death of another supervisor meets its gates, which are about to notice: that is worth a
- * moment of patience.
- */
-static enum err listen_patiently(const struct net_address *address, bool patient, int *ret_fd, struct error *reterr)
-{
-	enum err err;
-	const struct timespec moment = {.tv_nsec = 20 * 1000 * 1000};
-	for (int tries = 0; (err = net_listen(address, ret_fd, reterr)) != ERR_OK; tries++) {
-		if (!patient || errno != EADDRINUSE || tries == LISTEN_TRIES)
-			break;
-		(void)nanosleep(&moment, NULL);
-	}
-	return err;
-}
-
-/* The socket of that address in the generation before, whichever front end has it there; -1 when there is none. */
-static int find_listener(const struct generation *before, const struct net_address *address)
-{
-	for (size_t i = 0; before && i < FRONTENDS; i++) {
-		struct net_address had;
-		if (before->listeners[i] >= 0 && net_parse(listen_text(&before->settings, i), &had, NULL) == ERR_OK &&
-		    net_equal(&had, address))
-			return before->listeners[i];
-	}
-	return -1;
-}
-
-/* Opens what the configuration names; a socket of the generation before, or of the service manager, is taken over. */
-static bool open_listeners(struct generation *generation, struct generation *before)
-{
-	for (size_t i = 0; i < FRONTENDS; i++) {
-		struct bytes text = listen_text(&generation->settings, i);
-		struct net_address address;
-		struct error error;
-		if (text.len == 0)
-			continue;
-		if (!before && (generation->listeners[i] = net_inherited(frontend_names[i])) >= 0)
-			continue;
-		bool good = net_parse(text, &address, &error) == ERR_OK;
-		int had = good ? find_listener(before, &address) : -1;
-		/* Two front ends may have changed places: what comes before the old gates drain is theirs still. */
-		if (had >= 0 && (generation->listeners[i] = dup(had)) >= 0)
-			continue;
-		if (!good || listen_patiently(&address, !before, &generation->listeners[i], &error) != ERR_OK) {
-			log_event(LOG_ERROR, "listen.failed", log_cstr("frontend", frontend_names[i]),
-				  log_cstr("why", error.text));
-			return false;
-		}
-	}
-	return true;
-}
-
-static void close_listeners(struct generation *generation)
-{
-	for (size_t i = 0; i < FRONTENDS; i++) {
-		if (generation->listeners[i] >= 0)
-			(void)close(generation->listeners[i]);
-		generation->listeners[i] = -1;
-	}
-}
-
-static void close_lists(struct generation *generation)
-{
-	if (generation->local_lists >= 0)
-		(void)close(generation->local_lists);
-	generation->local_lists = -1;
-}
-
-static void generation_free(struct supervisor *supervisor, struct generation *generation)
+/* Where nobody serves it any more. */
+static void free_unused(struct supervisor *supervisor, struct generation *generation)
 {
 	for (size_t i = 0; i < CHILDREN_MAX; i++)
 		if (supervisor->children[i].state != CHILD_NONE && supervisor->children[i].generation == generation)
@@ -215,26 +84,7 @@ static void generation_free(struct supervisor *supervisor, struct generation *ge
 	for (struct vacancy *vacancy = supervisor->vacancies; vacancy; vacancy = vacancy->next)
 		if (vacancy->generation == generation)
 			return;
-	close_listeners(generation);
-	close_lists(generation);
-	arena_free(&generation->arena);
-	mem_free(generation);
-}
-
-static bool make_folders(struct generation *generation)
-{
-	const struct settings *settings = &generation->settings;
-	const struct bytes folders[] = {settings->state_dir, settings->run_dir};
-	for (size_t i = 0; i < ARRAY_LEN(folders); i++) {
-		const char *path = arena_cstr(generation->arena, folders[i]);
-		if (!path || file_make_folder(path, i == 0 ? 0700 : 0755) != ERR_OK ||
-		    (generation->user.change && chown(path, generation->user.uid, generation->user.gid) != 0)) {
-			log_event(LOG_ERROR, "folder.failed", log_str("folder", folders[i]),
-				  log_cstr("why", strerror(errno)));
-			return false;
-		}
-	}
-	return true;
+	generation_free(generation);
 }
 
 /* -- Children ---- */
@@ -437,7 +287,7 @@ static void on_vacancy(void *ctx)
 	loop_timer_free(&vacancy->timer);
 	mem_free(vacancy);
 	if (was->retiring)
-		generation_free(supervisor, was);
+		free_unused(supervisor, was);
 }
 
 static void respawn_later(struct supervisor *supervisor, struct generation *generation, enum wire_role role,
@@ -473,7 +323,7 @@ static bool read_lists(struct supervisor *supervisor, struct generation *generat
 		return true;
 	}
 	log_event(LOG_ERROR, "lists.failed", log_cstr("why", strerror(errno)));
-	close_lists(generation);
+	generation_close_lists(generation);
 	return false;
 }
 
@@ -665,7 +515,7 @@ static void on_lists_read(struct supervisor *supervisor, struct generation *gene
 		log_event(LOG_ERROR, "lists.failed", log_cstr("using", before >= 0 ? "the former ones" : "none"),
 			  log_int("signal", WIFSIGNALED(status) ? WTERMSIG(status) : 0),
 			  log_int("status", WIFEXITED(status) ? WEXITSTATUS(status) : -1));
-		close_lists(generation);
+		generation_close_lists(generation);
 		generation->local_lists = before >= 0 ? dup(before) : -1;
 	}
 	if (generation != supervisor->current) {
@@ -724,7 +574,7 @@ static void on_death(struct supervisor *supervisor, struct entry *entry, int sta
 		kill_role(supervisor, generation, ROLE_SCANNER);
 		kill_role(supervisor, generation, ROLE_RESOLVER);
 		kill_role(supervisor, generation, ROLE_SIGNER);
-		generation_free(supervisor, generation);
+		free_unused(supervisor, generation);
 	}
 }
 
@@ -761,7 +611,8 @@ static void on_stop(void *ctx)
 	log_event(LOG_NOTICE, "postern.stopping");
 	net_notify("STOPPING=1");
 	supervisor->stopping = true;
-	close_listeners(supervisor->current); /* or the kernel would still take connections that nobody serves */
+	generation_close_listeners(
+		supervisor->current); /* or the kernel would still take connections that nobody serves */
 	end_gates(supervisor);
 	drain_role(supervisor, NULL, ROLE_COURIER);
 	loop_timer_set(supervisor->patience, STOP_PATIENCE_MS);
@@ -783,7 +634,7 @@ static void on_reload(void *ctx)
 		supervisor->reload_asked = true;
 		return;
 	}
-	struct generation *fresh = read_generation(supervisor->file);
+	struct generation *fresh = generation_read(supervisor->file);
 	if (fresh)
 		fresh->user = old->user;
 	const char *why = "the configuration has errors; the old one stays in force";
@@ -792,13 +643,9 @@ static void on_reload(void *ctx)
 							       fresh->signers + fresh->couriers + 3;
 	if (fresh && !room)
 		why = "too many processes of earlier configurations still have sessions";
-	if (!room || !make_folders(fresh) || !open_listeners(fresh, old)) {
+	if (!room || !generation_make_folders(fresh) || !generation_open_listeners(fresh, old)) {
 		log_event(LOG_ERROR, "reload.refused", log_cstr("why", why));
-		if (fresh) {
-			close_listeners(fresh);
-			arena_free(&fresh->arena);
-			mem_free(fresh);
-		}
+		generation_free(fresh);
 		return;
 	}
 	if (!read_lists(supervisor, fresh))
@@ -815,7 +662,7 @@ static void take_over(struct supervisor *supervisor, struct generation *fresh)
 		  getenv("JOURNAL_STREAM") != NULL);
 	supervisor->current = fresh;
 	lists_status_write(fresh->lists);
-	close_listeners(old); /* the old gates hold them until they drain */
+	generation_close_listeners(old); /* the old gates hold them until they drain */
 	if (!spawn_generation(supervisor, fresh))
 		log_event(LOG_ERROR, "reload.incomplete");
 	drain_role(supervisor, NULL, ROLE_COURIER);
@@ -867,7 +714,7 @@ int supervisor_run(const char *file)
 {
 	struct supervisor *supervisor = mem_new(struct supervisor, 1);
 	bool fallback = false;
-	if (!supervisor || !(supervisor->current = read_generation(file))) {
+	if (!supervisor || !(supervisor->current = generation_read(file))) {
 		mem_free(supervisor);
 		return 2;
 	}
@@ -884,8 +731,8 @@ int supervisor_run(const char *file)
 		log_event(LOG_WARNING, "user.fallback", log_str("missing", generation->settings.user),
 			  log_cstr("using", "nobody"));
 	find_hostname(supervisor);
-	if (!make_folders(generation) || metrics_init() != ERR_OK || loop_new(&supervisor->loop) != ERR_OK ||
-	    !setup_signals(supervisor) || !open_listeners(generation, NULL))
+	if (!generation_make_folders(generation) || metrics_init() != ERR_OK || loop_new(&supervisor->loop) != ERR_OK ||
+	    !setup_signals(supervisor) || !generation_open_listeners(generation, NULL))
 		return 1;
 	if (!spawn(supervisor, generation, ROLE_VAULT, 0) ||
 	    (generation->ledgers > 0 && !spawn(supervisor, generation, ROLE_LEDGER, 0)) ||
