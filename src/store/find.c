@@ -52,20 +52,24 @@ static void write_sql(struct buf *sql, const struct store_table *table, const st
 	if (words)
 		buf_printf(sql, " AND w.%s_words MATCH ?3", table->name);
 	if (!store_words_suffice(query))
-		buf_add_cstr(sql, " AND fits(t.mail_from, t.recipients, t.from_address, t.message_id, t.client_ip)");
+		buf_add_cstr(sql,
+			     " AND fits(?6, t.mail_from, t.recipients, t.from_address, t.message_id, t.client_ip)");
 	buf_add_cstr(sql, keyed ? " AND t.id = ?4" : "");
 	buf_add_cstr(sql, table->status_is_state && query->status.len ? " AND t.state = ?5" : "");
 	buf_printf(sql, " ORDER BY %s DESC", walked);
 }
 
 /*
- * fits(): looks again at a row, from inside the statement: a row that does not fit is left before the rest of it, which
- * is most of it, was read.
+ * fits(QUERY, ...): looks again at a row, from inside the statement: a row that does not fit is left before the rest of
+ * it, which is most of it, was read. One function for all queries: to bring in a new one would have every compiled
+ * statement compiled again, also that which undoes where there is no memory.
  */
 struct fits {
 	const struct store_query *query;
 	struct arena *arena; /* of one row */
 };
+
+#define FITS_TYPE "store_query"
 
 static struct bytes value_of(sqlite3_value *value)
 {
@@ -76,17 +80,27 @@ static struct bytes value_of(sqlite3_value *value)
 
 static void on_fits(sqlite3_context *call, int n, sqlite3_value **values)
 {
-	struct fits *fits = sqlite3_user_data(call);
+	struct fits *fits = sqlite3_value_pointer(values[0], FITS_TYPE);
 	(void)n;
-	struct store_words words = {.mail_from = value_of(values[0]),
-				    .from_address = value_of(values[2]),
-				    .message_id = value_of(values[3]),
-				    .client_ip = value_of(values[4])};
+	if (!fits)
+		return; /* somebody else asks: NULL */
+	struct store_words words = {.mail_from = value_of(values[1]),
+				    .from_address = value_of(values[3]),
+				    .message_id = value_of(values[4]),
+				    .client_ip = value_of(values[5])};
 	arena_reset(fits->arena);
-	if (store_recipients_unpack(fits->arena, value_of(values[1]), &words.recipients, &words.n_recipients) != ERR_OK)
+	if (store_recipients_unpack(fits->arena, value_of(values[2]), &words.recipients, &words.n_recipients) != ERR_OK)
 		sqlite3_result_error_nomem(call);
 	else
 		sqlite3_result_int(call, store_words_fit(fits->query, &words));
+}
+
+enum err store_find_register(sqlite3 *db)
+{
+	return sqlite3_create_function_v2(db, "fits", 6, SQLITE_UTF8 | SQLITE_DIRECTONLY, NULL, on_fits, NULL, NULL,
+					  NULL) == SQLITE_OK
+		       ? ERR_OK
+		       : ERR_NOMEM;
 }
 
 static enum err walk(struct store *store, sqlite3_stmt *statement, int64_t limit,
@@ -127,9 +141,7 @@ enum err store_find(struct store *store, const struct store_table *table, const 
 	write_sql(&sql, table, query, match.len > 0);
 	if (buf_err(&sql) != ERR_OK)
 		return error_set(reterr, ERR_NOMEM, 0, "no memory for the search");
-	if (sqlite3_create_function_v2(store->db, "fits", 5, SQLITE_UTF8 | SQLITE_DIRECTONLY, &fits, on_fits, NULL, NULL,
-				       NULL) != SQLITE_OK ||
-	    sqlite3_prepare_v2(store->db, (const char *)sql.ptr, (int)sql.len, &statement, NULL) != SQLITE_OK)
+	if (sqlite3_prepare_v2(store->db, (const char *)sql.ptr, (int)sql.len, &statement, NULL) != SQLITE_OK)
 		return store_failed(store, "search", reterr);
 	(void)sqlite3_bind_int64(statement, 1, begin);
 	(void)sqlite3_bind_int64(statement, 2, end);
@@ -137,6 +149,7 @@ enum err store_find(struct store *store, const struct store_table *table, const 
 	store_bind(statement, 3, buf_bytes(&match));
 	store_bind(statement, 4, query->id);
 	store_bind(statement, 5, query->status);
+	(void)sqlite3_bind_pointer(statement, 6, &fits, FITS_TYPE, NULL);
 	enum err err = walk(store, statement, query->limit, row, ctx, reterr);
 	(void)sqlite3_finalize(statement);
 	return err;

@@ -89,6 +89,8 @@ struct store_table {
 	bool status_is_state;       /* status is the column `state`, not a word */
 };
 
+/* What the statements of store_find() call. */
+NODISCARD enum err store_find_register(sqlite3 *db);
 NODISCARD enum err store_find(struct store *store, const struct store_table *table, const struct store_query *query,
 			      enum store_told (*row)(void *ctx, sqlite3_stmt *statement), void *ctx,
 			      struct error *reterr);

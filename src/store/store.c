@@ -179,6 +179,8 @@ static enum err configure(struct store *store, struct error *reterr)
 	(void)sqlite3_db_config(store->db, SQLITE_DBCONFIG_TRUSTED_SCHEMA, 0, &on);
 	if (store_tokenizer_register(store->db) != ERR_OK)
 		return error_set(reterr, ERR_UNSUPPORTED, 0, "this SQLite has no full-text search (FTS5)");
+	if (store_find_register(store->db) != ERR_OK)
+		return error_set(reterr, ERR_NOMEM, 0, "no memory for the database");
 	/* Space can be given back only when the very first page was written so. A reader maps the file: looking at a
 	 * million rows is mostly copying pages otherwise. Nobody cuts pages off that a snapshot still shows. */
 	return store_exec(store,
