@@ -250,9 +250,9 @@ static void name_text(struct bytes name, char out[static 4 * 256 + 2])
 static bool ask_unbound(struct question *question)
 {
 	char text[4 * 256 + 2];
-	name_text(question->quick.name, text);
-	return ub_resolve_event(question->unbound, text, (int)question->quick.type, CLASS_IN, question, on_answer,
-				NULL) == 0;
+	name_text(question->quick.packet.name, text);
+	return ub_resolve_event(question->unbound, text, (int)question->quick.packet.type, CLASS_IN, question,
+				on_answer, NULL) == 0;
 }
 
 static void on_quick(struct quick_question *quick, struct bytes packet)
@@ -271,7 +271,8 @@ static enum err ask(struct upstream *upstream, struct ub_ctx *unbound, struct qu
 	if (!question)
 		return ERR_NOMEM;
 	*question = (struct question){
-		.quick = {.type = (enum dns_type)type, .name = bytes_make(question->name, name.len), .done = on_quick},
+		.quick = {.packet = {.type = (enum dns_type)type, .name = bytes_make(question->name, name.len)},
+			  .done = on_quick},
 		.next = upstream->questions,
 		.link = &upstream->questions,
 		.unbound = unbound,
