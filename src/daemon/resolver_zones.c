@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "auth/dmarc.h"
 #include "auth/dns.h"
 #include "base/arena.h"
 #include "base/ascii.h"
@@ -12,12 +13,14 @@
 #include "base/num.h"
 #include "daemon/child.h"
 #include "mail/received.h"
+#include "mail/url.h"
 #include "resolve/resolver.h"
 #include "sys/clock.h"
 #include "sys/entropy.h"
 #include "sys/log.h"
 #include "sys/loop.h"
 #include "sys/metrics.h"
+#include "wire/facts.h"
 #include "wire/lists.h"
 #include "wire/load.h"
 
@@ -276,8 +279,18 @@ static void on_heard(void *ctx, struct bytes key, struct bytes packed)
 	arena_reset(zones->scratch);
 }
 
-/* As scan/lists.c does: nothing about hosts of ours. */
-static bool is_ours(const struct zones *zones, const uint8_t ip[16])
+/* -- Questions before a message ---- */
+
+/*
+ * What scan/lists.c will ask, as far as it is known at MAIL. What is ours is not asked about; of the recipients, whose
+ * domains are ours too, nobody knows yet, so a sender in one of theirs is asked about unless lists.own_domains has it.
+ */
+struct before {
+	struct zones *zones;
+	size_t left; /* questions that one message may ask */
+};
+
+static bool is_our_ip(const struct zones *zones, const uint8_t ip[16])
 {
 	if (received_ip_is_local(ip))
 		return true;
@@ -287,20 +300,64 @@ static bool is_ours(const struct zones *zones, const uint8_t ip[16])
 	return false;
 }
 
-void zones_prefetch(struct zones *zones, const uint8_t client_ip[16])
+static bool is_our_domain(const struct zones *zones, struct bytes domain)
 {
-	if (is_ours(zones, client_ip))
+	const struct scan_settings *settings = &zones->settings;
+	struct bytes site = url_registrable(domain);
+	for (size_t i = 0; i < settings->n_own_domains; i++)
+		if (bytes_eq_nocase(url_registrable(settings->own_domains[i]), site))
+			return true;
+	return !bytes_has(domain, '.') || bytes_eq_nocase(url_registrable(settings->authserv_id), site) ||
+	       bytes_eq_nocase(url_registrable(bytes_from_cstr(child_heritage(zones->child)->hostname)), site);
+}
+
+static void ask_before(struct before *before, struct bytes name)
+{
+	uint8_t key[DNS_KEY_MAX];
+	struct bytes packed;
+	if (!name.ptr || !dns_name_valid(name) || before->left == 0)
+		return;
+	before->left--;
+	(void)resolver_ask(before->zones->resolver, dns_question_key(key, DNS_A, name), &packed, NULL);
+}
+
+/* The lists that are on, and asked about this. */
+static const struct list_zone *zone_about(const struct zones *zones, size_t i, unsigned about, bool by_ip)
+{
+	const struct zone_watch *zone = &zones->watches[i];
+	return zone->state == ZONE_ON && is_by_ip(zone) == by_ip && (zone->list->about & about) != 0 ? zone->list
+												     : NULL;
+}
+
+static void ask_about_domain(struct before *before, unsigned about, struct bytes raw)
+{
+	struct zones *zones = before->zones;
+	struct bytes domain;
+	uint8_t ip[16];
+	if (dmarc_domain(zones->scratch, raw, &domain) != ERR_OK || received_parse_ip(domain, ip) ||
+	    is_our_domain(zones, domain))
 		return;
 	for (size_t i = 0; i < zones->count; i++) {
-		const struct zone_watch *zone = &zones->watches[i];
-		uint8_t key[DNS_KEY_MAX];
-		struct bytes packed, name;
-		if (zone->state != ZONE_ON || !is_by_ip(zone) || (zone->list->about & LIST_CLIENT) == 0)
-			continue;
-		name = dns_name_reverse(zones->scratch, client_ip, zone->list->zone);
-		if (name.ptr && dns_name_valid(name))
-			(void)resolver_ask(zones->resolver, dns_question_key(key, DNS_A, name), &packed, NULL);
+		const struct list_zone *list = zone_about(zones, i, about, false);
+		if (list)
+			ask_before(before,
+				   arena_printf(zones->scratch, "%.*s.%.*s", BYTES_FMT(domain), BYTES_FMT(list->zone)));
 	}
+}
+
+void zones_prefetch(struct zones *zones, const struct facts_sender *sender, struct bytes domain)
+{
+	struct before before = {zones, zones->settings.list_questions};
+	bool outside = !is_our_ip(zones, sender->ip);
+	for (size_t i = 0; outside && i < zones->count; i++) {
+		const struct list_zone *list = zone_about(zones, i, LIST_CLIENT, true);
+		if (list)
+			ask_before(&before, dns_name_reverse(zones->scratch, sender->ip, list->zone));
+	}
+	/* Behind a host of ours it is the HELO of another one that counts, which the message tells. */
+	if (outside)
+		ask_about_domain(&before, LIST_HELO, sender->helo);
+	ask_about_domain(&before, LIST_SENDER, domain);
 	arena_reset(zones->scratch);
 }
 

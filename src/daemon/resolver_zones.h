@@ -14,6 +14,7 @@
 #include "base/err.h"
 
 struct child;
+struct facts_sender;
 struct resolver;
 struct zones;
 
@@ -23,5 +24,8 @@ NODISCARD enum err zones_new(struct child *child, struct resolver *resolver, str
 void zones_start(struct zones *zones);
 /* Whether the question goes to a list that is off: then its answer, valid until the loop turns. */
 bool zones_refuse(struct zones *zones, struct bytes key, struct bytes *ret_packed);
-/* Asks the lists that will be asked about the client of a message, so that their answers are here when it has come. */
-void zones_prefetch(struct zones *zones, const uint8_t client_ip[16]);
+/*
+ * Asks the lists what they will be asked about the client of a message, its HELO and the domain of its sender (empty:
+ * none), so that their answers are here when it has come.
+ */
+void zones_prefetch(struct zones *zones, const struct facts_sender *sender, struct bytes domain);

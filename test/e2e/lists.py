@@ -12,6 +12,7 @@ import sys
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 from dns_server import DnsServer  # noqa: E402
 from lib import POSTERN, Postern, Tap, free_port, message, temp_dir, wait_for  # noqa: E402
+from milter_client import MilterClient  # noqa: E402
 
 SOA = ['ns.lists.example', 'nobody', 1, 3600, 600, 86400, 1]
 QUESTIONS = 12  # lists.max_questions
@@ -46,6 +47,7 @@ WELL = {
 LISTS = '''
 lists:
   max_questions: {questions}
+  own_domains: [ours.example]
   canary_interval: 1s
   zones:
     - name: zen
@@ -72,7 +74,8 @@ class House:
         self.dns = dns
         self.file = temp_dir() + '/blocked'
         self.fill('# what we do not want\n198.51.100.0/24\n.unwanted.example\n')
-        self.settings = (f'milter: {{ listen: off }}\nhttp: {{ listen: 127.0.0.1:{self.port} }}\nworkers: {{ scanners: 2 }}\n'
+        self.milter = free_port()
+        self.settings = (f'milter: {{ listen: 127.0.0.1:{self.milter} }}\nhttp: {{ listen: 127.0.0.1:{self.port} }}\nworkers: {{ scanners: 2 }}\n'
                          f'dns: {{ servers: ["{dns.address}"], timeout: 2s{zones} }}\n'
                          + LISTS.format(questions=QUESTIONS, file=self.file))
         self.postern = Postern(self.settings)
@@ -122,6 +125,41 @@ def check_answers(tap, house):
     asked = {line.split(' ')[1] for line in house.dns.questions if line.startswith('A ')}
     tap.ok(not any('example.org.dbl' in name for name in asked), 'nobody is asked about the domain of the recipient', asked)
     tap.ok('www.shady.example.dbl.lists.example' not in asked, 'the www of a site is not asked about by itself', asked)
+
+
+def check_ahead(tap, house):
+    """What is asked while a message is still coming, and what not."""
+    def client(ip, helo):
+        session = MilterClient(('127.0.0.1', house.milter)).negotiate()
+        session.connect(helo, ip)
+        session.helo(helo)
+        return session
+
+    def asked(words):
+        return sorted(name for name in house.dns.questions if any(word in name for word in words))
+
+    def missing(names):
+        try:
+            wait_for(lambda: all(house.dns.questions[name] for name in names), 5, 'the questions')
+        except TimeoutError:
+            pass
+        return [name for name in names if not house.dns.questions[name]]
+
+    house.dns.questions.clear()
+    quiet = [client('45.0.0.13', 'user.example.net'), client('127.0.0.1', 'inner.example.net'), client('45.0.0.15', 'waits.example.net')]
+    quiet[0].mail('x@user.example.net', macros={'{auth_authen}': 'alice'})
+    quiet[1].mail('x@sub.ours.example')
+    last = client('45.0.0.9', 'mail.ahead.example')
+    last.mail('x@spam.example.net')
+    tap.equal(missing(['A 9.0.0.45.zen.lists.example', 'A mail.ahead.example.dbl.lists.example', 'A spam.example.net.dbl.lists.example',
+                       'TXT _dmarc.spam.example.net', 'TXT spam.example.net']), [],
+              'from MAIL on lists are asked about client, HELO and sender, and the domain of the sender for its policy')
+    for words, why in ((['13.0.0.45', 'user.example.net'], 'a user of ours'), (['ours.example.dbl'], 'a domain of ours'),
+                       (['inner.example.net.dbl'], 'a host of ours'),
+                       (['15.0.0.45', 'waits.example.net'], 'who has not come to MAIL: AUTH may follow')):
+        tap.equal(asked(words), [], f'nobody is asked ahead about {why}')
+    for session in [*quiet, last]:
+        session.quit()
 
 
 def check_budget(tap, house):
@@ -288,6 +326,7 @@ def main():
         house.await_state('zen', 'on')
         house.await_state('dbl', 'on')
         tap.ok(True, 'lists whose canaries are well are on')
+        check_ahead(tap, house)
         check_answers(tap, house)
         check_budget(tap, house)
         check_refusal(tap, house)
