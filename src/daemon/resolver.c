@@ -59,7 +59,7 @@ struct ahead {
 	struct daemon_resolver *daemon;
 	const struct link *link; /* whose client it is */
 	int64_t until;
-	uint32_t share;
+	struct share share;
 	unsigned asked, under_way;
 	bool over; /* an answer failed; asked again it would only fail again */
 	struct resolver_wait waits[AHEAD_WAITS];
@@ -260,7 +260,7 @@ static void on_prefetch(struct link *link, struct bytes packed)
 {
 	struct daemon_resolver *daemon = link->peer.peers->owner;
 	struct facts_sender sender;
-	uint32_t share;
+	struct share share;
 	if (facts_unpack_sender(packed, &sender) != ERR_OK)
 		return;
 	struct ahead *ahead = NULL;
