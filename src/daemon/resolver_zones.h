@@ -6,6 +6,8 @@
  * not at all, is off until it answers rightly again: questions to it are answered here, as failed. So is one that has
  * not been looked at yet, and one that says to any question that it does not answer us (127.255.255.x).
  *
+ * Flaps:  one whose canaries are well but which refuses what messages ask is tried again later and later, up to an
+ *         hour, and said once to be off until it was well for as long.
  * Says:   what changed: to the log, the metrics, and the supervisor, which keeps it for `postern status`.
  * Owns:   its timers; the resolver must outlive it. No canary is answered from our caches: a zone's change of mind
  *         counts from the next one on, whatever TTL its last answer had.

@@ -8,6 +8,7 @@ import re
 import signal
 import subprocess
 import sys
+import time
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 from dns_server import DnsServer  # noqa: E402
@@ -182,6 +183,30 @@ def check_refusal(tap, house):
     tap.ok('DNSBL_CLIENT' in house.judge('45.0.0.9'), 'a list whose canaries are well is switched on again')
 
 
+def check_flapping(tap, house):
+    """A list whose canaries are well and which answers nobody else comes back later and later, and is told of once."""
+    def count(event):
+        return house.postern.log().count(f'event=list.{event} list=zen')
+
+    off, on, switched = count('off'), count('on'), house.metric('list_switched_off_total')
+    house.dns.load({**WELL, '1.0.0.127.zen.lists.example': {}, **listed('*.zen.lists.example', '127.255.255.254')})
+    begin, moments = time.monotonic(), []
+    while time.monotonic() < begin + 12:
+        house.judge(f'46.0.1.{len(moments) + 1}')
+        if house.metric('list_switched_off_total') > switched + len(moments):
+            moments.append(time.monotonic())
+        time.sleep(0.1)
+    pauses = [later - earlier for earlier, later in zip(moments, moments[1:])]
+    tap.ok(3 <= len(moments) <= 6, 'a list that refuses all but its canaries is tried again and again, and not each time they are well', pauses)
+    tap.ok(pauses and pauses[-1] > 2 * pauses[0], 'in growing intervals', pauses)
+    tap.equal((count('off') - off, count('on') - on), (1, 0), 'the log says once that it is off, and not that it is on')
+    house.dns.load(WELL)
+    house.await_state('zen', 'on', 30)
+    tap.ok('DNSBL_CLIENT' in house.judge('45.0.0.9'), 'when it answers it is asked again')
+    wait_for(lambda: count('on') > on, 30, 'the list on')
+    tap.equal((count('off') - off, count('on') - on), (1, 1), 'and the log says so when it was well for as long')
+
+
 def check_names_below(tap, house):
     """Whoever sends mail can have names below a zone asked about; some of them are hosts, and no answers of the list."""
     before = house.postern.log().count('event=list.off')
@@ -330,6 +355,7 @@ def main():
         check_answers(tap, house)
         check_budget(tap, house)
         check_refusal(tap, house)
+        check_flapping(tap, house)
         check_names_below(tap, house)
         check_canaries(tap, house)
         check_kept(tap, house, 'the short way')
