@@ -33,12 +33,26 @@ void gate_resolver_peer(struct gate *gate, int socket)
 		(void)close(socket);
 }
 
+/* Who it is was proven to us, so that SPF and DMARC are not asked (scan/auth.c), nor lists about its host. */
+static bool is_of_ours(const struct gate *gate, const struct scan_envelope *envelope)
+{
+	return envelope->user.len > 0 ||
+	       networks_hold(gate->signing_networks, gate->n_signing_networks, envelope->client_ip);
+}
+
+/*
+ * Called at MAIL, and not before. At connect and HELO nobody knows yet whose mail it will be, or whether there will be
+ * any: AUTH may follow, and then the owners of lists would be told the addresses from which our own users write, about
+ * which they are never asked; an inner mail server says only then for whom it speaks (XFORWARD, XCLIENT); and most who
+ * knock guess passwords or go again, each of whom would cost a question to every list, of which many give a number a
+ * day. What is gained by it, the way from HELO to MAIL, is less than what lies between MAIL and the end of the message:
+ * RCPT, DATA and the message itself.
+ */
 void gate_prefetch(struct gate *gate, const struct scan_envelope *envelope)
 {
 	CLEANUP(buf_done) struct buf sender = BUF_INIT(4096);
 	CLEANUP(buf_done) struct buf buf = BUF_INIT(8192);
-	/* Lists are not asked about the hosts of users of ours, and SPF says nothing of them. */
-	if (!gate->resolver || !envelope->has_client || envelope->user.len > 0)
+	if (!gate->resolver || !envelope->has_client || is_of_ours(gate, envelope))
 		return;
 	struct facts_sender who = {.helo = envelope->helo, .from = envelope->from};
 	memcpy(who.ip, envelope->client_ip, sizeof(who.ip));

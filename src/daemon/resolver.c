@@ -8,6 +8,7 @@
 #include <sched.h>
 #include <string.h>
 
+#include "auth/dmarc.h"
 #include "auth/dns.h"
 #include "auth/spf.h"
 #include "base/arena.h"
@@ -16,6 +17,7 @@
 #include "daemon/child.h"
 #include "daemon/peer.h"
 #include "daemon/resolver_zones.h"
+#include "mail/address.h"
 #include "resolve/servers.h"
 #include "resolve/share.h"
 #include "sys/entropy.h"
@@ -57,7 +59,7 @@ struct ahead {
 	struct daemon_resolver *daemon;
 	const struct link *link; /* whose client it is */
 	int64_t until;
-	uint32_t share;
+	struct share share;
 	unsigned asked, under_way;
 	bool over; /* an answer failed; asked again it would only fail again */
 	struct resolver_wait waits[AHEAD_WAITS];
@@ -69,6 +71,7 @@ struct daemon_resolver {
 	struct ahead *aheads;
 	struct loop_timer *go_ahead;
 	struct shares shares; /* of AHEAD_MAX */
+	enum dmarc_mode dmarc_mode;
 	struct arena *scratch;
 	struct resolver *resolver;
 	struct zones *zones;
@@ -227,27 +230,43 @@ static void on_go_ahead(void *ctx)
 	}
 }
 
-/* What the places for walks are divided by: the domain of the sender. */
+/* {NULL, 0}: there is none. */
 static struct bytes domain_of(const struct facts_sender *sender)
 {
-	struct bytes domain = sender->from;
-	if (bytes_ends(domain, BYTES_LIT(">")))
-		domain = bytes_sub(domain, 0, domain.len - 1);
-	for (size_t i = domain.len; i-- > 0;)
-		if (domain.ptr[i] == '@')
-			return bytes_from(domain, i + 1);
-	return sender->helo;
+	struct bytes from = sender->from;
+	if (bytes_ends(from, BYTES_LIT(">")))
+		from = bytes_sub(from, 0, from.len - 1);
+	size_t at = bytes_rfind_byte(from, '@');
+	return at == BYTES_NONE ? (struct bytes){0} : bytes_from(from, at + 1);
+}
+
+/*
+ * The author, who is known when the message has come, is mostly of the domain of the sender. All names at which a
+ * policy may be are asked for in one turn; the little that may follow, the message asks.
+ */
+static void ask_policy(struct daemon_resolver *daemon, struct bytes domain)
+{
+	struct walk walk = {.daemon = daemon};
+	struct dns_host host = {.ask = walk_ask, .data = &walk};
+	struct address author = {.address = domain, .domain = domain};
+	struct address_list from = {.items = &author, .count = 1};
+	struct dmarc_query query = {.mode = daemon->dmarc_mode, .from = &from};
+	struct dmarc_result result;
+	(void)dmarc_check(daemon->scratch, &host, &query, &result);
+	arena_reset(daemon->scratch);
 }
 
 static void on_prefetch(struct link *link, struct bytes packed)
 {
 	struct daemon_resolver *daemon = link->peer.peers->owner;
 	struct facts_sender sender;
-	uint32_t share;
+	struct share share;
 	if (facts_unpack_sender(packed, &sender) != ERR_OK)
 		return;
 	struct ahead *ahead = NULL;
-	if (share_take(&daemon->shares, domain_of(&sender), &share) &&
+	struct bytes domain = domain_of(&sender);
+	/* Places for walks are divided by who is asked. */
+	if (share_take(&daemon->shares, domain.len > 0 ? domain : sender.helo, &share) &&
 	    !(ahead = mem_alloc(sizeof(*ahead) + packed.len)))
 		share_return(&daemon->shares, share);
 	if (ahead) {
@@ -267,7 +286,11 @@ static void on_prefetch(struct link *link, struct bytes packed)
 	} else {
 		walk_sender(daemon, packed, NULL, NULL);
 	}
-	zones_prefetch(daemon->zones, sender.ip);
+	if (resolver_figures(daemon->resolver)->under_way > PREFETCH_UNDER_WAY)
+		return;
+	if (domain.len > 0)
+		ask_policy(daemon, domain);
+	zones_prefetch(daemon->zones, &sender, domain);
 }
 
 /* -- Questions ---- */
@@ -392,6 +415,7 @@ static enum err prepare(struct child *child, void **ret_state, const char **ret_
 	TRY(loop_timer_new(child_loop(child), on_figures, daemon, &daemon->figures));
 	TRY(loop_timer_new(child_loop(child), on_go_ahead, daemon, &daemon->go_ahead));
 	daemon->shares.room = AHEAD_MAX;
+	daemon->dmarc_mode = settings->dmarc_mode == DMARC_RFC7489 ? DMARC_RFC7489 : DMARC_RFC9989;
 	TRY(entropy_fill(&daemon->shares.secret, sizeof(daemon->shares.secret)));
 	TRY(servers_read(settings, &servers, reterr));
 	servers.options.fresh = settings->list_zones.count > 0;

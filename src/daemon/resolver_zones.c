@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "auth/dmarc.h"
 #include "auth/dns.h"
 #include "base/arena.h"
 #include "base/ascii.h"
@@ -12,12 +13,14 @@
 #include "base/num.h"
 #include "daemon/child.h"
 #include "mail/received.h"
+#include "mail/url.h"
 #include "resolve/resolver.h"
 #include "sys/clock.h"
 #include "sys/entropy.h"
 #include "sys/log.h"
 #include "sys/loop.h"
 #include "sys/metrics.h"
+#include "wire/facts.h"
 #include "wire/lists.h"
 #include "wire/load.h"
 
@@ -25,6 +28,7 @@
 
 #define AGAIN_MS     5000 /* after a canary that nobody answered: it may have been lost */
 #define PATIENCE     2    /* such canaries in a row */
+#define PAUSE_MAX_MS INT64_C(3600000)
 #define REASON_MAX   160
 #define SCRATCH_SIZE ((size_t)1 << 20)
 
@@ -49,6 +53,9 @@ struct zone_watch {
 	unsigned unanswered;
 	char why_wrong[REASON_MAX], why_silent[REASON_MAX]; /* of the canaries of this round */
 	char reason[REASON_MAX];                            /* while it is off */
+	char said[REASON_MAX];                              /* of that, in the log; empty: that it is on */
+	unsigned refusals;                                  /* of messages' questions, since it was last well */
+	int64_t off_until, on_from;                         /* after a refusal not on before; when it was switched on */
 	struct bytes suffix;                                /* ".zen.example.org" */
 	struct flight flights[CANARIES];
 	struct loop_timer *timer;
@@ -75,6 +82,19 @@ static void make_answer(struct zone_watch *zone)
 	dns_answer_pack(&zone->packed, &(struct dns_answer){.state = DNS_FAILED, .reason = bytes_from_cstr(text)});
 }
 
+/* Once for a list that is switched off again and again for the same reason, until it is well. */
+static void say(struct zone_watch *zone)
+{
+	if (zone->state == ZONE_OFF && strcmp(zone->reason, zone->said) != 0) {
+		log_event(LOG_ERROR, "list.off", log_str("list", zone->list->name), log_str("zone", zone->list->zone),
+			  log_cstr("why", zone->reason));
+		(void)snprintf(zone->said, sizeof(zone->said), "%s", zone->reason);
+	} else if (zone->state == ZONE_ON && zone->refusals == 0 && zone->said[0]) {
+		log_event(LOG_NOTICE, "list.on", log_str("list", zone->list->name), log_str("zone", zone->list->zone));
+		zone->said[0] = 0;
+	}
+}
+
 static void set_state(struct zone_watch *zone, enum zone_state state, const char *reason)
 {
 	struct zones *zones = zone->zones;
@@ -84,15 +104,12 @@ static void set_state(struct zone_watch *zone, enum zone_state state, const char
 	zone->state = state;
 	(void)snprintf(zone->reason, sizeof(zone->reason), "%s", reason);
 	make_answer(zone);
+	say(zone);
 	if (!told)
 		return;
-	if (news && state == ZONE_OFF) {
-		log_event(LOG_ERROR, "list.off", log_str("list", zone->list->name), log_str("zone", zone->list->zone),
-			  log_cstr("why", reason));
-		metrics_add(METRIC_LIST_SWITCHED_OFF, 1);
-	} else if (news && state == ZONE_ON) {
-		log_event(LOG_NOTICE, "list.on", log_str("list", zone->list->name), log_str("zone", zone->list->zone));
-	}
+	if (news && state == ZONE_ON)
+		zone->on_from = loop_now_ms(child_loop(zones->child));
+	metrics_add(METRIC_LIST_SWITCHED_OFF, news && state == ZONE_OFF);
 	for (size_t i = 0; i < zones->count; i++)
 		off += zones->watches[i].state == ZONE_OFF;
 	metrics_set(METRIC_LIST_ZONES_OFF, off);
@@ -150,6 +167,30 @@ static void judge(struct flight *flight, struct bytes packed)
 	arena_reset(zones->scratch);
 }
 
+/*
+ * How long a list stays off that refused questions of messages, though its canaries are well: after the first time
+ * until they are asked next, then for an interval of theirs, for two, for four, and so on.
+ */
+static int64_t pause_of(const struct zone_watch *zone)
+{
+	int64_t pause = zone->refusals > 1 ? zone->zones->interval : 0, most = MAX(PAUSE_MAX_MS, pause);
+	for (unsigned i = 2; i < zone->refusals && pause < most; i++)
+		pause *= 2;
+	return MIN(pause, most);
+}
+
+/* Its canaries are. That it answers messages too is believed when it was on for as long as it was off before. */
+static void be_well(struct zone_watch *zone)
+{
+	int64_t now = loop_now_ms(child_loop(zone->zones->child));
+	zone->unanswered = 0;
+	if (now < zone->off_until)
+		return;
+	if (zone->state == ZONE_ON && now - zone->on_from >= pause_of(zone))
+		zone->refusals = 0;
+	set_state(zone, ZONE_ON, "");
+}
+
 /* All canaries of the round are back. */
 static void conclude(struct zone_watch *zone)
 {
@@ -158,8 +199,7 @@ static void conclude(struct zone_watch *zone)
 		zone->unanswered = 0;
 		set_state(zone, ZONE_OFF, zone->why_wrong);
 	} else if (!zone->why_silent[0]) {
-		zone->unanswered = 0;
-		set_state(zone, ZONE_ON, "");
+		be_well(zone);
 	} else if (++zone->unanswered >= PATIENCE) {
 		set_state(zone, ZONE_OFF, zone->why_silent);
 	} else if (next > AGAIN_MS) {
@@ -271,13 +311,25 @@ static void on_heard(void *ctx, struct bytes key, struct bytes packed)
 	if (key.len >= 2 + zone->suffix.len && dns_answer_unpack(zones->scratch, packed, &answer) == ERR_OK &&
 	    list_zone_refusal(&answer, &address) && is_held_against(zone, key, address)) {
 		say_refusal(reason, address);
+		zone->refusals++;
+		zone->off_until = loop_now_ms(child_loop(zones->child)) + pause_of(zone);
 		set_state(zone, ZONE_OFF, reason);
 	}
 	arena_reset(zones->scratch);
 }
 
-/* As scan/lists.c does: nothing about hosts of ours. */
-static bool is_ours(const struct zones *zones, const uint8_t ip[16])
+/* -- Questions before a message ---- */
+
+/*
+ * What scan/lists.c will ask, as far as it is known at MAIL. What is ours is not asked about; of the recipients, whose
+ * domains are ours too, nobody knows yet, so a sender in one of theirs is asked about unless lists.own_domains has it.
+ */
+struct before {
+	struct zones *zones;
+	size_t left; /* questions that one message may ask */
+};
+
+static bool is_our_ip(const struct zones *zones, const uint8_t ip[16])
 {
 	if (received_ip_is_local(ip))
 		return true;
@@ -287,20 +339,64 @@ static bool is_ours(const struct zones *zones, const uint8_t ip[16])
 	return false;
 }
 
-void zones_prefetch(struct zones *zones, const uint8_t client_ip[16])
+static bool is_our_domain(const struct zones *zones, struct bytes domain)
 {
-	if (is_ours(zones, client_ip))
+	const struct scan_settings *settings = &zones->settings;
+	struct bytes site = url_registrable(domain);
+	for (size_t i = 0; i < settings->n_own_domains; i++)
+		if (bytes_eq_nocase(url_registrable(settings->own_domains[i]), site))
+			return true;
+	return !bytes_has(domain, '.') || bytes_eq_nocase(url_registrable(settings->authserv_id), site) ||
+	       bytes_eq_nocase(url_registrable(bytes_from_cstr(child_heritage(zones->child)->hostname)), site);
+}
+
+static void ask_before(struct before *before, struct bytes name)
+{
+	uint8_t key[DNS_KEY_MAX];
+	struct bytes packed;
+	if (!name.ptr || !dns_name_valid(name) || before->left == 0)
+		return;
+	before->left--;
+	(void)resolver_ask(before->zones->resolver, dns_question_key(key, DNS_A, name), &packed, NULL);
+}
+
+/* The lists that are on, and asked about this. */
+static const struct list_zone *zone_about(const struct zones *zones, size_t i, unsigned about, bool by_ip)
+{
+	const struct zone_watch *zone = &zones->watches[i];
+	return zone->state == ZONE_ON && is_by_ip(zone) == by_ip && (zone->list->about & about) != 0 ? zone->list
+												     : NULL;
+}
+
+static void ask_about_domain(struct before *before, unsigned about, struct bytes raw)
+{
+	struct zones *zones = before->zones;
+	struct bytes domain;
+	uint8_t ip[16];
+	if (dmarc_domain(zones->scratch, raw, &domain) != ERR_OK || received_parse_ip(domain, ip) ||
+	    is_our_domain(zones, domain))
 		return;
 	for (size_t i = 0; i < zones->count; i++) {
-		const struct zone_watch *zone = &zones->watches[i];
-		uint8_t key[DNS_KEY_MAX];
-		struct bytes packed, name;
-		if (zone->state != ZONE_ON || !is_by_ip(zone) || (zone->list->about & LIST_CLIENT) == 0)
-			continue;
-		name = dns_name_reverse(zones->scratch, client_ip, zone->list->zone);
-		if (name.ptr && dns_name_valid(name))
-			(void)resolver_ask(zones->resolver, dns_question_key(key, DNS_A, name), &packed, NULL);
+		const struct list_zone *list = zone_about(zones, i, about, false);
+		if (list)
+			ask_before(before,
+				   arena_printf(zones->scratch, "%.*s.%.*s", BYTES_FMT(domain), BYTES_FMT(list->zone)));
 	}
+}
+
+void zones_prefetch(struct zones *zones, const struct facts_sender *sender, struct bytes domain)
+{
+	struct before before = {zones, zones->settings.list_questions};
+	bool outside = !is_our_ip(zones, sender->ip);
+	for (size_t i = 0; outside && i < zones->count; i++) {
+		const struct list_zone *list = zone_about(zones, i, LIST_CLIENT, true);
+		if (list)
+			ask_before(&before, dns_name_reverse(zones->scratch, sender->ip, list->zone));
+	}
+	/* Behind a host of ours it is the HELO of another one that counts, which the message tells. */
+	if (outside)
+		ask_about_domain(&before, LIST_HELO, sender->helo);
+	ask_about_domain(&before, LIST_SENDER, domain);
 	arena_reset(zones->scratch);
 }
 
@@ -353,7 +449,10 @@ void zones_start(struct zones *zones)
 {
 	metrics_set(METRIC_LIST_ZONES, (int64_t)zones->count);
 	for (size_t i = 0; i < zones->count; i++) {
-		set_state(&zones->watches[i], ZONE_UNKNOWN, "it has not been looked at yet");
-		loop_timer_set(zones->watches[i].timer, 0);
+		struct zone_watch *zone = &zones->watches[i];
+		set_state(zone, ZONE_UNKNOWN, "it has not been looked at yet");
+		(void)snprintf(zone->said, sizeof(zone->said), "%s",
+			       zone->reason); /* so that its first state is said */
+		loop_timer_set(zone->timer, 0);
 	}
 }

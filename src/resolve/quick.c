@@ -14,12 +14,8 @@
 #include "base/banned.h"
 
 #define SERVERS_MAX 16
-#define PACKET_MAX  4096 /* we say that we take EDNS_SIZE */
-#define EDNS_SIZE   1232
-#define READS       16 /* packets before the loop looks at others */
-#define TYPE_OPT    41
-#define CLASS_IN    1
-#define RECURSE     0x0100
+#define PACKET_MAX  4096 /* we say that we take less */
+#define READS       16   /* packets before the loop looks at others */
 
 /* One port. It ends when its last question does. */
 struct quick_socket {
@@ -162,41 +158,13 @@ static enum err draw_id(struct quick *quick, uint16_t *ret_id)
 	return ERR_OK;
 }
 
-static void add_be16(struct buf *buf, unsigned value)
-{
-	buf_add_byte(buf, (uint8_t)(value >> 8));
-	buf_add_byte(buf, (uint8_t)value);
-}
-
-/* RFC 1035 4.1, RFC 6891 6.1.2. */
-static void write_question(struct buf *buf, const struct quick_question *question)
-{
-	const unsigned head[] = {question->id, RECURSE, 1, 0, 0, 1};
-	for (size_t i = 0; i < ARRAY_LEN(head); i++)
-		add_be16(buf, head[i]);
-	for (struct bytes rest = question->name; rest.len > 0;) {
-		size_t dot = bytes_find_byte(rest, '.');
-		struct bytes label = bytes_sub(rest, 0, dot == BYTES_NONE ? rest.len : dot);
-		buf_add_byte(buf, (uint8_t)label.len);
-		buf_add(buf, label);
-		rest = dot == BYTES_NONE ? (struct bytes){0} : bytes_from(rest, dot + 1);
-	}
-	buf_add_byte(buf, 0);
-	add_be16(buf, (unsigned)question->type);
-	add_be16(buf, CLASS_IN);
-	buf_add_byte(buf, 0);
-	add_be16(buf, TYPE_OPT);
-	add_be16(buf, EDNS_SIZE);
-	buf_add(buf, BYTES_LIT("\0\0\0\0\0\0"));
-}
-
 enum err quick_ask(struct quick *quick, struct quick_question *question)
 {
 	CLEANUP(buf_done) struct buf buf = BUF_INIT(1024);
 	struct quick_socket *socket;
-	TRY(draw_id(quick, &question->id));
+	TRY(draw_id(quick, &question->packet.id));
 	TRY(current_socket(quick, &socket));
-	write_question(&buf, question);
+	quick_packet_write(&buf, &question->packet);
 	if (buf_err(&buf) != ERR_OK ||
 	    send(socket->fd, buf_bytes(&buf).ptr, buf.len, MSG_NOSIGNAL) != (ssize_t)buf.len) {
 		/* Or an earlier packet found nobody, which is said at the next. */
@@ -220,44 +188,11 @@ enum err quick_ask(struct quick *quick, struct quick_question *question)
 
 /* -- Answers ---- */
 
-/*
- * Whether the packet answers the question in full, so that nobody has to ask further. That there is no record must not
- * be the end of a chain of names, and is not said by whoever sends us on to other servers (RFC 2308 2.2: those are in
- * the authority section, and no SOA is, whose TTL would be found).
- */
-static bool is_whole(struct quick *quick, const struct quick_question *question, struct bytes packet)
-{
-	struct dns_answer answer;
-	uint32_t ttl;
-	bool truncated = (packet.ptr[2] & 2) != 0;
-	bool chain = packet.ptr[6] != 0 || packet.ptr[7] != 0;
-	bool authority = packet.ptr[8] != 0 || packet.ptr[9] != 0;
-	bool whole = !truncated &&
-		     dns_packet_read(quick->scratch, packet, question->type, question->name, &answer, &ttl) == ERR_OK &&
-		     (answer.state == DNS_FOUND || answer.state == DNS_NO_NAME ||
-		      (answer.state == DNS_NO_DATA && !chain && (ttl > 0 || !authority)));
-	arena_reset(quick->scratch);
-	return whole;
-}
-
-/* Whether its question section (RFC 1035 4.1.2) is the one that we sent, so that no guess of a number is enough. */
-static bool is_answer_to(const struct quick_question *question, struct bytes packet)
-{
-	CLEANUP(buf_done) struct buf sent = BUF_INIT(1024);
-	write_question(&sent, question);
-	size_t len = sent.len - 11; /* without OPT */
-	return buf_err(&sent) == ERR_OK && packet.len >= len && (packet.ptr[2] & 0xf8) == 0x80 && packet.ptr[4] == 0 &&
-	       packet.ptr[5] == 1 &&
-	       bytes_eq_nocase(bytes_sub(packet, 12, len - 12), bytes_sub(buf_bytes(&sent), 12, len - 12));
-}
-
 static struct quick_question *find(const struct quick_socket *socket, struct bytes packet)
 {
-	if (packet.len < 12)
-		return NULL;
 	for (unsigned i = 0; i < socket->asked; i++) {
 		struct quick_question *question = socket->questions[i];
-		if (question && question->id == (packet.ptr[0] << 8 | packet.ptr[1]) && is_answer_to(question, packet))
+		if (question && quick_packet_answers(&question->packet, packet))
 			return question;
 	}
 	return NULL;
@@ -303,7 +238,7 @@ static void on_ready(void *ctx, unsigned events)
 		struct quick_question *question = find(socket, packet);
 		if (!question)
 			continue; /* somebody guesses, or it comes too late */
-		bool whole = is_whole(quick, question, packet);
+		bool whole = quick_packet_is_whole(quick->scratch, &question->packet, packet);
 		bool last = socket->open == 1; /* then the socket may be gone */
 		question_end(question);
 		question->done(question, whole ? packet : (struct bytes){0});

@@ -11,9 +11,9 @@
  * Bounds: a question waits QUICK_WAIT_MS at most; there is one timer, and a socket for QUICK_PER_SOCKET questions.
  * Fails:  ERR_SYNTAX, ERR_NOMEM, ERR_IO.
  */
-#include "auth/dns.h"
 #include "base/bytes.h"
 #include "base/err.h"
+#include "resolve/quick_packet.h"
 
 struct loop;
 struct quick;
@@ -26,15 +26,13 @@ struct quick_socket;
 
 /* A question; memory of the caller, until done() is called. */
 struct quick_question {
-	enum dns_type type;
-	struct bytes name; /* as dns_name_valid() wants it, without a dot at its end */
+	struct quick_packet packet; /* its number is ours to choose */
 	/* An empty packet: no; ask in the long way. Else valid during the call. May ask anew. */
 	void (*done)(struct quick_question *question, struct bytes packet);
 	/* The rest is ours. */
 	struct quick_question *next, **link; /* in the order in which they were sent */
 	struct quick_socket *socket;
 	int64_t until;
-	uint16_t id;
 };
 
 /* `servers`: "ADDRESS" or "ADDRESS@PORT"; at least one. */

@@ -6,7 +6,6 @@
 #include "base/buf.h"
 #include "base/hash.h"
 #include "base/mem.h"
-#include "resolve/share.h"
 #include "sys/entropy.h"
 #include "sys/loop.h"
 
@@ -29,7 +28,6 @@ struct entry {
 	size_t packed_len;
 	int64_t expires, deadline;
 	bool asking, aged;
-	uint32_t share; /* while it is asking */
 	uint64_t hash;
 	size_t key_len;
 	uint8_t key[];
@@ -51,7 +49,6 @@ struct resolver {
 	void (*heard)(void *ctx, struct bytes key, struct bytes packed);
 	void *heard_ctx;
 	struct resolver_figures figures;
-	struct shares shares;
 };
 
 static struct bytes key_of(const struct entry *entry)
@@ -243,8 +240,14 @@ static void begin_probe(struct resolver *resolver)
 		name[i] = (uint8_t)('a' + (name[i] & 15));
 	resolver->probing = true;
 	loop_timer_set(resolver->probe, resolver->deadline_ms + RESOLVER_PROBE_MS);
-	if (upstream_ask(resolver->upstream, DNS_A, bytes_make(name, sizeof(name)), on_probe, resolver) != ERR_OK)
+	enum err err = upstream_ask(resolver->upstream, DNS_A, bytes_make(name, sizeof(name)), on_probe, resolver);
+	if (err == ERR_LIMIT) {
+		/* That there is no room for it says nothing. */
+		resolver->probing = false;
+		loop_timer_set(resolver->probe, RESOLVER_PROBE_MS);
+	} else if (err != ERR_OK) {
 		on_probe(resolver, 2, (struct bytes){0}, UPSTREAM_INSECURE);
+	}
 }
 
 /* No word of the probe: nobody is there. Or it failed a while ago: try again. */
@@ -296,7 +299,6 @@ static void keep(struct entry *entry, struct bytes packed, int64_t ttl_ms)
 
 static void not_asking(struct entry *entry)
 {
-	share_return(&entry->resolver->shares, entry->share);
 	entry->resolver->figures.under_way--;
 	entry->asking = false;
 }
@@ -367,8 +369,7 @@ static bool begin(struct entry *entry, bool fresh)
 	struct resolver *resolver = entry->resolver;
 	enum dns_type type;
 	struct bytes name;
-	if (dns_question_read(key_of(entry), &type, &name) != ERR_OK ||
-	    !share_take(&resolver->shares, name, &entry->share))
+	if (dns_question_read(key_of(entry), &type, &name) != ERR_OK)
 		return false;
 	bool aged = entry->aged;
 	age_remove(entry); /* before anything can be answered, and so dropped */
@@ -448,10 +449,7 @@ enum err resolver_new(struct loop *loop, const struct upstream_options *options,
 	resolver->loop = loop;
 	resolver->deadline_ms = deadline_ms;
 	resolver->due_last = &resolver->due_first;
-	resolver->shares.room = UPSTREAM_QUESTIONS_MAX;
 	enum err err = entropy_fill(&resolver->secret, sizeof(resolver->secret));
-	if (err == ERR_OK)
-		err = entropy_fill(&resolver->shares.secret, sizeof(resolver->shares.secret));
 	if (err == ERR_OK && !(resolver->scratch = arena_create((size_t)1 << 20)))
 		err = error_set(reterr, ERR_NOMEM, 0, "no memory");
 	if (err == ERR_OK)

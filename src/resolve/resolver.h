@@ -9,8 +9,8 @@
  *         that is not answered either, nobody is there: then questions are answered so at once, until an answer
  *         comes. So a dead DNS delays a few messages, not all; and zones that answer nobody, which senders can
  *         choose, stop nothing.
- * Bounds: RESOLVER_CACHE_BYTES of answers, the oldest go first; UPSTREAM_QUESTIONS_MAX questions under way, and of
- *         those of one zone a share (resolve/share.h); what is asked beyond is refused.
+ * Bounds: RESOLVER_CACHE_BYTES of answers, the oldest go first; questions under way as resolve/upstream.h has room for;
+ *         what is asked beyond is refused, which is a failure that is not kept.
  * Clock:  the loop's.
  */
 #include "resolve/upstream.h"

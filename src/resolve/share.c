@@ -39,20 +39,40 @@ struct bytes share_zone(struct bytes name)
 	return url_registrable(bytes_from(name, start));
 }
 
-bool share_take(struct shares *shares, struct bytes name, uint32_t *ret_slot)
+static bool is_known(const struct shares *shares, struct share share)
 {
-	uint32_t slot = (uint32_t)(hash_sip(shares->secret, share_zone(name)) % SHARE_SLOTS);
-	if (shares->taken >= shares->room || shares->slots[slot] > (shares->room - shares->taken) / SHARE_PART)
+	uint32_t known = shares->known[share.slot];
+	return known != 0 && (known & ~(uint32_t)SHARE_CREDIT) == share.tag;
+}
+
+bool share_take(struct shares *shares, struct bytes name, struct share *ret_share)
+{
+	uint64_t hash = hash_sip(shares->secret, share_zone(name));
+	struct share share = {.slot = (uint32_t)(hash % SHARE_SLOTS),
+			      .tag = (uint32_t)(hash >> 32) & ~(uint32_t)SHARE_CREDIT};
+	size_t room = is_known(shares, share) ? shares->room : shares->room - shares->kept;
+	if (shares->taken >= room || shares->slots[share.slot] > (room - shares->taken) / SHARE_PART)
 		return false;
-	shares->slots[slot]++;
+	shares->slots[share.slot]++;
 	shares->taken++;
-	*ret_slot = slot;
+	*ret_share = share;
 	return true;
 }
 
-void share_return(struct shares *shares, uint32_t slot)
+void share_return(struct shares *shares, struct share share)
 {
-	ASSERT(shares->slots[slot] > 0 && shares->taken > 0);
-	shares->slots[slot]--;
+	ASSERT(shares->slots[share.slot] > 0 && shares->taken > 0);
+	shares->slots[share.slot]--;
 	shares->taken--;
+}
+
+void share_learn(struct shares *shares, struct share share, bool answered)
+{
+	uint32_t *known = &shares->known[share.slot];
+	if (answered && !is_known(shares, share))
+		*known = share.tag | 1;
+	else if (answered && (*known & SHARE_CREDIT) < SHARE_CREDIT)
+		++*known;
+	else if (!answered && is_known(shares, share) && (--*known & SHARE_CREDIT) == 0)
+		*known = 0;
 }

@@ -8,24 +8,31 @@
 #include "base/ascii.h"
 #include "base/mem.h"
 #include "resolve/quick.h"
+#include "resolve/share.h"
+#include "sys/entropy.h"
 #include "sys/loop.h"
 
 #include "base/banned.h"
 
 #define CLASS_IN       1
 #define RCODE_SERVFAIL 2
+#define RCODE_NXDOMAIN 3
 
 struct upstream {
 	struct ub_ctx *unbound;
-	struct ub_ctx *fresh;       /* one that keeps nothing; NULL: nobody asks it */
-	struct quick *quick;        /* NULL: there is no short way */
-	struct question *questions; /* that are under way: libunbound forgets them without a word when it ends */
+	struct ub_ctx *fresh;        /* one that keeps nothing; NULL: nobody asks it */
+	struct quick *quick;         /* NULL: there is no short way */
+	struct question *questions;  /* that are under way: libunbound forgets them without a word when it ends */
+	struct shares brief, shares; /* of the short way, of the long one */
 };
 
 struct question {
 	struct quick_question quick;
 	struct question *next, **link;
+	struct upstream *upstream;
 	struct ub_ctx *unbound; /* that is asked the long way */
+	struct shares *place;   /* in which it has its share; NULL: in none */
+	struct share share;
 	upstream_done *done;
 	void *ctx;
 	uint8_t name[];
@@ -173,7 +180,14 @@ enum err upstream_new(struct loop *loop, const struct upstream_options *options,
 	struct upstream *upstream = mem_new(struct upstream, 1);
 	if (!upstream)
 		return error_set(reterr, ERR_NOMEM, 0, "libunbound could not be started");
-	enum err err = open_unbound(loop, upstream, options, false, &upstream->unbound, reterr);
+	/* Both divide by the same hash, so that a share of one way names its zone in the other. */
+	upstream->brief.room = UPSTREAM_BRIEF_MAX;
+	upstream->shares.room = UPSTREAM_QUESTIONS_MAX;
+	upstream->shares.kept = UPSTREAM_KEPT;
+	enum err err = entropy_fill(&upstream->shares.secret, sizeof(upstream->shares.secret));
+	upstream->brief.secret = upstream->shares.secret;
+	if (err == ERR_OK)
+		err = open_unbound(loop, upstream, options, false, &upstream->unbound, reterr);
 	if (err == ERR_OK && options->fresh)
 		err = open_unbound(loop, upstream, options, true, &upstream->fresh, reterr);
 	/* What we validate ourselves, or must ask here and there, only libunbound can. */
@@ -203,8 +217,19 @@ void upstream_free(struct upstream **upstream)
 	*upstream = NULL;
 }
 
+/* False: there is none for it. The one that it has is given back before. */
+static bool take_place(struct question *question, struct shares *shares)
+{
+	if (question->place)
+		share_return(question->place, question->share);
+	question->place = share_take(shares, question->quick.packet.name, &question->share) ? shares : NULL;
+	return question->place != NULL;
+}
+
 static void question_free(struct question *question)
 {
+	if (question->place)
+		share_return(question->place, question->share);
 	*question->link = question->next;
 	if (question->next)
 		question->next->link = question->link;
@@ -216,6 +241,8 @@ static void end(struct question *question, int code, struct bytes packet, enum u
 {
 	upstream_done *done = question->done;
 	void *ctx = question->ctx;
+	if (question->place)
+		share_learn(&question->upstream->shares, question->share, code == 0 || code == RCODE_NXDOMAIN);
 	question_free(question);
 	done(ctx, code, packet, trust);
 }
@@ -250,9 +277,9 @@ static void name_text(struct bytes name, char out[static 4 * 256 + 2])
 static bool ask_unbound(struct question *question)
 {
 	char text[4 * 256 + 2];
-	name_text(question->quick.name, text);
-	return ub_resolve_event(question->unbound, text, (int)question->quick.type, CLASS_IN, question, on_answer,
-				NULL) == 0;
+	name_text(question->quick.packet.name, text);
+	return ub_resolve_event(question->unbound, text, (int)question->quick.packet.type, CLASS_IN, question,
+				on_answer, NULL) == 0;
 }
 
 static void on_quick(struct quick_question *quick, struct bytes packet)
@@ -260,7 +287,7 @@ static void on_quick(struct quick_question *quick, struct bytes packet)
 	struct question *question = (struct question *)quick; /* its first member */
 	if (packet.len > 0)
 		end(question, packet.ptr[3] & 15, packet, UPSTREAM_INSECURE);
-	else if (!ask_unbound(question))
+	else if (!take_place(question, &question->upstream->shares) || !ask_unbound(question))
 		end(question, RCODE_SERVFAIL, packet, UPSTREAM_INSECURE);
 }
 
@@ -271,9 +298,11 @@ static enum err ask(struct upstream *upstream, struct ub_ctx *unbound, struct qu
 	if (!question)
 		return ERR_NOMEM;
 	*question = (struct question){
-		.quick = {.type = (enum dns_type)type, .name = bytes_make(question->name, name.len), .done = on_quick},
+		.quick = {.packet = {.type = (enum dns_type)type, .name = bytes_make(question->name, name.len)},
+			  .done = on_quick},
 		.next = upstream->questions,
 		.link = &upstream->questions,
+		.upstream = upstream,
 		.unbound = unbound,
 		.done = done,
 		.ctx = ctx};
@@ -281,10 +310,14 @@ static enum err ask(struct upstream *upstream, struct ub_ctx *unbound, struct qu
 	if (question->next)
 		question->next->link = &question->next;
 	upstream->questions = question;
-	if ((quick && quick_ask(quick, &question->quick) == ERR_OK) || ask_unbound(question))
+	bool room = !quick || take_place(question, &upstream->brief);
+	if (room && quick && quick_ask(quick, &question->quick) == ERR_OK)
+		return ERR_OK;
+	room = room && take_place(question, &upstream->shares);
+	if (room && ask_unbound(question))
 		return ERR_OK;
 	question_free(question);
-	return ERR_IO;
+	return room ? ERR_IO : ERR_LIMIT;
 }
 
 enum err upstream_ask(struct upstream *upstream, unsigned type, struct bytes name, upstream_done *done, void *ctx)

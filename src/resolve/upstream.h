@@ -6,7 +6,10 @@
  * and no zone has servers of its own, a question first goes the short way (resolve/quick.h), which costs half.
  *
  * Files:  the trust anchors, at upstream_new(); none after.
- * Bounds: as many questions under way as UPSTREAM_QUESTIONS_MAX; the caller limits them.
+ * Bounds: UPSTREAM_QUESTIONS_MAX questions under way the long way, UPSTREAM_BRIEF_MAX the short one, and of those of
+ *         one zone a share (resolve/share.h). A question that nobody answers has its place for some 15 seconds the long
+ *         way, which therefore keeps UPSTREAM_KEPT places for zones that answered before; for 0.4 seconds the short
+ *         one, so that where there is one any zone that lives is heard, however many are dead.
  */
 #include "base/bytes.h"
 #include "base/err.h"
@@ -15,6 +18,8 @@ struct loop;
 struct upstream;
 
 #define UPSTREAM_QUESTIONS_MAX 4096
+#define UPSTREAM_KEPT          (UPSTREAM_QUESTIONS_MAX / 4)
+#define UPSTREAM_BRIEF_MAX     16384 /* a place costs some 500 bytes, and a sixteenth of a socket */
 
 struct upstream_zone {
 	struct bytes name, server; /* "ADDRESS@PORT" or "ADDRESS" */
@@ -40,8 +45,8 @@ typedef void upstream_done(void *ctx, int code, struct bytes packet, enum upstre
 
 /*
  * Asks; done(ctx, ...) is called once, perhaps before this returns. There is no cancelling: `ctx` lives until then.
- * `name`: labels between dots, any byte; the caller has checked its lengths. ERR_IO: it could not even be asked, and
- * done() is not called.
+ * `name`: labels between dots, any byte; the caller has checked its lengths. ERR_LIMIT: there is no room for it.
+ * ERR_IO: it could not even be asked. Then done() is not called.
  */
 NODISCARD enum err upstream_ask(struct upstream *upstream, unsigned type, struct bytes name, upstream_done *done,
 				void *ctx);

@@ -8,10 +8,12 @@ import re
 import signal
 import subprocess
 import sys
+import time
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 from dns_server import DnsServer  # noqa: E402
 from lib import POSTERN, Postern, Tap, free_port, message, temp_dir, wait_for  # noqa: E402
+from milter_client import MilterClient  # noqa: E402
 
 SOA = ['ns.lists.example', 'nobody', 1, 3600, 600, 86400, 1]
 QUESTIONS = 12  # lists.max_questions
@@ -46,6 +48,7 @@ WELL = {
 LISTS = '''
 lists:
   max_questions: {questions}
+  own_domains: [ours.example]
   canary_interval: 1s
   zones:
     - name: zen
@@ -72,7 +75,8 @@ class House:
         self.dns = dns
         self.file = temp_dir() + '/blocked'
         self.fill('# what we do not want\n198.51.100.0/24\n.unwanted.example\n')
-        self.settings = (f'milter: {{ listen: off }}\nhttp: {{ listen: 127.0.0.1:{self.port} }}\nworkers: {{ scanners: 2 }}\n'
+        self.milter = free_port()
+        self.settings = (f'milter: {{ listen: 127.0.0.1:{self.milter} }}\nhttp: {{ listen: 127.0.0.1:{self.port} }}\nworkers: {{ scanners: 2 }}\n'
                          f'dns: {{ servers: ["{dns.address}"], timeout: 2s{zones} }}\n'
                          + LISTS.format(questions=QUESTIONS, file=self.file))
         self.postern = Postern(self.settings)
@@ -124,6 +128,41 @@ def check_answers(tap, house):
     tap.ok('www.shady.example.dbl.lists.example' not in asked, 'the www of a site is not asked about by itself', asked)
 
 
+def check_ahead(tap, house):
+    """What is asked while a message is still coming, and what not."""
+    def client(ip, helo):
+        session = MilterClient(('127.0.0.1', house.milter)).negotiate()
+        session.connect(helo, ip)
+        session.helo(helo)
+        return session
+
+    def asked(words):
+        return sorted(name for name in house.dns.questions if any(word in name for word in words))
+
+    def missing(names):
+        try:
+            wait_for(lambda: all(house.dns.questions[name] for name in names), 5, 'the questions')
+        except TimeoutError:
+            pass
+        return [name for name in names if not house.dns.questions[name]]
+
+    house.dns.questions.clear()
+    quiet = [client('45.0.0.13', 'user.example.net'), client('127.0.0.1', 'inner.example.net'), client('45.0.0.15', 'waits.example.net')]
+    quiet[0].mail('x@user.example.net', macros={'{auth_authen}': 'alice'})
+    quiet[1].mail('x@sub.ours.example')
+    last = client('45.0.0.9', 'mail.ahead.example')
+    last.mail('x@spam.example.net')
+    tap.equal(missing(['A 9.0.0.45.zen.lists.example', 'A mail.ahead.example.dbl.lists.example', 'A spam.example.net.dbl.lists.example',
+                       'TXT _dmarc.spam.example.net', 'TXT spam.example.net']), [],
+              'from MAIL on lists are asked about client, HELO and sender, and the domain of the sender for its policy')
+    for words, why in ((['13.0.0.45', 'user.example.net'], 'a user of ours'), (['ours.example.dbl'], 'a domain of ours'),
+                       (['inner.example.net.dbl'], 'a host of ours'),
+                       (['15.0.0.45', 'waits.example.net'], 'who has not come to MAIL: AUTH may follow')):
+        tap.equal(asked(words), [], f'nobody is asked ahead about {why}')
+    for session in [*quiet, last]:
+        session.quit()
+
+
 def check_budget(tap, house):
     body = ''.join(f'https://host{i}.many{i}.example/ \n' for i in range(40))
     house.dns.questions.clear()
@@ -142,6 +181,30 @@ def check_refusal(tap, house):
                'and the list is switched off, said loudly', log[-2000:])
         wait_for(lambda: house.postern.log().count('event=list.on list=zen') > before, 20, 'the list on again')
     tap.ok('DNSBL_CLIENT' in house.judge('45.0.0.9'), 'a list whose canaries are well is switched on again')
+
+
+def check_flapping(tap, house):
+    """A list whose canaries are well and which answers nobody else comes back later and later, and is told of once."""
+    def count(event):
+        return house.postern.log().count(f'event=list.{event} list=zen')
+
+    off, on, switched = count('off'), count('on'), house.metric('list_switched_off_total')
+    house.dns.load({**WELL, '1.0.0.127.zen.lists.example': {}, **listed('*.zen.lists.example', '127.255.255.254')})
+    begin, moments = time.monotonic(), []
+    while time.monotonic() < begin + 12:
+        house.judge(f'46.0.1.{len(moments) + 1}')
+        if house.metric('list_switched_off_total') > switched + len(moments):
+            moments.append(time.monotonic())
+        time.sleep(0.1)
+    pauses = [later - earlier for earlier, later in zip(moments, moments[1:])]
+    tap.ok(3 <= len(moments) <= 6, 'a list that refuses all but its canaries is tried again and again, and not each time they are well', pauses)
+    tap.ok(pauses and pauses[-1] > 2 * pauses[0], 'in growing intervals', pauses)
+    tap.equal((count('off') - off, count('on') - on), (1, 0), 'the log says once that it is off, and not that it is on')
+    house.dns.load(WELL)
+    house.await_state('zen', 'on', 30)
+    tap.ok('DNSBL_CLIENT' in house.judge('45.0.0.9'), 'when it answers it is asked again')
+    wait_for(lambda: count('on') > on, 30, 'the list on')
+    tap.equal((count('off') - off, count('on') - on), (1, 1), 'and the log says so when it was well for as long')
 
 
 def check_names_below(tap, house):
@@ -267,7 +330,7 @@ def check_local_files(tap, house):
     os.rename(house.file, house.file + '.gone')
     wrong = house.postern.log().count('event=list.wrong')
     house.postern.process.send_signal(signal.SIGHUP)
-    wait_for(lambda: house.postern.log().count('event=list.wrong') > wrong, 20, 'the missing file in the log')
+    wait_for(lambda: house.postern.log().count('event=list.wrong') > wrong + 1, 20, 'the missing file in the log')
     tap.has(house.postern.log(), 'the list stays as it was', 'a file that is gone is said, and what becomes of the list')
     before = {pid for name, pids in house.postern.children().items() if name.startswith('scanner') for pid in pids}
     for pid in before:
@@ -288,9 +351,11 @@ def main():
         house.await_state('zen', 'on')
         house.await_state('dbl', 'on')
         tap.ok(True, 'lists whose canaries are well are on')
+        check_ahead(tap, house)
         check_answers(tap, house)
         check_budget(tap, house)
         check_refusal(tap, house)
+        check_flapping(tap, house)
         check_names_below(tap, house)
         check_canaries(tap, house)
         check_kept(tap, house, 'the short way')

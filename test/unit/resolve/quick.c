@@ -57,7 +57,8 @@ static void ask(struct world *world, struct asked *asked, const char *name)
 {
 	(void)snprintf(asked->name, sizeof(asked->name), "%s", name);
 	asked->world = world;
-	asked->question = (struct quick_question){.type = DNS_A, .name = bytes_from_cstr(asked->name), .done = on_done};
+	asked->question = (struct quick_question){.packet = {.type = DNS_A, .name = bytes_from_cstr(asked->name)},
+						  .done = on_done};
 	assert_ok(quick_ask(world->quick, &asked->question));
 	world->open++;
 }

@@ -227,7 +227,7 @@ static void what_must_be_fresh_is_asked_each_time(void **state)
 
 static void a_zone_that_answers_nobody_leaves_room(void **state)
 {
-	static struct waiting waiting[UPSTREAM_QUESTIONS_MAX];
+	static struct waiting waiting[UPSTREAM_BRIEF_MAX];
 	struct world world;
 	struct waiting live = {0};
 	struct bytes packed;
@@ -243,7 +243,7 @@ static void a_zone_that_answers_nobody_leaves_room(void **state)
 		}
 	}
 	assert_int_equal(resolver_figures(world.resolver)->under_way, ARRAY_LEN(waiting) - refused);
-	assert_in_range(refused, UPSTREAM_QUESTIONS_MAX / 4 * 3, UPSTREAM_QUESTIONS_MAX - 100);
+	assert_in_range(refused, ARRAY_LEN(waiting) / 4 * 3, ARRAY_LEN(waiting) - 100);
 	/* Their deadline passes, and they still have their places. */
 	loop_run(world.loop);
 	assert_int_equal(world.late, ARRAY_LEN(waiting) - refused);
@@ -256,6 +256,35 @@ static void a_zone_that_answers_nobody_leaves_room(void **state)
 	close_world(&world);
 }
 
+/* So many that not even a question of our own has room, which is no sign that nobody is there. */
+static void zones_without_number_leave_room_for_known_ones(void **state)
+{
+	static struct waiting waiting[UPSTREAM_QUESTIONS_MAX];
+	struct world world;
+	struct waiting live = {0}, other = {0};
+	struct bytes packed;
+	char name[64];
+	unsigned refused = 0;
+	(void)state;
+	open_world_with(&world, 1);
+	assert_false(ask(&world, &live, "live.example", &packed));
+	loop_run(world.loop);
+	for (unsigned i = 0; i < ARRAY_LEN(waiting); i++) {
+		(void)snprintf(name, sizeof(name), "dead%u.example", i);
+		refused += ask(&world, &waiting[i], name, &packed);
+	}
+	assert_int_equal(refused, UPSTREAM_KEPT);
+	loop_run(world.loop);
+	assert_int_equal(world.late, ARRAY_LEN(waiting) - refused);
+	assert_true(ask(&world, &other, "live.other.example", &packed));
+	assert_bytes_str(packed, "\3too many questions");
+	assert_false(ask(&world, &live, "live.live.example", &packed));
+	loop_run(world.loop);
+	assert_string_equal(live.last, "");
+	assert_false(resolver_figures(world.resolver)->away);
+	close_world(&world);
+}
+
 static const struct CMUnitTest tests[] = {
 	cmocka_unit_test(one_question_serves_all_who_wait),
 	cmocka_unit_test(who_is_forgotten_is_not_told),
@@ -264,5 +293,6 @@ static const struct CMUnitTest tests[] = {
 	cmocka_unit_test(what_is_only_asked_is_there_later),
 	cmocka_unit_test(what_must_be_fresh_is_asked_each_time),
 	cmocka_unit_test(a_zone_that_answers_nobody_leaves_room),
+	cmocka_unit_test(zones_without_number_leave_room_for_known_ones),
 };
 UNIT_MAIN(tests)

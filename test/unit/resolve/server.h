@@ -107,8 +107,12 @@ static inline void server_open(struct server *server, struct loop *loop)
 {
 	struct sockaddr_in address = {.sin_family = AF_INET, .sin_addr = {htonl(INADDR_LOOPBACK)}};
 	socklen_t len = sizeof(address);
+	const int room = 8 << 20;
 	*server = (struct server){.fd = socket(AF_INET, SOCK_DGRAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0)};
 	assert_true(server->fd >= 0);
+	/* Room for a flood, as far as the kernel gives it. */
+	if (setsockopt(server->fd, SOL_SOCKET, SO_RCVBUFFORCE, &room, sizeof(room)) != 0)
+		(void)setsockopt(server->fd, SOL_SOCKET, SO_RCVBUF, &room, sizeof(room));
 	assert_int_equal(bind(server->fd, (struct sockaddr *)&address, sizeof(address)), 0);
 	assert_int_equal(getsockname(server->fd, (struct sockaddr *)&address, &len), 0);
 	(void)snprintf(server->text, sizeof(server->text), "127.0.0.1@%u", ntohs(address.sin_port));
