@@ -37,7 +37,7 @@ ZONE = {
 
 
 class World:
-    def __init__(self, on=True):
+    def __init__(self, on=True, workers=''):
         self.dns = DnsServer(ZONE).start()
         self.next = Sink()   # where mail goes on to
         self.out = Sink()    # where reports go out
@@ -50,6 +50,7 @@ hostname: mx.example.org
 smtp: {{ listen: 127.0.0.1:{self.port}, next_hop: 127.0.0.1:{self.next.port} }}
 dns: {{ servers: ["{self.dns.address}"], timeout: 1s }}
 actions: {{ dmarc_reject: reject, dmarc_quarantine: quarantine }}
+{workers}
 '''
         self.reports = f'''
 reports:
@@ -309,6 +310,23 @@ def check_received(tap, world):
     tap.ok(bool(shown), 'as JSON')
 
 
+def check_read_between(tap):
+    """A report of 100,000 rows is read in steps: mail that comes meanwhile is judged in between, by the same scanner."""
+    world = World(workers='workers: { scanners: 1 }')
+    rows = [row(f'2001:db8::{n >> 16:x}:{n & 0xffff:x}', 1, 'fail', 'fail') for n in range(100000)]
+    large = mail('Report Domain: sender.example', 'application', 'gzip', 'receiver.example!sender.example!1!2.xml.gz',
+                 gzip.compress(report('huge', rows), 1)).replace(b'\n', b'\r\n')
+    code, _ = world.send(large, 'dmarc@receiver.example', ip='203.0.113.9', to='dmarc@example.org')
+    for number in range(3):
+        world.send(message(subject=f'between {number}', sender='alice@good.example'), 'alice@good.example')
+    tap.ok(code == 250 and 'event=report.read' not in world.postern.log(), 'mail goes on before the large report behind it is read',
+           world.postern.log()[-2000:])
+    wait_for(lambda: 'event=report.read' in world.postern.log(), 60, 'the report')
+    wait_for(lambda: world.ask('SELECT COUNT(*) FROM report_source')[0][0] >= 100, 20, 'its first rows')
+    tap.equal(world.postern.stop(), 0, 'and all ends well')
+    tap.equal(world.postern.reports(), [], 'no sanitizer speaks')
+
+
 def check_off(tap):
     world = World(on=False)
     world.send(message(subject='good', sender='alice@good.example'), 'alice@good.example')
@@ -335,7 +353,7 @@ def main():
     world = World()
     checks = [lambda: check_tallies(tap, world), lambda: check_counting(tap, world), lambda: check_reports(tap, world),
               lambda: check_killed(tap, world), lambda: check_sent_by_hand(tap, world),
-              lambda: check_received(tap, world), lambda: check_off(tap)]
+              lambda: check_received(tap, world), lambda: check_read_between(tap), lambda: check_off(tap)]
     for check in checks:
         try:
             check()
