@@ -32,6 +32,7 @@
 #define COMMIT_TRACES_MS 100 /* how long records wait for company: the gate keeps them until they last */
 #define COMMIT_STORES_MS 2
 #define OPERATIONS_MAX   500 /* in one transaction */
+#define REPORT_PARTS_MAX 4   /* likewise: who has a message to hold waits for the commit of what came before */
 #define PROBE_MS         500
 #define UPKEEP_MS        60000
 #define UPKEEP_MORE_MS   50
@@ -64,8 +65,8 @@ struct vault {
 	struct arena *arena; /* of one message */
 	struct peers gates;
 	struct pending *pending;
-	size_t operations;
-	bool open, durable; /* a transaction */
+	size_t operations, report_parts; /* in the transaction */
+	bool open, durable;              /* a transaction */
 	bool sick;
 	char why[160];
 	int64_t report_day; /* of what follows */
@@ -114,7 +115,7 @@ static void fall_sick(struct vault *vault, const struct error *error)
 	(void)snprintf(vault->why, sizeof(vault->why), "%s", error->text);
 	store_rollback(vault->store);
 	vault->open = false;
-	vault->operations = 0;
+	vault->operations = vault->report_parts = 0;
 	loop_timer_stop(vault->commit);
 	answer_pending(vault, false);
 	for (struct peer_link *link = vault->gates.first; link; link = link->next) {
@@ -152,7 +153,7 @@ static void commit(void *ctx)
 	}
 	metrics_add(METRIC_VAULT_COMMITS, 1);
 	vault->open = false;
-	vault->operations = 0;
+	vault->operations = vault->report_parts = 0;
 	answer_pending(vault, true);
 	for (struct peer_link *link = vault->gates.first; link; link = link->next) {
 		struct gate_link *gate = gate_of(link);
@@ -308,8 +309,11 @@ static void on_report(struct peer_link *from, const struct wire_report *in)
 	struct report_part part;
 	struct error error;
 	bool fresh = false;
+	if (vault->report_parts >= REPORT_PARTS_MAX)
+		commit(vault);
 	if (!ready(vault, false))
 		return; /* it stays with the gate */
+	vault->report_parts++;
 	if (report_part_unpack(vault->arena, in->part, &part) != ERR_OK)
 		log_event(LOG_ERROR, "report.broken"); /* a scanner's doing: the gate is not to blame */
 	else if (takes_report(vault, &part, in->part.len) &&
