@@ -18,10 +18,14 @@
 #define DAYS_DEFAULT 30
 #define DAYS_MAX     36500
 
+#define REPORTERS_SHOWN 5
+
 struct sums {
 	struct arena *arena;
 	struct store_report_domain *domains;
 	size_t n_domains, domains_room;
+	struct store_report_reporter *reporters;
+	size_t n_reporters, reporters_room;
 	struct store_report_source *sources; /* in the end those of a domain together, the largest first */
 	size_t n_sources, sources_room;
 	struct store_report_tls *tls;
@@ -60,6 +64,22 @@ static bool on_domain(void *ctx, const struct store_report_domain *domain)
 	*item = *domain;
 	item->domain = keep(sums, domain->domain);
 	item->policy = keep(sums, domain->policy);
+	return !sums->nomem;
+}
+
+static bool on_reporter(void *ctx, const struct store_report_reporter *reporter)
+{
+	struct sums *sums = ctx;
+	struct store_report_reporter *items =
+		grow(sums, sums->reporters, &sums->reporters_room, sums->n_reporters, sizeof(*items));
+	if (!items)
+		return false;
+	struct store_report_reporter *item = &items[sums->n_reporters++];
+	sums->reporters = items;
+	*item = *reporter;
+	item->domain = keep(sums, reporter->domain);
+	item->sender = keep(sums, reporter->sender);
+	item->org = keep(sums, reporter->org);
 	return !sums->nomem;
 }
 
@@ -127,6 +147,7 @@ static enum err collect(struct store *store, const struct store_report_query *qu
 			struct error *reterr)
 {
 	TRY(store_report_domains(store, query, on_domain, sums, reterr));
+	TRY(store_report_reporters(store, query, on_reporter, sums, reterr));
 	TRY(store_report_sources(store, query, on_source, sums, reterr));
 	TRY(store_report_tls(store, query, on_tls, sums, reterr));
 	TRY(store_report_tls_failures(store, query, on_failure, sums, reterr));
@@ -200,6 +221,36 @@ static void print_domain(struct buf *out, const struct store_report_domain *doma
 	flush(out);
 }
 
+/* The name that a report gives itself is no proof of who sent it. */
+static void print_reporter(struct buf *out, const struct store_report_reporter *reporter)
+{
+	buf_add_cstr(out, "  from ");
+	if (reporter->sender.len > 0)
+		history_text(out, reporter->sender, 60);
+	else
+		buf_add_cstr(out, "nobody that is proven");
+	if (!bytes_eq_nocase(reporter->org, reporter->sender)) {
+		buf_add_cstr(out, ", calls itself ");
+		history_text(out, reporter->org, 60);
+	}
+	buf_printf(out, ": %llu report%s, %llu messages\n", (unsigned long long)reporter->reports,
+		   reporter->reports == 1 ? "" : "s", (unsigned long long)reporter->messages);
+	flush(out);
+}
+
+/* Those of that domain, from *at on: both come in the same order; those who tell of the most come first. */
+static void print_reporters(struct buf *out, const struct sums *sums, struct bytes domain, size_t *at)
+{
+	size_t n = 0;
+	while (*at < sums->n_reporters && bytes_cmp(sums->reporters[*at].domain, domain) < 0)
+		++*at;
+	for (; *at < sums->n_reporters && bytes_eq(sums->reporters[*at].domain, domain); ++*at)
+		if (n++ < REPORTERS_SHOWN)
+			print_reporter(out, &sums->reporters[*at]);
+	if (n > REPORTERS_SHOWN)
+		(void)printf("  and %zu others (--json shows all)\n", n - REPORTERS_SHOWN);
+}
+
 static void print_source(struct buf *out, const struct store_report_source *source, int width)
 {
 	buf_add_cstr(out, "  ");
@@ -253,7 +304,7 @@ static void print_tls(struct buf *out, const struct sums *sums, const struct sto
 static void print_text(struct buf *out, const struct sums *sums)
 {
 	int width = 6;
-	size_t at = 0;
+	size_t at = 0, reporter = 0;
 	for (size_t i = 0; i < sums->n_sources; i++)
 		width = MAX(width, (int)MIN(sums->sources[i].ip.len, (size_t)45));
 	for (size_t i = 0; i < sums->n_domains; i++) {
@@ -264,6 +315,7 @@ static void print_text(struct buf *out, const struct sums *sums)
 		while (end < sums->n_sources && bytes_eq(sums->sources[end].domain, domain->domain))
 			end++;
 		print_domain(out, domain, sums->sources + at, end - at);
+		print_reporters(out, sums, domain->domain, &reporter);
 		(void)printf("  %-*s %10s %10s %10s %10s %10s  %s\n", width, "SOURCE", "MESSAGES", "DKIM", "SPF",
 			     "PASS", "BREAK", "ADVICE");
 		for (; at < end; at++)
@@ -300,6 +352,22 @@ static void json_source(struct buf *out, const struct store_report_source *sourc
 	flush(out);
 }
 
+static void json_reporter(struct buf *out, const struct store_report_reporter *reporter)
+{
+	struct json json;
+	jsonw_init(&json, out);
+	jsonw_object(&json, NULL);
+	jsonw_cstr(&json, "kind", "reporter");
+	jsonw_string(&json, "domain", reporter->domain);
+	jsonw_string(&json, "sender", reporter->sender);
+	jsonw_string(&json, "org", reporter->org);
+	jsonw_uint(&json, "reports", reporter->reports);
+	jsonw_uint(&json, "messages", reporter->messages);
+	jsonw_end(&json);
+	buf_add_byte(out, '\n');
+	flush(out);
+}
+
 static void json_tls(struct buf *out, const struct sums *sums, const struct store_report_tls *tls, size_t *at)
 {
 	struct json json;
@@ -331,7 +399,7 @@ int dmarc_report(int argc, char **argv)
 	const struct opt options[] = {
 		{.name = "domain", .value_name = "DOMAIN", .help = "only reports on this domain", .value = &domain},
 		{.name = "days", .value_name = "N", .help = "of the last so many days (default 30)", .value = &days},
-		{.name = "json", .help = "one JSON object a source, and a line for TLS", .given = &json},
+		{.name = "json", .help = "one JSON object a source and a reporter, and a line for TLS", .given = &json},
 		{.name = "config",
 		 .value_name = "FILE",
 		 .help = "the configuration whose reports they are",
@@ -343,7 +411,8 @@ int dmarc_report(int argc, char **argv)
 		"Sums what other mail systems report on mail in our domains' names: by source how many messages came,\n"
 		"for how many DKIM or SPF vouched in the name of the author, how many pass DMARC by that, how many "
 		"would\n"
-		"break if the domain published p=reject, and what to do; then the sessions with and without TLS.",
+		"break if the domain published p=reject, and what to do; then the sessions with and without TLS. Who\n"
+		"says so is named by the domain that DMARC proved to have sent the report.",
 		"postern dmarc report --domain example.com --days 7",
 		options,
 		ARRAY_LEN(options)};
@@ -375,6 +444,8 @@ int dmarc_report(int argc, char **argv)
 		return opt_wrong(&set, "%s", error.text);
 	for (size_t i = 0; json && i < sums.n_sources; i++)
 		json_source(&out, &sums.sources[i]);
+	for (size_t i = 0; json && i < sums.n_reporters; i++)
+		json_reporter(&out, &sums.reporters[i]);
 	for (size_t i = 0; json && i < sums.n_tls; i++)
 		json_tls(&out, &sums, &sums.tls[i], &failure);
 	if (!json && sums.n_domains == 0 && sums.n_tls == 0)

@@ -30,8 +30,8 @@
 struct letter {
 	struct letter *next;
 	const struct peer_link *from;
-	size_t id_len, len;
-	uint8_t text[]; /* the Message-ID, then the report as it came */
+	size_t id_len, sender_len, len;
+	uint8_t text[]; /* the Message-ID, the domain that is proven to send it, the report as it came */
 };
 
 struct scanner_reports {
@@ -101,18 +101,22 @@ static void lose(struct scanner_reports *reports, struct bytes message_id)
 }
 
 static void add_letter(struct scanner_reports *reports, const struct peer_link *from, struct bytes message_id,
-		       struct bytes packed)
+		       struct bytes sender, struct bytes packed)
 {
-	size_t len = sizeof(struct letter) + message_id.len + packed.len;
+	size_t len = sizeof(struct letter) + message_id.len + sender.len + packed.len;
 	struct letter *letter = reports->waiting + len <= WAITING_MAX ? mem_alloc(len) : NULL;
 	if (!letter) {
 		lose(reports, message_id);
 		return;
 	}
-	*letter = (struct letter){.from = from, .id_len = message_id.len, .len = len};
-	if (message_id.len > 0)
-		memcpy(letter->text, message_id.ptr, message_id.len);
-	memcpy(letter->text + message_id.len, packed.ptr, packed.len);
+	*letter = (struct letter){.from = from, .id_len = message_id.len, .sender_len = sender.len, .len = len};
+	uint8_t *at = letter->text;
+	const struct bytes texts[] = {message_id, sender, packed};
+	for (size_t i = 0; i < ARRAY_LEN(texts); i++) {
+		if (texts[i].len > 0)
+			memcpy(at, texts[i].ptr, texts[i].len);
+		at += texts[i].len;
+	}
 	*reports->last = letter;
 	reports->last = &letter->next;
 	reports->waiting += len;
@@ -125,18 +129,24 @@ static struct bytes message_id_of(const struct letter *letter)
 	return bytes_make(letter->text, letter->id_len);
 }
 
+static struct bytes sender_of(const struct letter *letter)
+{
+	return bytes_make(letter->text + letter->id_len, letter->sender_len);
+}
+
 static struct bytes packed_of(const struct letter *letter)
 {
-	return bytes_make(letter->text + letter->id_len, letter->len - sizeof(*letter) - letter->id_len);
+	size_t before = letter->id_len + letter->sender_len;
+	return bytes_make(letter->text + before, letter->len - sizeof(*letter) - before);
 }
 
 /* -- Reading ---- */
 
-static void tell_read(const struct report *report)
+static void tell_read(const struct report *report, struct bytes sender)
 {
 	bool dmarc = report->kind == REPORT_DMARC;
 	metrics_add(METRIC_REPORTS_READ, 1);
-	log_event(LOG_NOTICE, "report.read", log_cstr("kind", dmarc ? "dmarc" : "tls"),
+	log_event(LOG_NOTICE, "report.read", log_cstr("kind", dmarc ? "dmarc" : "tls"), log_str("sender", sender),
 		  log_str("org", dmarc ? report->dmarc.org : report->tls.org),
 		  log_str("id", dmarc ? report->dmarc.report_id : report->tls.report_id),
 		  log_int("parts", (int64_t)report_parts(report)));
@@ -152,7 +162,7 @@ static enum err read_some(struct scanner_reports *reports, struct error *reterr)
 					  reterr);
 	TRY(report_reader_step(reports->reader, STEP_BYTES, &end, &reports->report, reterr));
 	if (end) {
-		tell_read(&reports->report);
+		tell_read(&reports->report, sender_of(reports->first));
 		reports->parts = MIN(report_parts(&reports->report), PARTS_MAX);
 	}
 	return ERR_OK;
@@ -166,6 +176,7 @@ static bool send_part(struct scanner_reports *reports)
 	struct report_part part;
 	if (report_part_make(reports->arena, &reports->report, reports->sent++, &part) != ERR_OK)
 		return false;
+	part.sender = sender_of(reports->first);
 	report_part_pack(&packed, &part);
 	if (buf_err(&packed) == ERR_OK)
 		peer_say(reports->first->from,
@@ -232,18 +243,21 @@ void scanner_reports_take(struct scanner_reports **reports, struct child *child,
 	const struct settings *settings = child_heritage(child)->settings;
 	const struct message *message = scan_message(scan);
 	enum verdict_class class = scan_verdict(scan)->class;
-	struct bytes packed, name, message_id = bytes_sub(message->message_id, 0, 998);
+	const struct dmarc_result *dmarc = &scan_auth_result(scan)->dmarc;
+	struct bytes packed, name, sender = {0}, message_id = bytes_sub(message->message_id, 0, 998);
 	if (settings->report_addresses.count == 0 || (class != CLASS_CLEAN && class != CLASS_BULK) ||
 	    !goes_to_reports(&scan_case->envelope, &settings->report_addresses) ||
 	    report_find_in_message(message, false, &packed, &name) == REPORT_NONE)
 		return;
-	if (scan_auth_result(scan)->dmarc.code != DMARC_PASS && !settings->report_unproven) {
+	if (dmarc->code == DMARC_PASS)
+		sender = dmarc->organizational_domain.len > 0 ? dmarc->organizational_domain : dmarc->domain;
+	else if (!settings->report_unproven) {
 		metrics_add(METRIC_REPORTS_UNPROVEN, 1);
 		log_event(LOG_NOTICE, "report.unproven", log_str("message_id", message_id));
 		return;
 	}
 	if (*reports || (*reports = make(child)))
-		add_letter(*reports, from, message_id, packed);
+		add_letter(*reports, from, message_id, sender, packed);
 	else
 		metrics_add(METRIC_REPORT_PARTS_LOST, 1);
 }

@@ -34,9 +34,12 @@ sqlite3_stmt *store_report_statement(struct store *store, const char *sql, struc
 static enum err add_report(struct store *store, const struct report_part *part, int64_t now, bool *ret_new,
 			   struct error *reterr)
 {
+	/* What nobody is proven to have sent may be what somebody is: it was brought by hand before or after. */
 	static const char sql[] =
-		"INSERT OR IGNORE INTO report (kind, org, report_id, domain, begin, end, received, policy)"
-		" VALUES (?, ?, ?, ?, ?, ?, ?, ?)";
+		"INSERT INTO report (kind, org, report_id, domain, sender, begin, end, received, policy, messages)"
+		" SELECT ?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10 WHERE NOT EXISTS (SELECT 1 FROM report"
+		" WHERE kind = ?1 AND org = ?2 AND report_id = ?3 AND domain = ?4"
+		" AND (?5 = '' OR sender IN ('', ?5)))";
 	/* Only first parts are counted as reports. */
 	static const char *const kinds[2][2] = {{"dmarc", "dmarc-part"}, {"tls", "tls-part"}};
 	CLEANUP(buf_done) struct buf id = BUF_INIT(STORE_TEXT_MAX);
@@ -56,10 +59,12 @@ static enum err add_report(struct store *store, const struct report_part *part, 
 	store_bind(statement, 2, part->org);
 	store_bind(statement, 3, buf_bytes(&id));
 	store_bind(statement, 4, part->domain);
-	(void)sqlite3_bind_int64(statement, 5, part->begin);
-	(void)sqlite3_bind_int64(statement, 6, part->end);
-	(void)sqlite3_bind_int64(statement, 7, now);
-	store_bind(statement, 8, part->policy);
+	store_bind(statement, 5, part->sender);
+	(void)sqlite3_bind_int64(statement, 6, part->begin);
+	(void)sqlite3_bind_int64(statement, 7, part->end);
+	(void)sqlite3_bind_int64(statement, 8, now);
+	store_bind(statement, 9, part->policy);
+	(void)sqlite3_bind_int64(statement, 10, (sqlite3_int64)report_part_messages(part));
 	TRY(store_run(store, statement, "report", reterr));
 	*ret_new = sqlite3_changes(store->db) > 0;
 	return ERR_OK;
@@ -181,6 +186,7 @@ static uint64_t count_at(sqlite3_stmt *statement, int column)
 struct teller {
 	union {
 		bool (*domain)(void *ctx, const struct store_report_domain *domain);
+		bool (*reporter)(void *ctx, const struct store_report_reporter *reporter);
 		bool (*tls)(void *ctx, const struct store_report_tls *tls);
 		bool (*failure)(void *ctx, const struct store_report_tls_failure *failure);
 	} row;
@@ -212,6 +218,31 @@ enum err store_report_domains(struct store *store, const struct store_report_que
 		" AND (?3 = '' OR domain = ?3) GROUP BY domain ORDER BY domain";
 	struct teller teller = {.row.domain = row, .ctx = ctx};
 	return each_row(store, sql, query, tell_domain, &teller, reterr);
+}
+
+static bool tell_reporter(void *ctx, sqlite3_stmt *statement)
+{
+	const struct teller *teller = ctx;
+	struct store_report_reporter reporter = {.domain = store_column(statement, 0),
+						 .sender = store_column(statement, 1),
+						 .org = store_column(statement, 2),
+						 .reports = count_at(statement, 3),
+						 .messages = count_at(statement, 4)};
+	return teller->row.reporter(teller->ctx, &reporter);
+}
+
+enum err store_report_reporters(struct store *store, const struct store_report_query *query,
+				bool (*row)(void *ctx, const struct store_report_reporter *reporter), void *ctx,
+				struct error *reterr)
+{
+	static const char sql[] = "SELECT domain, sender, org, SUM(kind = 'dmarc'), " SUM(
+		"messages") " AS n FROM report"
+			    " WHERE kind IN ('dmarc', 'dmarc-part') AND begin >= ?1 * 86400 AND begin < (?2 + 1) * "
+			    "86400"
+			    " AND (?3 = '' OR domain = ?3) GROUP BY domain, sender, org ORDER BY domain, n DESC, "
+			    "sender, org";
+	struct teller teller = {.row.reporter = row, .ctx = ctx};
+	return store->version < 3 ? ERR_OK : each_row(store, sql, query, tell_reporter, &teller, reterr);
 }
 
 static bool tell_tls(void *ctx, sqlite3_stmt *statement)

@@ -22,7 +22,9 @@ int64_t store_day(int64_t seconds);
 
 /* -- Reports that others sent ---- */
 
-/* *ret_new is false when that part of the report is there already (by organization, id and domain): nothing was added.
+/*
+ * *ret_new is false when that part of the report is there already (by organization, id, domain and, where one is
+ * proven, sender: nobody can take the place of a report of another): nothing was added.
  */
 NODISCARD enum err store_report_add(struct store *store, const struct report_part *part, int64_t now, bool *ret_new,
 				    struct error *reterr);
@@ -43,6 +45,18 @@ struct store_report_domain {
 NODISCARD enum err store_report_domains(struct store *store, const struct store_report_query *query,
 					bool (*row)(void *ctx, const struct store_report_domain *domain), void *ctx,
 					struct error *reterr);
+
+/*
+ * Who says so: by domain, then by how many messages they tell of. `sender` is the domain that DMARC proved, empty where
+ * none did; `org` is what the report itself says. No rows where the database is older than these.
+ */
+struct store_report_reporter {
+	struct bytes domain, sender, org;
+	uint64_t reports, messages;
+};
+NODISCARD enum err store_report_reporters(struct store *store, const struct store_report_query *query,
+					  bool (*row)(void *ctx, const struct store_report_reporter *reporter),
+					  void *ctx, struct error *reterr);
 
 /* What one address sent in a domain's name; rows come by domain and address. */
 struct store_report_source {

@@ -78,7 +78,24 @@ static const char schema_2[] =
 	" PRIMARY KEY (day, domain, ip, header_from, disposition, dkim, spf, detail)) WITHOUT ROWID;"
 	"PRAGMA user_version = 2;";
 
-static const char *const schemas[] = {schema_1, schema_2};
+/*
+ * 3: who sent a report, as far as it was proven, and how many messages it tells of. Two who say that they are the same
+ * organization do not have the same reports.
+ */
+static const char schema_3[] =
+	"CREATE TABLE report_3 ("
+	" row INTEGER PRIMARY KEY, kind TEXT NOT NULL, org TEXT NOT NULL, report_id TEXT NOT NULL, domain TEXT NOT "
+	"NULL,"
+	" sender TEXT NOT NULL, begin INTEGER NOT NULL, end INTEGER NOT NULL, received INTEGER NOT NULL,"
+	" policy TEXT NOT NULL, messages INTEGER NOT NULL, UNIQUE (kind, org, report_id, domain, sender));"
+	"INSERT INTO report_3"
+	" SELECT row, kind, org, report_id, domain, '', begin, end, received, policy, 0 FROM report;"
+	"DROP TABLE report;"
+	"ALTER TABLE report_3 RENAME TO report;"
+	"CREATE INDEX report_domain ON report (domain, end);"
+	"PRAGMA user_version = 3;";
+
+static const char *const schemas[] = {schema_1, schema_2, schema_3};
 
 enum err store_failed(struct store *store, const char *what, struct error *reterr)
 {

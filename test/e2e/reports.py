@@ -33,6 +33,8 @@ ZONE = {
     '_dmarc.silent.example': {'TXT': ['v=DMARC1; p=reject']},
     'receiver.example': {'TXT': ['v=spf1 ip4:203.0.113.9 -all']},
     '_dmarc.receiver.example': {'TXT': ['v=DMARC1; p=reject']},
+    'evil.example': {'TXT': ['v=spf1 ip4:192.0.2.66 -all']},
+    '_dmarc.evil.example': {'TXT': ['v=DMARC1; p=reject']},
 }
 
 
@@ -310,6 +312,47 @@ def check_received(tap, world):
     tap.ok(bool(shown), 'as JSON')
 
 
+def packed_report(xml, author='receiver.example'):
+    return mail('Report Domain: sender.example', 'application', 'gzip', 'receiver.example!sender.example!1!2.xml.gz',
+                gzip.compress(xml)).replace(b'\n', b'\r\n').replace(b'dmarc@receiver.example', b'dmarc@' + author.encode())
+
+
+def check_liars(tap):
+    """A stranger whose own domain is proven lies in a report: that is told as what it is, and keeps out nothing else."""
+    world = World()
+    evil = dict(sender='dmarc@evil.example', ip='192.0.2.66', to='dmarc@example.org')
+    good = dict(sender='dmarc@receiver.example', ip='203.0.113.9', to='dmarc@example.org')
+    lies = [row('192.0.2.66', 1 << 63, 'pass', 'pass'), row('192.0.2.66', 5, 'pass', 'pass', domain='\x9b31m\N{RIGHT-TO-LEFT OVERRIDE}.example')]
+    # The id of another's report, foreseen; a name with what steers a terminal.
+    world.send(packed_report(report('foreseen', lies), 'evil.example'), **evil)
+    world.send(packed_report(report('two', lies, org='&#x9b;31mBank\N{RIGHT-TO-LEFT OVERRIDE}' + 'x' * 5000), 'evil.example'), **evil)
+    wait_for(lambda: world.ask('SELECT COUNT(*) FROM report')[0][0] == 2, 20, 'what the stranger sent')
+    world.send(packed_report(report('foreseen', [row('198.51.100.1', 7, 'pass', 'pass')])), **good)
+    wait_for(lambda: world.ask('SELECT COUNT(*) FROM report')[0][0] == 3, 20, 'the report whose id was foreseen')
+    tap.equal(world.ask("SELECT SUM(count) FROM report_source WHERE ip = '198.51.100.1'"), [(7,)], 'it is counted nevertheless')
+    shown = cli(world, 'report').stdout
+    tap.ok('from evil.example, calls itself Receiver: 1 report, 1000000000005 messages' in shown
+           and 'from receiver.example, calls itself Receiver: 1 report, 7 messages' in shown, 'who says what is told apart', shown)
+    tap.ok(not set(shown) & set('\x1b\x9b\x07\N{RIGHT-TO-LEFT OVERRIDE}') and max(map(len, shown.splitlines())) < 400,
+           'and no name steers the terminal', shown)
+    rows = [json.loads(line) for line in cli(world, 'report', '--json').stdout.splitlines()]
+    tap.equal([(r['sender'], r['messages']) for r in rows if r['kind'] == 'reporter' and r['org'] == 'Receiver'],
+              [('evil.example', 1000000000005), ('receiver.example', 7)], 'in JSON, too')
+    # More than one sender may have of a day: the rest of it is lost, and others are not.
+    long_name = '.'.join(['x' * 60] * 4)
+    rows = [row(f'2001:db8::{n >> 16:x}:{n & 0xffff:x}', 1, 'fail', 'fail', domain=f'{n}.{long_name}'[:250],
+                results=f'<dkim><domain>{n}.{long_name}</domain><result>pass</result></dkim><spf><domain>{n}.{long_name}</domain><result>pass</result></spf>')
+            for n in range(13000)]
+    world.send(packed_report(report('flood', rows), 'evil.example'), **evil)
+    wait_for(lambda: 'event=report.too_many' in world.postern.log(), 60, 'the end of its share')
+    tap.has(world.postern.log(), 'event=report.too_many sender=evil.example', 'one sender has a share of the day')
+    world.send(packed_report(report('after', [row('198.51.100.2', 9, 'pass', 'pass')])), **good)
+    wait_for(lambda: world.ask("SELECT COUNT(*) FROM report_source WHERE ip = '198.51.100.2'")[0][0] == 1, 60, 'the report of another')
+    tap.ok(world.ask('SELECT COUNT(*) FROM report_source')[0][0] < 12000, 'and the rest of what it sent is not kept')
+    tap.equal(world.postern.stop(), 0, 'and all ends well')
+    tap.equal(world.postern.reports(), [], 'no sanitizer speaks')
+
+
 def check_read_between(tap):
     """A report of 100,000 rows is read in steps: mail that comes meanwhile is judged in between, by the same scanner."""
     world = World(workers='workers: { scanners: 1 }')
@@ -353,7 +396,7 @@ def main():
     world = World()
     checks = [lambda: check_tallies(tap, world), lambda: check_counting(tap, world), lambda: check_reports(tap, world),
               lambda: check_killed(tap, world), lambda: check_sent_by_hand(tap, world),
-              lambda: check_received(tap, world), lambda: check_read_between(tap), lambda: check_off(tap)]
+              lambda: check_received(tap, world), lambda: check_liars(tap), lambda: check_read_between(tap), lambda: check_off(tap)]
     for check in checks:
         try:
             check()

@@ -623,6 +623,90 @@ static void an_older_database_is_upgraded_and_can_be_read_before(void **state)
 	folder_remove(&folder);
 }
 
+/* Adds the only part of the report as of that sender; true: it was new. */
+static bool add_from(struct folder *folder, const char *sender, const struct report_dmarc *report)
+{
+	CLEANUP(arena_free) struct arena *arena = arena_create((size_t)1 << 20);
+	struct report_part part;
+	bool fresh;
+	assert_ok(report_part_make(arena, &(struct report){.kind = REPORT_DMARC, .dmarc = *report}, 0, &part));
+	part.sender = T(sender);
+	folder_begin(folder);
+	assert_ok(store_report_add(folder->store, &part, 1, &fresh, NULL));
+	folder_commit(folder);
+	return fresh;
+}
+
+static bool print_reporter(void *ctx, const struct store_report_reporter *r)
+{
+	buf_printf(ctx, "%.*s [%.*s] %.*s %llu %llu\n", BYTES_FMT(r->domain), BYTES_FMT(r->sender), BYTES_FMT(r->org),
+		   (unsigned long long)r->reports, (unsigned long long)r->messages);
+	return true;
+}
+
+static void assert_reporters(struct folder *folder, const char *want)
+{
+	CLEANUP(buf_done) struct buf got = BUF_INIT(10000);
+	assert_ok(store_report_reporters(folder->store, &(struct store_report_query){0, DAY + 9, {0}}, print_reporter,
+					 &got, NULL));
+	assert_bytes_str(buf_bytes(&got), want);
+}
+
+static void nobody_takes_the_place_of_a_report_of_another(void **state)
+{
+	(void)state;
+	struct folder folder;
+	struct report_dmarc report = report_of("big", "1", "a.example", DAY), forged = report;
+	struct report_record lies = seen[0];
+	lies.count = 1000;
+	forged.records = &lies;
+	forged.n_records = 1;
+	folder_make(&folder);
+	assert_true(add_from(&folder, "evil.example", &forged)); /* who foresaw the id */
+	assert_true(add_from(&folder, "big.example", &report));
+	assert_false(add_from(&folder, "big.example", &forged));
+	assert_false(add_from(&folder, "evil.example", &report));
+	assert_false(add_from(&folder, "", &report)); /* brought by hand from a mailbox */
+	assert_reporters(&folder, "a.example [evil.example] big 1 1000\na.example [big.example] big 1 24\n");
+	report.report_id = BYTES_LIT("2");
+	assert_true(add_from(&folder, "", &report));
+	assert_false(add_from(&folder, "big.example", &report));
+	assert_reporters(&folder, "a.example [evil.example] big 1 1000\na.example [] big 1 24\n"
+				  "a.example [big.example] big 1 24\n");
+	folder_remove(&folder);
+}
+
+static void what_was_known_before_senders_were_stays_known(void **state)
+{
+	(void)state;
+	static const char back[] =
+		"CREATE TABLE report_2 (row INTEGER PRIMARY KEY, kind TEXT NOT NULL, org TEXT NOT NULL, report_id TEXT "
+		"NOT NULL, domain TEXT NOT NULL, begin INTEGER NOT NULL, end INTEGER NOT NULL, received INTEGER NOT "
+		"NULL, policy TEXT NOT NULL, UNIQUE (kind, org, report_id, domain));"
+		"INSERT INTO report_2 SELECT row, kind, org, report_id, domain, begin, end, received, policy FROM "
+		"report;"
+		"DROP TABLE report; ALTER TABLE report_2 RENAME TO report; PRAGMA user_version = 2";
+	struct folder folder;
+	struct report_dmarc report = report_of("big", "1", "a.example", DAY);
+	struct error error = {0};
+	char path[100];
+	sqlite3 *db;
+	folder_make(&folder);
+	assert_true(add(&folder, &report));
+	store_close(&folder.store);
+	(void)snprintf(path, sizeof(path), "%s/postern.db", folder.path);
+	assert_int_equal(sqlite3_open(path, &db), SQLITE_OK);
+	assert_int_equal(sqlite3_exec(db, back, NULL, NULL, NULL), SQLITE_OK);
+	assert_int_equal(sqlite3_close(db), SQLITE_OK);
+
+	assert_ok(store_open(folder.path, true, &folder.store, &error));
+	assert_reporters(&folder, "");
+	folder_reopen(&folder);
+	assert_reporters(&folder, "a.example [] big 1 0\n");
+	assert_false(add_from(&folder, "big.example", &report));
+	folder_remove(&folder);
+}
+
 static void no_memory_leaves_nothing_half_done(void **state)
 {
 	(void)state;
@@ -675,6 +759,8 @@ static const struct CMUnitTest tests[] = {
 	cmocka_unit_test(what_is_owed_can_be_listed),
 	cmocka_unit_test(old_days_are_forgotten_and_no_others),
 	cmocka_unit_test(an_older_database_is_upgraded_and_can_be_read_before),
+	cmocka_unit_test(nobody_takes_the_place_of_a_report_of_another),
+	cmocka_unit_test(what_was_known_before_senders_were_stays_known),
 	cmocka_unit_test(no_memory_leaves_nothing_half_done),
 };
 UNIT_MAIN(tests)
