@@ -224,7 +224,7 @@ static void print_domain(struct buf *out, const struct store_report_domain *doma
 /* The name that a report gives itself is no proof of who sent it. */
 static void print_reporter(struct buf *out, const struct store_report_reporter *reporter)
 {
-	buf_add_cstr(out, "  from ");
+	buf_add_cstr(out, reporter->of_tls ? "  TLS reports from " : "  from ");
 	if (reporter->sender.len > 0)
 		history_text(out, reporter->sender, 60);
 	else
@@ -233,20 +233,25 @@ static void print_reporter(struct buf *out, const struct store_report_reporter *
 		buf_add_cstr(out, ", calls itself ");
 		history_text(out, reporter->org, 60);
 	}
-	buf_printf(out, ": %llu report%s, %llu messages\n", (unsigned long long)reporter->reports,
-		   reporter->reports == 1 ? "" : "s", (unsigned long long)reporter->messages);
+	buf_printf(out, ": %llu report%s", (unsigned long long)reporter->reports, reporter->reports == 1 ? "" : "s");
+	if (!reporter->of_tls)
+		buf_printf(out, ", %llu messages", (unsigned long long)reporter->messages);
+	buf_add_byte(out, '\n');
 	flush(out);
 }
 
 /* Those of that domain, from *at on: both come in the same order; those who tell of the most come first. */
-static void print_reporters(struct buf *out, const struct sums *sums, struct bytes domain, size_t *at)
+static void print_reporters(struct buf *out, const struct sums *sums, bool of_tls, struct bytes domain, size_t *at)
 {
 	size_t n = 0;
-	while (*at < sums->n_reporters && bytes_cmp(sums->reporters[*at].domain, domain) < 0)
-		++*at;
-	for (; *at < sums->n_reporters && bytes_eq(sums->reporters[*at].domain, domain); ++*at)
-		if (n++ < REPORTERS_SHOWN)
-			print_reporter(out, &sums->reporters[*at]);
+	for (; *at < sums->n_reporters; ++*at) {
+		const struct store_report_reporter *reporter = &sums->reporters[*at];
+		int order = reporter->of_tls != of_tls ? (of_tls ? -1 : 1) : bytes_cmp(reporter->domain, domain);
+		if (order > 0)
+			break;
+		if (order == 0 && n++ < REPORTERS_SHOWN)
+			print_reporter(out, reporter);
+	}
 	if (n > REPORTERS_SHOWN)
 		(void)printf("  and %zu others (--json shows all)\n", n - REPORTERS_SHOWN);
 }
@@ -315,15 +320,18 @@ static void print_text(struct buf *out, const struct sums *sums)
 		while (end < sums->n_sources && bytes_eq(sums->sources[end].domain, domain->domain))
 			end++;
 		print_domain(out, domain, sums->sources + at, end - at);
-		print_reporters(out, sums, domain->domain, &reporter);
+		print_reporters(out, sums, false, domain->domain, &reporter);
 		(void)printf("  %-*s %10s %10s %10s %10s %10s  %s\n", width, "SOURCE", "MESSAGES", "DKIM", "SPF",
 			     "PASS", "BREAK", "ADVICE");
 		for (; at < end; at++)
 			print_source(out, &sums->sources[at], width);
 	}
 	at = 0;
-	for (size_t i = 0; i < sums->n_tls; i++)
+	for (size_t i = 0; i < sums->n_tls; i++) {
 		print_tls(out, sums, &sums->tls[i], &at);
+		if (i + 1 == sums->n_tls || !bytes_eq(sums->tls[i + 1].domain, sums->tls[i].domain))
+			print_reporters(out, sums, true, sums->tls[i].domain, &reporter);
+	}
 }
 
 static void json_source(struct buf *out, const struct store_report_source *source)
@@ -361,6 +369,7 @@ static void json_reporter(struct buf *out, const struct store_report_reporter *r
 	jsonw_string(&json, "domain", reporter->domain);
 	jsonw_string(&json, "sender", reporter->sender);
 	jsonw_string(&json, "org", reporter->org);
+	jsonw_cstr(&json, "of", reporter->of_tls ? "tls" : "dmarc");
 	jsonw_uint(&json, "reports", reporter->reports);
 	jsonw_uint(&json, "messages", reporter->messages);
 	jsonw_end(&json);

@@ -8,6 +8,7 @@
 #include "daemon/child.h"
 #include "daemon/peer.h"
 #include "daemon/policy.h"
+#include "mail/url.h"
 #include "scan/auth.h"
 #include "scan/report_part.h"
 #include "scan/scan.h"
@@ -18,7 +19,8 @@
 
 #include "base/banned.h"
 
-#define WAITING_MAX  ((size_t)64 << 20)  /* bytes, packed */
+#define WAITING_MAX  ((size_t)64 << 20) /* bytes, packed */
+#define LETTERS_MAX  1000
 #define UNPACKED_MAX ((size_t)32 << 20)  /* of one report */
 #define MEMORY_MAX   ((size_t)256 << 20) /* of one that is read */
 #define PARTS_MAX    ((size_t)1000)
@@ -36,8 +38,8 @@ struct letter {
 
 struct scanner_reports {
 	struct letter *first, **last;
-	size_t waiting; /* bytes of all letters */
-	bool lost;      /* it was said, since nothing waited last */
+	size_t waiting, n; /* bytes of all letters, and how many these are */
+	bool lost;         /* it was said, since nothing waited last */
 	struct loop_timer *step;
 	/* Of the first letter. */
 	struct arena *arena; /* NULL: it is not begun */
@@ -47,6 +49,22 @@ struct scanner_reports {
 };
 
 /* -- The letters ---- */
+
+static struct bytes message_id_of(const struct letter *letter)
+{
+	return bytes_make(letter->text, letter->id_len);
+}
+
+static struct bytes sender_of(const struct letter *letter)
+{
+	return bytes_make(letter->text + letter->id_len, letter->sender_len);
+}
+
+static struct bytes packed_of(const struct letter *letter)
+{
+	size_t before = letter->id_len + letter->sender_len;
+	return bytes_make(letter->text + before, letter->len - sizeof(*letter) - before);
+}
 
 static void abandon_reading(struct scanner_reports *reports)
 {
@@ -65,6 +83,7 @@ static void drop_first(struct scanner_reports *reports)
 		reports->lost = false;
 	}
 	reports->waiting -= gone->len;
+	reports->n--;
 	mem_free(gone);
 }
 
@@ -84,6 +103,7 @@ void scanner_reports_forget(struct scanner_reports *reports, const struct peer_l
 		}
 		*at = gone->next;
 		reports->waiting -= gone->len;
+		reports->n--;
 		mem_free(gone);
 	}
 	reports->last = at;
@@ -100,11 +120,25 @@ static void lose(struct scanner_reports *reports, struct bytes message_id)
 	reports->lost = true;
 }
 
+/* Of the room that the others leave a sender has half, in bytes and in letters: nobody can take all of it. */
+static bool has_room(const struct scanner_reports *reports, struct bytes sender, size_t len)
+{
+	struct bytes site = url_registrable(sender);
+	size_t its = 0, n = 0;
+	for (const struct letter *letter = reports->first; letter; letter = letter->next) {
+		if (!bytes_eq(url_registrable(sender_of(letter)), site))
+			continue;
+		its += letter->len;
+		n++;
+	}
+	return its + len <= (WAITING_MAX - (reports->waiting - its)) / 2 && n < (LETTERS_MAX - (reports->n - n)) / 2;
+}
+
 static void add_letter(struct scanner_reports *reports, const struct peer_link *from, struct bytes message_id,
 		       struct bytes sender, struct bytes packed)
 {
 	size_t len = sizeof(struct letter) + message_id.len + sender.len + packed.len;
-	struct letter *letter = reports->waiting + len <= WAITING_MAX ? mem_alloc(len) : NULL;
+	struct letter *letter = has_room(reports, sender, len) ? mem_alloc(len) : NULL;
 	if (!letter) {
 		lose(reports, message_id);
 		return;
@@ -120,24 +154,9 @@ static void add_letter(struct scanner_reports *reports, const struct peer_link *
 	*reports->last = letter;
 	reports->last = &letter->next;
 	reports->waiting += len;
+	reports->n++;
 	if (!loop_timer_running(reports->step))
 		loop_timer_set(reports->step, 0);
-}
-
-static struct bytes message_id_of(const struct letter *letter)
-{
-	return bytes_make(letter->text, letter->id_len);
-}
-
-static struct bytes sender_of(const struct letter *letter)
-{
-	return bytes_make(letter->text + letter->id_len, letter->sender_len);
-}
-
-static struct bytes packed_of(const struct letter *letter)
-{
-	size_t before = letter->id_len + letter->sender_len;
-	return bytes_make(letter->text + before, letter->len - sizeof(*letter) - before);
 }
 
 /* -- Reading ---- */
@@ -250,7 +269,7 @@ void scanner_reports_take(struct scanner_reports **reports, struct child *child,
 	    report_find_in_message(message, false, &packed, &name) == REPORT_NONE)
 		return;
 	if (dmarc->code == DMARC_PASS)
-		sender = dmarc->organizational_domain.len > 0 ? dmarc->organizational_domain : dmarc->domain;
+		sender = dmarc->domain;
 	else if (!settings->report_unproven) {
 		metrics_add(METRIC_REPORTS_UNPROVEN, 1);
 		log_event(LOG_NOTICE, "report.unproven", log_str("message_id", message_id));

@@ -5,8 +5,8 @@
  * a millisecond or two between which other messages are judged, and handed to the gate in parts (scan/report_part.h).
  *
  * Owns:   a copy of each report that waits; the message may go.
- * Bounds: one report is read at a time; WAITING_MAX bytes wait. What comes beyond that is lost, counted and said: it is
- *         still in the mail that brought it.
+ * Bounds: one report is read at a time; WAITING_MAX bytes and LETTERS_MAX reports wait, of any sender half of what the
+ *         others leave. What comes beyond that is lost, counted and said: it is still in the mail that brought it.
  */
 struct child;
 struct peer_link;

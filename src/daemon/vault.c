@@ -15,6 +15,7 @@
 #include "base/mem.h"
 #include "daemon/child.h"
 #include "daemon/peer.h"
+#include "mail/url.h"
 #include "scan/tally.h"
 #include "store/report_budget.h"
 #include "store/reports.h"
@@ -278,14 +279,16 @@ static void on_trace(struct peer_link *from, const struct wire_trace *in)
 static bool takes_report(struct vault *vault, const struct report_part *part, size_t size)
 {
 	int64_t now = clock_wall_ms() / 1000, day = store_day(now), its = store_day(part->begin);
-	if (its > day + REPORT_DAYS_AHEAD || its < store_day(now - vault->settings->report_retention / 1000)) {
+	/* One that reaches far into the future would be the latest for as long. */
+	if (store_day(part->end) > day + REPORT_DAYS_AHEAD ||
+	    its < store_day(now - vault->settings->report_retention / 1000)) {
 		if (part->number == 0)
 			log_event(LOG_NOTICE, "report.of_another_time", log_str("sender", part->sender),
 				  log_str("org", part->org), log_str("domain", part->domain), log_int("day", its));
 		metrics_add(METRIC_REPORT_PARTS_LOST, 1);
 		return false;
 	}
-	if (report_budget_use(&vault->report_budget, day, part->sender, size))
+	if (report_budget_use(&vault->report_budget, day, url_registrable(part->sender), size))
 		return true;
 	if (vault->report_full != day)
 		log_event(LOG_WARNING, "report.too_many", log_str("sender", part->sender), log_str("org", part->org),

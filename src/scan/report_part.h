@@ -23,7 +23,7 @@ struct buf;
 struct report_part {
 	enum report_kind kind;
 	size_t number;       /* from 0 */
-	struct bytes sender; /* the organizational domain that DMARC proved to send it; empty: none */
+	struct bytes sender; /* the author domain that DMARC proved to send it; empty: none */
 	struct bytes org, report_id;
 	struct bytes domain; /* of TLS that of the first policy of the report */
 	struct bytes policy; /* p; of TLS absent */

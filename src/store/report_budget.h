@@ -20,5 +20,6 @@ struct report_budget {
 	uint64_t by[REPORT_BUDGET_SENDERS];
 };
 
-/* Uses `size` bytes for what `sender` (a domain; empty: nobody is proven) sent; false: there is no room that day. */
+/* Uses `size` bytes for what `sender` (a registrable domain; empty: nobody is proven) sent; false: there is no room
+ * that day. */
 bool report_budget_use(struct report_budget *budget, int64_t day, struct bytes sender, size_t size);

@@ -227,7 +227,8 @@ static bool tell_reporter(void *ctx, sqlite3_stmt *statement)
 						 .sender = store_column(statement, 1),
 						 .org = store_column(statement, 2),
 						 .reports = count_at(statement, 3),
-						 .messages = count_at(statement, 4)};
+						 .messages = count_at(statement, 4),
+						 .of_tls = count_at(statement, 5) != 0};
 	return teller->row.reporter(teller->ctx, &reporter);
 }
 
@@ -235,12 +236,10 @@ enum err store_report_reporters(struct store *store, const struct store_report_q
 				bool (*row)(void *ctx, const struct store_report_reporter *reporter), void *ctx,
 				struct error *reterr)
 {
-	static const char sql[] = "SELECT domain, sender, org, SUM(kind = 'dmarc'), " SUM(
-		"messages") " AS n FROM report"
-			    " WHERE kind IN ('dmarc', 'dmarc-part') AND begin >= ?1 * 86400 AND begin < (?2 + 1) * "
-			    "86400"
-			    " AND (?3 = '' OR domain = ?3) GROUP BY domain, sender, org ORDER BY domain, n DESC, "
-			    "sender, org";
+	static const char sql[] = "SELECT domain, sender, org, SUM(kind IN ('dmarc', 'tls')), " SUM(
+		"messages") " AS n, kind IN ('tls', 'tls-part') AS of_tls FROM report"
+			    " WHERE begin >= ?1 * 86400 AND begin < (?2 + 1) * 86400 AND (?3 = '' OR domain = ?3)"
+			    " GROUP BY of_tls, domain, sender, org ORDER BY of_tls, domain, n DESC, sender, org";
 	struct teller teller = {.row.reporter = row, .ctx = ctx};
 	return store->version < 3 ? ERR_OK : each_row(store, sql, query, tell_reporter, &teller, reterr);
 }

@@ -47,12 +47,15 @@ NODISCARD enum err store_report_domains(struct store *store, const struct store_
 					struct error *reterr);
 
 /*
- * Who says so: by domain, then by how many messages they tell of. `sender` is the domain that DMARC proved, empty where
- * none did; `org` is what the report itself says. No rows where the database is older than these.
+ * Who says so, of DMARC and then of TLS: by domain, then by how many messages they tell of. `sender` is the domain that
+ * DMARC proved, empty where none did; `org` is what the report itself says. No rows where the database is older than
+ * these.
  */
 struct store_report_reporter {
-	struct bytes domain, sender, org;
-	uint64_t reports, messages;
+	struct bytes domain; /* of TLS that of the first policy of a report */
+	struct bytes sender, org;
+	uint64_t reports, messages; /* of TLS no messages */
+	bool of_tls;
 };
 NODISCARD enum err store_report_reporters(struct store *store, const struct store_report_query *query,
 					  bool (*row)(void *ctx, const struct store_report_reporter *reporter),

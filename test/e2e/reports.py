@@ -282,11 +282,14 @@ def check_received(tap, world):
     damaged = mail('Report Domain: x', 'application', 'gzip', name + '.xml.gz', gzip.compress(b'<feedback>')).replace(b'\n', b'\r\n')
     world.send(damaged, 'dmarc@receiver.example', ip='203.0.113.9', to='dmarc@example.org')
     wait_for(lambda: 'event=report.unreadable' in world.postern.log(), 20, 'the log')
-    for number, begin in enumerate((86400, 4102444800)):  # 1970, and 2100: it would stay for a long time
-        other = mail('Report Domain: sender.example', 'application', 'gzip', name + '.xml.gz',
-                     gzip.compress(report(f'time{number}', rows[:2], begin=begin))).replace(b'\n', b'\r\n')
+    today = int(time.time()) // DAY * DAY
+    # 1970, and 2100, and from today to 2100: they would stay, or be the latest, for a long time.
+    for number, (begin, end) in enumerate(((86400, None), (4102444800, None), (today, 4102444800))):
+        xml = report(f'time{number}', rows[:2], begin=begin)
+        xml = xml.replace(b'<end>%d<' % (begin + DAY - 1), b'<end>%d<' % end) if end else xml
+        other = mail('Report Domain: sender.example', 'application', 'gzip', name + '.xml.gz', gzip.compress(xml)).replace(b'\n', b'\r\n')
         world.send(other, 'dmarc@receiver.example', ip='203.0.113.9', to='dmarc@example.org')
-    wait_for(lambda: world.postern.log().count('event=report.of_another_time') == 2, 20, 'the log')
+    wait_for(lambda: world.postern.log().count('event=report.of_another_time') == 3, 20, 'the log')
     tap.equal(world.ask('SELECT SUM(count) FROM report_source')[0][0], total,
               'a report counts once, a forged one never, nor one of days that are not kept')
     tap.equal(world.ask("SELECT kind, COUNT(*) FROM report GROUP BY kind ORDER BY kind"),
