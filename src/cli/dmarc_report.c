@@ -18,7 +18,9 @@
 #define DAYS_DEFAULT 30
 #define DAYS_MAX     36500
 
+/* Of those that the text shows: anybody may send reports of any domain. --json has all. */
 #define REPORTERS_SHOWN 5
+#define DOMAINS_SHOWN   50
 
 struct sums {
 	struct arena *arena;
@@ -156,6 +158,45 @@ static enum err collect(struct store *store, const struct store_report_query *qu
 	if (sums->n_sources > 0)
 		qsort(sums->sources, sums->n_sources, sizeof(*sums->sources), by_domain_and_size);
 	return ERR_OK;
+}
+
+/* -- Choosing ---- */
+
+static int by_receivers(const void *a, const void *b)
+{
+	const struct store_report_domain *const *one = a, *const *two = b;
+	if ((*one)->receivers != (*two)->receivers)
+		return (*one)->receivers > (*two)->receivers ? -1 : 1;
+	return bytes_cmp((*one)->domain, (*two)->domain);
+}
+
+static int by_name(const void *a, const void *b)
+{
+	const struct store_report_domain *const *one = a, *const *two = b;
+	return bytes_cmp((*one)->domain, (*two)->domain);
+}
+
+/* The domains that the most receivers tell of, by name: those that one stranger made up do not hide ours. */
+static const struct store_report_domain **choose(const struct sums *sums, size_t *ret_n)
+{
+	const struct store_report_domain **chosen =
+		arena_new(sums->arena, const struct store_report_domain *, sums->n_domains + 1);
+	*ret_n = chosen ? MIN(sums->n_domains, (size_t)DOMAINS_SHOWN) : 0;
+	if (*ret_n == 0)
+		return chosen;
+	for (size_t i = 0; i < sums->n_domains; i++)
+		chosen[i] = &sums->domains[i];
+	qsort(chosen, sums->n_domains, sizeof(*chosen), by_receivers);
+	qsort(chosen, *ret_n, sizeof(*chosen), by_name);
+	return chosen;
+}
+
+static bool is_chosen(const struct store_report_domain *const *chosen, size_t n, struct bytes domain)
+{
+	for (size_t i = 0; i < n; i++)
+		if (bytes_eq(chosen[i]->domain, domain))
+			return true;
+	return false;
 }
 
 /* -- Advice ---- */
@@ -306,14 +347,33 @@ static void print_tls(struct buf *out, const struct sums *sums, const struct sto
 	flush(out);
 }
 
-static void print_text(struct buf *out, const struct sums *sums)
+static void print_all_tls(struct buf *out, const struct sums *sums, const struct store_report_domain *const *chosen,
+			  size_t n_chosen)
+{
+	size_t at = 0, reporter = 0, others = 0;
+	for (size_t i = 0; i < sums->n_tls; i++) {
+		const struct store_report_tls *tls = &sums->tls[i];
+		if (!is_chosen(chosen, n_chosen, tls->domain) && ++others > DOMAINS_SHOWN)
+			continue;
+		print_tls(out, sums, tls, &at);
+		if (i + 1 == sums->n_tls || !bytes_eq(sums->tls[i + 1].domain, tls->domain))
+			print_reporters(out, sums, true, tls->domain, &reporter);
+	}
+	if (others > DOMAINS_SHOWN)
+		(void)printf("TLS to %zu others is not shown (--domain or --json does).\n", others - DOMAINS_SHOWN);
+}
+
+static bool print_text(struct buf *out, const struct sums *sums)
 {
 	int width = 6;
-	size_t at = 0, reporter = 0;
+	size_t at = 0, reporter = 0, n_chosen;
+	const struct store_report_domain **chosen = choose(sums, &n_chosen);
+	if (!chosen)
+		return false;
 	for (size_t i = 0; i < sums->n_sources; i++)
 		width = MAX(width, (int)MIN(sums->sources[i].ip.len, (size_t)45));
-	for (size_t i = 0; i < sums->n_domains; i++) {
-		const struct store_report_domain *domain = &sums->domains[i];
+	for (size_t i = 0; i < n_chosen; i++) {
+		const struct store_report_domain *domain = chosen[i];
 		while (at < sums->n_sources && bytes_cmp(sums->sources[at].domain, domain->domain) < 0)
 			at++;
 		size_t end = at;
@@ -326,12 +386,12 @@ static void print_text(struct buf *out, const struct sums *sums)
 		for (; at < end; at++)
 			print_source(out, &sums->sources[at], width);
 	}
-	at = 0;
-	for (size_t i = 0; i < sums->n_tls; i++) {
-		print_tls(out, sums, &sums->tls[i], &at);
-		if (i + 1 == sums->n_tls || !bytes_eq(sums->tls[i + 1].domain, sums->tls[i].domain))
-			print_reporters(out, sums, true, sums->tls[i].domain, &reporter);
-	}
+	if (n_chosen < sums->n_domains)
+		(void)printf(
+			"%zu other domains, of which fewer receivers tell, are not shown (--domain or --json does).\n",
+			sums->n_domains - n_chosen);
+	print_all_tls(out, sums, chosen, n_chosen);
+	return true;
 }
 
 static void json_source(struct buf *out, const struct store_report_source *source)
@@ -403,11 +463,15 @@ static void json_tls(struct buf *out, const struct sums *sums, const struct stor
 
 int dmarc_report(int argc, char **argv)
 {
-	const char *config = NULL, *domain = NULL, *days = NULL;
+	const char *config = NULL, *domain = NULL, *days = NULL, *except = "";
 	bool json = false;
 	const struct opt options[] = {
 		{.name = "domain", .value_name = "DOMAIN", .help = "only reports on this domain", .value = &domain},
 		{.name = "days", .value_name = "N", .help = "of the last so many days (default 30)", .value = &days},
+		{.name = "except",
+		 .value_name = "SENDERS",
+		 .help = "nothing of what these say (evil.example,other.example)",
+		 .value = &except},
 		{.name = "json", .help = "one JSON object a source and a reporter, and a line for TLS", .given = &json},
 		{.name = "config",
 		 .value_name = "FILE",
@@ -416,12 +480,13 @@ int dmarc_report(int argc, char **argv)
 	};
 	const struct opt_set set = {
 		"dmarc report",
-		"[--domain DOMAIN] [--days N] [--json]",
+		"[--domain DOMAIN] [--days N] [--except SENDERS] [--json]",
 		"Sums what other mail systems report on mail in our domains' names: by source how many messages came,\n"
 		"for how many DKIM or SPF vouched in the name of the author, how many pass DMARC by that, how many "
 		"would\n"
 		"break if the domain published p=reject, and what to do; then the sessions with and without TLS. Who\n"
-		"says so is named by the domain that DMARC proved to have sent the report.",
+		"says so is named by the domain that DMARC proved to have sent the report; --except leaves out what\n"
+		"those say of DMARC whom you do not believe.",
 		"postern dmarc report --domain example.com --days 7",
 		options,
 		ARRAY_LEN(options)};
@@ -447,7 +512,9 @@ int dmarc_report(int argc, char **argv)
 		return rc;
 	query.first = query.last - 1 - (int64_t)span;
 	query.domain = arena_copy_lower(arena, bytes_from_cstr(domain));
-	if (!query.domain.ptr)
+	struct bytes list = arena_printf(arena, ",%s,", except);
+	query.except = list.ptr ? arena_copy_lower(arena, list) : list;
+	if (!query.domain.ptr || !query.except.ptr)
 		return opt_wrong(&set, "not enough memory");
 	if (collect(store, &query, &sums, &error) != ERR_OK)
 		return opt_wrong(&set, "%s", error.text);
@@ -460,7 +527,7 @@ int dmarc_report(int argc, char **argv)
 	if (!json && sums.n_domains == 0 && sums.n_tls == 0)
 		(void)printf("There are no reports of the last %d days (`postern dmarc import` keeps them).\n",
 			     (int)span);
-	else if (!json)
-		print_text(&out, &sums);
+	else if (!json && !print_text(&out, &sums))
+		return opt_wrong(&set, "not enough memory");
 	return 0;
 }

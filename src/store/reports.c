@@ -21,7 +21,7 @@ int64_t store_day(int64_t seconds)
 
 sqlite3_stmt *store_report_statement(struct store *store, const char *sql, struct error *reterr)
 {
-	if (store->version >= 2)
+	if (store->version >= 3)
 		return store_statement(store, sql, reterr);
 	(void)error_set(reterr, ERR_UNSUPPORTED, 0,
 			"the database is older than reports are: have the daemons been started since the upgrade?");
@@ -79,12 +79,12 @@ static struct bytes passed_domain(const struct report_result *results, size_t n)
 	return (struct bytes){0};
 }
 
-static enum err add_source(struct store *store, int64_t day, struct bytes domain, const struct report_record *record,
-			   struct error *reterr)
+static enum err add_source(struct store *store, int64_t day, const struct report_part *part,
+			   const struct report_record *record, struct error *reterr)
 {
 	static const char sql[] = "INSERT INTO report_source (day, domain, ip, header_from, dkim, spf, disposition, "
 				  "dkim_domain, spf_domain,"
-				  " count) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
+				  " count, sender) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
 				  " ON CONFLICT DO UPDATE SET count = MIN(count + excluded.count, " ROW_MOST ")";
 	/* Whom else it passed for helps where it failed; where it did not, it would only make more rows. */
 	bool failed = record->dkim != REPORT_PASS && record->spf != REPORT_PASS;
@@ -94,7 +94,7 @@ static enum err add_source(struct store *store, int64_t day, struct bytes domain
 	if (!statement)
 		return ERR_UNSUPPORTED;
 	(void)sqlite3_bind_int64(statement, 1, day);
-	store_bind(statement, 2, domain);
+	store_bind(statement, 2, part->domain);
 	store_bind(statement, 3, record->source_ip);
 	store_bind(statement, 4, record->header_from);
 	(void)sqlite3_bind_int(statement, 5, (int)record->dkim);
@@ -103,6 +103,7 @@ static enum err add_source(struct store *store, int64_t day, struct bytes domain
 	store_bind(statement, 8, dkim);
 	store_bind(statement, 9, spf);
 	(void)sqlite3_bind_int64(statement, 10, (sqlite3_int64)MIN(record->count, REPORT_COUNT_MAX));
+	store_bind(statement, 11, part->sender);
 	return store_run(store, statement, "report", reterr);
 }
 
@@ -147,7 +148,7 @@ enum err store_report_add(struct store *store, const struct report_part *part, i
 	int64_t day = store_day(part->begin);
 	TRY(add_report(store, part, now, ret_new, reterr));
 	for (size_t i = 0; *ret_new && i < part->n_records; i++)
-		TRY(add_source(store, day, part->domain, &part->records[i], reterr));
+		TRY(add_source(store, day, part, &part->records[i], reterr));
 	for (size_t i = 0; *ret_new && i < part->n_policies; i++)
 		TRY(add_policy(store, day, &part->policies[i], reterr));
 	return ERR_OK;
@@ -155,7 +156,7 @@ enum err store_report_add(struct store *store, const struct report_part *part, i
 
 /* -- Asking ---- */
 
-/* Steps through `sql`, whose parameters are the days and the domain. */
+/* Steps through `sql`, whose parameters are the days, the domain and who is not believed. */
 static enum err each_row(struct store *store, const char *sql, const struct store_report_query *query,
 			 bool (*row)(void *ctx, sqlite3_stmt *statement), void *ctx, struct error *reterr)
 {
@@ -166,6 +167,8 @@ static enum err each_row(struct store *store, const char *sql, const struct stor
 	(void)sqlite3_bind_int64(statement, 1, query->first);
 	(void)sqlite3_bind_int64(statement, 2, query->last);
 	store_bind(statement, 3, query->domain);
+	if (sqlite3_bind_parameter_count(statement) > 3)
+		store_bind(statement, 4, query->except);
 	while ((rc = sqlite3_step(statement)) == SQLITE_ROW)
 		if (!row(ctx, statement))
 			break;
@@ -174,6 +177,8 @@ static enum err each_row(struct store *store, const char *sql, const struct stor
 	return err;
 }
 
+/* Of a list as store_report_query says; the sender of what is not proven has no name. */
+#define BELIEVED " AND (sender = '' OR instr(?4, ',' || sender || ',') = 0)"
 #define IN_QUERY " WHERE day BETWEEN ?1 AND ?2 AND (?3 = '' OR domain = ?3)"
 
 static uint64_t count_at(sqlite3_stmt *statement, int column)
@@ -210,12 +215,12 @@ enum err store_report_domains(struct store *store, const struct store_report_que
 			      struct error *reterr)
 {
 	static const char sql[] =
-		"SELECT domain, COUNT(*), COUNT(DISTINCT org), MIN(begin), MAX(end),"
+		"SELECT domain, COUNT(*), COUNT(DISTINCT IIF(sender = '', org, sender)), MIN(begin), MAX(end),"
 		" (SELECT policy FROM report l WHERE l.domain = r.domain AND l.kind = 'dmarc' AND l.begin < (?2 + 1) * "
-		"86400"
+		"86400 AND (l.sender = '' OR instr(?4, ',' || l.sender || ',') = 0)"
 		" ORDER BY l.end DESC, l.row DESC LIMIT 1)"
 		" FROM report r WHERE kind = 'dmarc' AND begin >= ?1 * 86400 AND begin < (?2 + 1) * 86400"
-		" AND (?3 = '' OR domain = ?3) GROUP BY domain ORDER BY domain";
+		" AND (?3 = '' OR domain = ?3)" BELIEVED " GROUP BY domain ORDER BY domain";
 	struct teller teller = {.row.domain = row, .ctx = ctx};
 	return each_row(store, sql, query, tell_domain, &teller, reterr);
 }
@@ -241,7 +246,7 @@ enum err store_report_reporters(struct store *store, const struct store_report_q
 			    " WHERE begin >= ?1 * 86400 AND begin < (?2 + 1) * 86400 AND (?3 = '' OR domain = ?3)"
 			    " GROUP BY of_tls, domain, sender, org ORDER BY of_tls, domain, n DESC, sender, org";
 	struct teller teller = {.row.reporter = row, .ctx = ctx};
-	return store->version < 3 ? ERR_OK : each_row(store, sql, query, tell_reporter, &teller, reterr);
+	return each_row(store, sql, query, tell_reporter, &teller, reterr);
 }
 
 static bool tell_tls(void *ctx, sqlite3_stmt *statement)
@@ -350,7 +355,7 @@ enum err store_report_sources(struct store *store, const struct store_report_que
 {
 	static const char sql[] =
 		"SELECT domain, ip, dkim, spf, disposition, dkim_domain, spf_domain, header_from, " SUM(
-			"count") " FROM report_source" IN_QUERY
+			"count") " FROM report_source" IN_QUERY BELIEVED
 				 " GROUP BY domain, ip, dkim, spf, disposition, dkim_domain, spf_domain, header_from"
 				 " ORDER BY domain, ip";
 	CLEANUP(arena_free) struct arena *arena = arena_create((size_t)16 << 20);
@@ -391,7 +396,7 @@ enum err store_report_forget(struct store *store, int64_t reports_before, int64_
 {
 	static const char *const reports[] = {
 		OLDEST("report_source",
-		       "day, domain, ip, header_from, dkim, spf, disposition, dkim_domain, spf_domain"),
+		       "day, domain, ip, sender, header_from, dkim, spf, disposition, dkim_domain, spf_domain"),
 		OLDEST("report_tls", "day, domain, type"),
 		OLDEST("report_tls_failure", "day, domain, type, result, mx"),
 		OLDEST_REPORTS,

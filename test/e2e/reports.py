@@ -341,6 +341,16 @@ def check_liars(tap):
     rows = [json.loads(line) for line in cli(world, 'report', '--json').stdout.splitlines()]
     tap.equal([(r['sender'], r['messages']) for r in rows if r['kind'] == 'reporter' and r['org'] == 'Receiver'],
               [('evil.example', 1000000000005), ('receiver.example', 7)], 'in JSON, too')
+    less = cli(world, 'report', '--except', 'other.example,Evil.example').stdout
+    tap.ok('sender.example: 1 report of 1 receiver' in less and '  7 messages, 100.0 % pass' in less and 'from evil.example' in less
+           and '192.0.2.66' not in less, 'and who is not believed is left out of the sums', less)
+    # Domains of which nobody else has heard do not hide ours.
+    for number in range(60):
+        world.send(packed_report(report('x', [row('192.0.2.66', 1, 'fail', 'fail')], domain=f'a{number}.example'), 'evil.example'), **evil)
+    wait_for(lambda: world.ask('SELECT COUNT(*) FROM report')[0][0] == 63, 60, 'reports on many domains')
+    shown = cli(world, 'report').stdout
+    tap.ok('sender.example: 3 reports of 2 receivers' in shown and '11 other domains, of which fewer receivers tell' in shown
+           and shown.count(': 1 report of 1 receiver,') == 49, 'domains that one stranger made up do not hide ours', shown[-2000:])
     # More than one sender may have of a day: the rest of it is lost, and others are not.
     long_name = '.'.join(['x' * 60] * 4)
     rows = [row(f'2001:db8::{n >> 16:x}:{n & 0xffff:x}', 1, 'fail', 'fail', domain=f'{n}.{long_name}'[:250],
