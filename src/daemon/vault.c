@@ -38,8 +38,9 @@
 #define PROBE_MS          500
 #define UPKEEP_MS         60000
 #define UPKEEP_MORE_MS    50
-#define OWED_DAYS         4 /* the courier gives up after three */
-#define REPORT_DAYS_AHEAD 2 /* a clock may be wrong, but what lies further ahead would stay for years */
+#define OWED_DAYS         4   /* the courier gives up after three */
+#define PART_COST         512 /* bytes of a day that a part takes beside its own: its row and what finds it */
+#define REPORT_DAYS_AHEAD 2   /* a clock may be wrong, but what lies further ahead would stay for years */
 
 struct gate_link {
 	struct peer_link peer;
@@ -288,7 +289,7 @@ static bool takes_report(struct vault *vault, const struct report_part *part, si
 		metrics_add(METRIC_REPORT_PARTS_LOST, 1);
 		return false;
 	}
-	if (report_budget_use(&vault->report_budget, day, url_registrable(part->sender), size))
+	if (report_budget_use(&vault->report_budget, day, url_registrable(part->sender), size + PART_COST))
 		return true;
 	if (vault->report_full != day)
 		log_event(LOG_WARNING, "report.too_many", log_str("sender", part->sender), log_str("org", part->org),

@@ -389,7 +389,7 @@ static enum err forget_some(struct store *store, const char *sql, int64_t before
 	" LIMIT 200)"
 #define OLDEST_REPORTS                                                                                                 \
 	"DELETE FROM report WHERE row IN"                                                                              \
-	" (SELECT row FROM report WHERE begin < ?1 * 86400 ORDER BY row LIMIT 200)"
+	" (SELECT row FROM report WHERE begin < ?1 * 86400 ORDER BY begin LIMIT 200)"
 
 enum err store_report_forget(struct store *store, int64_t reports_before, int64_t owed_before, bool *ret_more,
 			     struct error *reterr)

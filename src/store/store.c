@@ -93,6 +93,7 @@ static const char schema_3[] =
 	"DROP TABLE report;"
 	"ALTER TABLE report_3 RENAME TO report;"
 	"CREATE INDEX report_domain ON report (domain, end);"
+	"CREATE INDEX report_begin ON report (begin);"
 	"CREATE TABLE report_source_3 ("
 	" day INTEGER NOT NULL, domain TEXT NOT NULL, ip TEXT NOT NULL, sender TEXT NOT NULL, header_from TEXT NOT "
 	"NULL,"

@@ -7,6 +7,7 @@
 #include "base/buf.h"
 #include "base/mem.h"
 #include "folder.h"
+#include "store/private.h"
 #include "unpack/deflate.h"
 
 #include "base/banned.h"
@@ -590,6 +591,42 @@ static void old_days_are_forgotten_and_no_others(void **state)
 	folder_remove(&folder);
 }
 
+static int count_steps(void *ctx)
+{
+	++*(int *)ctx;
+	return 0;
+}
+
+/* How many thousands of steps of the database's machine it takes to forget some. */
+static int forgetting_takes(struct folder *folder, int64_t before)
+{
+	int n = 0;
+	bool more;
+	folder_begin(folder);
+	sqlite3_progress_handler(folder->store->db, 1000, count_steps, &n);
+	assert_ok(store_report_forget(folder->store, before, before, &more, NULL));
+	sqlite3_progress_handler(folder->store->db, 0, NULL, NULL);
+	folder_commit(folder);
+	return n;
+}
+
+static void forgetting_takes_no_longer_where_there_is_more(void **state)
+{
+	(void)state;
+	static const char fill[] =
+		"WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 50000)"
+		" INSERT INTO report (kind, org, report_id, domain, sender, begin, end, received, policy, messages)"
+		" SELECT 'dmarc', 'o', i, 'a.example', 'o.example', (20718 + i / 10000) * 86400, 0, 0, 'none', 1 FROM "
+		"n";
+	struct folder folder;
+	folder_make(&folder);
+	int none = forgetting_takes(&folder, DAY);
+	assert_int_equal(sqlite3_exec(folder.store->db, fill, NULL, NULL, NULL), SQLITE_OK);
+	assert_true(forgetting_takes(&folder, DAY) <= none + 1); /* nothing is old */
+	assert_true(forgetting_takes(&folder, DAY + 1) < 50);    /* 200 of them are forgotten */
+	folder_remove(&folder);
+}
+
 static void an_older_database_is_upgraded_and_can_be_read_before(void **state)
 {
 	(void)state;
@@ -789,6 +826,7 @@ static const struct CMUnitTest tests[] = {
 	cmocka_unit_test(a_domain_that_no_report_can_be_named_after_does_not_hide_the_next),
 	cmocka_unit_test(what_is_owed_can_be_listed),
 	cmocka_unit_test(old_days_are_forgotten_and_no_others),
+	cmocka_unit_test(forgetting_takes_no_longer_where_there_is_more),
 	cmocka_unit_test(an_older_database_is_upgraded_and_can_be_read_before),
 	cmocka_unit_test(nobody_takes_the_place_of_a_report_of_another),
 	cmocka_unit_test(what_was_known_before_senders_were_stays_known),
