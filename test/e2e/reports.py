@@ -379,6 +379,14 @@ def check_read_between(tap):
            world.postern.log()[-2000:])
     wait_for(lambda: 'event=report.read' in world.postern.log(), 60, 'the report')
     wait_for(lambda: world.ask('SELECT COUNT(*) FROM report_source')[0][0] >= 100, 20, 'its first rows')
+    # The gate that brought some is gone while they are read: so are they, and nothing else.
+    for number in range(2):
+        world.send(large, 'dmarc@receiver.example', ip='203.0.113.9', to='dmarc@example.org')
+    scanner, gate = world.postern.children()['scanner-0'], world.postern.children()['gate-0'][0]
+    os.kill(gate, signal.SIGKILL)
+    wait_for(lambda: world.postern.children().get('gate-0', [gate])[0] != gate, 20, 'another gate')
+    code, _ = world.send(message(subject='after', sender='alice@good.example'), 'alice@good.example')
+    tap.equal((code, world.postern.children()['scanner-0']), (250, scanner), 'a gate that dies takes its reports with it, and not the scanner')
     tap.equal(world.postern.stop(), 0, 'and all ends well')
     tap.equal(world.postern.reports(), [], 'no sanitizer speaks')
 
