@@ -349,27 +349,73 @@ static enum err on_close(void *ctx, struct bytes name, struct bytes text, struct
 	return err;
 }
 
+/* -- The whole ---- */
+
+struct report_dmarc_reader {
+	struct reading reading;
+	struct report_dmarc report;
+	struct xml_handler handler;
+	struct xml *xml;
+	size_t len; /* of the document so far */
+};
+
+enum err report_dmarc_open(struct arena *arena, uint64_t seed, struct report_dmarc_reader **ret_reader,
+			   struct error *reterr)
+{
+	struct report_dmarc_reader *reader = arena_new(arena, struct report_dmarc_reader, 1);
+	*ret_reader = NULL;
+	if (!reader)
+		return error_set(reterr, ERR_NOMEM, 0, "no memory for the report");
+	*reader = (struct report_dmarc_reader){.reading = {.arena = arena, .report = &reader->report},
+					       .handler = {on_open, on_close, &reader->reading}};
+	TRY(xml_open(seed, &xml_limits, &reader->handler, &reader->xml, reterr));
+	*ret_reader = reader;
+	return ERR_OK;
+}
+
+enum err report_dmarc_feed(struct report_dmarc_reader *reader, struct bytes piece, struct error *reterr)
+{
+	if (piece.len > REPORT_XML_MAX - reader->len)
+		return error_set(reterr, ERR_LIMIT, 0, "the report is larger than %zu bytes", REPORT_XML_MAX);
+	reader->len += piece.len;
+	return xml_feed(reader->xml, piece, false, reterr);
+}
+
+enum err report_dmarc_finish(struct report_dmarc_reader *reader, struct report_dmarc *ret_report, struct error *reterr)
+{
+	const struct reading *reading = &reader->reading;
+	struct report_dmarc *report = &reader->report;
+	TRY(xml_feed(reader->xml, (struct bytes){0}, true, reterr));
+	if (!report->policy.domain.ptr || report->policy.domain.len == 0)
+		return error_set(reterr, ERR_SYNTAX, 0, "the report does not say whose domain it is about");
+	if (!reading->has_begin || !reading->has_end)
+		return error_set(reterr, ERR_SYNTAX, 0, "the report does not say of which time it is");
+	if (report->end < report->begin)
+		return error_set(reterr, ERR_SYNTAX, 0, "the report ends before it begins");
+	struct report_record *records = reading->records.items;
+	for (size_t i = 0; i < reading->records.n; i++)
+		if (records[i].header_from.len == 0)
+			records[i].header_from = report->policy.domain;
+	report->records = records;
+	report->n_records = reading->records.n;
+	*ret_report = *report;
+	return ERR_OK;
+}
+
+void report_dmarc_close(struct report_dmarc_reader **reader)
+{
+	if (*reader)
+		xml_free(&(*reader)->xml);
+	*reader = NULL;
+}
+
 enum err report_dmarc_read(struct arena *arena, struct bytes xml, struct report_dmarc *ret_report, struct error *reterr)
 {
+	CLEANUP(report_dmarc_close) struct report_dmarc_reader *reader = NULL;
 	*ret_report = (struct report_dmarc){0};
-	struct reading reading = {.arena = arena, .report = ret_report};
-	struct xml_handler handler = {on_open, on_close, &reading};
-	if (xml.len > REPORT_XML_MAX)
-		return error_set(reterr, ERR_LIMIT, 0, "the report is larger than %zu bytes", REPORT_XML_MAX);
-	TRY(xml_read(xml, &xml_limits, &handler, reterr));
-	if (!ret_report->policy.domain.ptr || ret_report->policy.domain.len == 0)
-		return error_set(reterr, ERR_SYNTAX, 0, "the report does not say whose domain it is about");
-	if (!reading.has_begin || !reading.has_end)
-		return error_set(reterr, ERR_SYNTAX, 0, "the report does not say of which time it is");
-	if (ret_report->end < ret_report->begin)
-		return error_set(reterr, ERR_SYNTAX, 0, "the report ends before it begins");
-	struct report_record *records = reading.records.items;
-	for (size_t i = 0; i < reading.records.n; i++)
-		if (records[i].header_from.len == 0)
-			records[i].header_from = ret_report->policy.domain;
-	ret_report->records = records;
-	ret_report->n_records = reading.records.n;
-	return ERR_OK;
+	TRY(report_dmarc_open(arena, xml_seed(xml), &reader, reterr));
+	TRY(report_dmarc_feed(reader, xml, reterr));
+	return report_dmarc_finish(reader, ret_report, reterr);
 }
 
 /* -- Writing ---- */

@@ -80,6 +80,18 @@ NODISCARD enum err report_dmarc_read(struct arena *arena, struct bytes xml, stru
 				     struct error *reterr);
 
 /*
+ * The same piece by piece, for who has others to serve between them. `seed` is as in auth/xml.h; the reader lives in
+ * the arena, and report_dmarc_close() gives back what does not. After an error, that only.
+ */
+struct report_dmarc_reader;
+NODISCARD enum err report_dmarc_open(struct arena *arena, uint64_t seed, struct report_dmarc_reader **ret_reader,
+				     struct error *reterr);
+NODISCARD enum err report_dmarc_feed(struct report_dmarc_reader *reader, struct bytes piece, struct error *reterr);
+NODISCARD enum err report_dmarc_finish(struct report_dmarc_reader *reader, struct report_dmarc *ret_report,
+				       struct error *reterr);
+void report_dmarc_close(struct report_dmarc_reader **reader);
+
+/*
  * Adds the report as RFC 9990 XML; the same report gives the same bytes. What RFC 9990 does not know (pct, xmlns) is
  * not written. ERR_SYNTAX where the schema does not allow a value, something is missing that it wants, or there is no
  * record: *reterr says what. Otherwise the error of the buffer.

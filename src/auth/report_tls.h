@@ -13,8 +13,8 @@
 #include "base/bytes.h"
 #include "base/err.h"
 
-#define REPORT_TLS_MAX     ((size_t)16 << 20)
-#define REPORT_TLS_VALUES  ((size_t)200000)
+#define REPORT_TLS_MAX     ((size_t)4 << 20)
+#define REPORT_TLS_VALUES  ((size_t)50000)
 #define REPORT_TLS_DEPTH   ((size_t)16)
 #define REPORT_TLS_MEMBERS ((size_t)200) /* of one object; RFC 8460 knows eight */
 

@@ -2,7 +2,6 @@
 #include "auth/xml.h"
 
 #include <expat.h>
-#include <limits.h>
 #include <string.h>
 
 #include "base/buf.h"
@@ -13,19 +12,17 @@
 
 #include "base/banned.h"
 
-/*
- * Expat would ask the system for a salt of its hash tables. One that the whole document decides does as well: a
- * document whose names collide under the salt that they make is not to be found.
- */
-static void set_salt(XML_Parser parser, struct bytes document)
+#define PIECE ((size_t)16 << 10) /* for expat at a time */
+
+/* Expat would ask the system for a salt of its hash tables. */
+static void set_salt(XML_Parser parser, uint64_t seed)
 {
-	static const struct hash_key key = {0x706f737465726e78, 0x6d6c2d7265616465};
-	uint64_t salt[2] = {hash_sip(key, document) | 1, 0};
 #ifdef EXPAT_HAS_SALT_16
-	salt[1] = hash_sip((struct hash_key){salt[0], 0}, document);
+	static const struct hash_key key = {0x706f737465726e78, 0x6d6c2d7365636f6e};
+	uint64_t salt[2] = {seed | 1, hash_sip(key, bytes_make(&seed, sizeof(seed)))};
 	(void)XML_SetHashSalt16Bytes(parser, (const uint8_t *)salt);
 #else
-	(void)XML_SetHashSalt(parser, (unsigned long)salt[0]);
+	(void)XML_SetHashSalt(parser, (unsigned long)(seed | 1));
 #endif
 }
 
@@ -41,7 +38,7 @@ static size_t current_line(XML_Parser parser)
 
 #define NAME_BITS 65536 /* of a table of their hashes: of names within the limit, few are taken for another */
 
-struct reader {
+struct xml {
 	XML_Parser parser;
 	struct hash_key key;
 	size_t names;
@@ -52,6 +49,7 @@ struct reader {
 	struct buf text;
 	struct error error; /* code 0: none yet */
 	size_t line;        /* of it */
+	size_t silent;      /* bytes since expat said something */
 };
 
 static void *expat_alloc(size_t size)
@@ -65,7 +63,7 @@ static void *expat_realloc(void *ptr, size_t size)
 }
 
 /* The first error is the one that is told. */
-static void stop(struct reader *reader, const struct error *error)
+static void stop(struct xml *reader, const struct error *error)
 {
 	if (reader->error.code != ERR_OK)
 		return;
@@ -74,7 +72,7 @@ static void stop(struct reader *reader, const struct error *error)
 	(void)XML_StopParser(reader->parser, XML_FALSE);
 }
 
-static void stop_at_limit(struct reader *reader, const char *what, size_t limit)
+static void stop_at_limit(struct xml *reader, const char *what, size_t limit)
 {
 	struct error error;
 	(void)error_set(&error, ERR_LIMIT, 0, "%s (%zu at most)", what, limit);
@@ -82,7 +80,7 @@ static void stop_at_limit(struct reader *reader, const char *what, size_t limit)
 }
 
 /* Expat keeps each name to the end, in a table: so not all that a document may hold can be different ones. */
-static void count_name(struct reader *reader, struct bytes name)
+static void count_name(struct xml *reader, struct bytes name)
 {
 	uint64_t place = hash_sip(reader->key, name) % NAME_BITS;
 	uint8_t bit = (uint8_t)(1u << (place % 8));
@@ -112,9 +110,10 @@ static struct bytes own_namespace(struct bytes name, const XML_Char **attributes
 
 static void on_open(void *ctx, const XML_Char *tag, const XML_Char **attributes)
 {
-	struct reader *reader = ctx;
+	struct xml *reader = ctx;
 	struct bytes name = bytes_from_cstr(tag);
 	struct error error = {0};
+	reader->silent = 0;
 	if (reader->error.code != ERR_OK)
 		return;
 	if (++reader->depth > reader->limits->depth) {
@@ -138,8 +137,9 @@ static void on_open(void *ctx, const XML_Char *tag, const XML_Char **attributes)
 
 static void on_close(void *ctx, const XML_Char *tag)
 {
-	struct reader *reader = ctx;
+	struct xml *reader = ctx;
 	struct error error = {0};
+	reader->silent = 0;
 	if (reader->error.code != ERR_OK)
 		return;
 	reader->depth--;
@@ -151,7 +151,8 @@ static void on_close(void *ctx, const XML_Char *tag)
 
 static void on_text(void *ctx, const XML_Char *text, int len)
 {
-	struct reader *reader = ctx;
+	struct xml *reader = ctx;
+	reader->silent = 0;
 	if (reader->error.code != ERR_OK)
 		return;
 	buf_add(&reader->text, bytes_make(text, (size_t)len));
@@ -159,6 +160,15 @@ static void on_text(void *ctx, const XML_Char *text, int len)
 		stop_at_limit(reader, "the text of an element is too long", reader->limits->text);
 	else if (buf_err(&reader->text) != ERR_OK)
 		stop(reader, &(struct error){.code = ERR_NOMEM, .text = "no memory"});
+}
+
+/* What is nothing to us: blanks outside of the root, comments, instructions. */
+static void on_other(void *ctx, const XML_Char *text, int len)
+{
+	struct xml *reader = ctx;
+	(void)text;
+	(void)len;
+	reader->silent = 0;
 }
 
 static void on_doctype(void *ctx, const XML_Char *name, const XML_Char *system, const XML_Char *public, int internal)
@@ -171,7 +181,7 @@ static void on_doctype(void *ctx, const XML_Char *name, const XML_Char *system, 
 }
 
 /* What expat itself found wrong. */
-static void take_error(struct reader *reader)
+static void take_error(struct xml *reader)
 {
 	enum XML_Error code = XML_GetErrorCode(reader->parser);
 	enum err err = code == XML_ERROR_NO_MEMORY ? ERR_NOMEM : ERR_SYNTAX;
@@ -181,127 +191,82 @@ static void take_error(struct reader *reader)
 	reader->line = current_line(reader->parser);
 }
 
-/* -- Tags ---- */
+/* -- Reading ---- */
 
-/* The characters of a document, of which only those of ASCII matter here; UTF-16 is known as expat knows it. */
-struct characters {
-	struct bytes bytes;
-	size_t n, step, low; /* bytes of one, and which of these is the low one */
-};
-
-static struct characters characters_of(struct bytes document)
+uint64_t xml_seed(struct bytes document)
 {
-	struct characters c = {.bytes = document, .n = document.len, .step = 1};
-	if (document.len < 2)
-		return c;
-	uint8_t first = document.ptr[0], second = document.ptr[1];
-	if (first == 0 || second == 0 || (first == 0xfe && second == 0xff) || (first == 0xff && second == 0xfe)) {
-		c.step = 2;
-		c.n = document.len / 2;
-		c.low = first == 0 || first == 0xfe ? 1 : 0;
+	static const struct hash_key key = {0x706f737465726e78, 0x6d6c2d7265616465};
+	return hash_sip(key, document);
+}
+
+enum err xml_open(uint64_t seed, const struct xml_limits *limits, const struct xml_handler *handler,
+		  struct xml **ret_xml, struct error *reterr)
+{
+	static const XML_Memory_Handling_Suite memory = {expat_alloc, expat_realloc, mem_free};
+	struct xml *reader = mem_new(struct xml, 1);
+	if (!reader)
+		return error_set(reterr, ERR_NOMEM, 0, "no memory");
+	*reader = (struct xml){.limits = limits, .handler = handler, .key = {seed, UINT64_C(0x6d6c2d6e616d6573)}};
+	reader->parser = XML_ParserCreate_MM(NULL, &memory, NULL);
+	if (!reader->parser) {
+		mem_free(reader);
+		return error_set(reterr, ERR_NOMEM, 0, "no memory");
 	}
-	return c;
+	buf_init(&reader->text, limits->text);
+	set_salt(reader->parser, seed);
+	(void)XML_SetParamEntityParsing(reader->parser, XML_PARAM_ENTITY_PARSING_NEVER);
+	XML_SetUserData(reader->parser, reader);
+	XML_SetElementHandler(reader->parser, on_open, on_close);
+	XML_SetCharacterDataHandler(reader->parser, on_text);
+	XML_SetDefaultHandler(reader->parser, on_other);
+	XML_SetStartDoctypeDeclHandler(reader->parser, on_doctype);
+	*ret_xml = reader;
+	return ERR_OK;
 }
 
-static uint8_t character(const struct characters *c, size_t i)
+void xml_free(struct xml **xml)
 {
-	if (i >= c->n)
-		return 0;
-	if (c->step == 1)
-		return c->bytes.ptr[i];
-	return c->bytes.ptr[2 * i + 1 - c->low] == 0 ? c->bytes.ptr[2 * i + c->low] : 'x';
-}
-
-static bool stands_at(const struct characters *c, size_t i, const char *word)
-{
-	for (; *word; word++, i++)
-		if (character(c, i) != (uint8_t)*word)
-			return false;
-	return true;
-}
-
-/* Behind the next `word`, or the end. */
-static size_t behind(const struct characters *c, size_t i, const char *word)
-{
-	while (i < c->n && !stands_at(c, i, word))
-		i++;
-	return MIN(i + strlen(word), c->n);
-}
-
-/* Behind the tag that begins at `i`; SIZE_MAX when it is longer than `max`. */
-static size_t behind_tag(const struct characters *c, size_t i, size_t max)
-{
-	uint8_t quote = 0;
-	for (size_t begin = i++; i < c->n; i++) {
-		uint8_t its = character(c, i);
-		if (i - begin > max)
-			return SIZE_MAX;
-		if (quote)
-			quote = its == quote ? 0 : quote;
-		else if (its == '"' || its == '\'')
-			quote = its;
-		else if (its == '>')
-			return i + 1;
-	}
-	return i;
+	if (!*xml)
+		return;
+	XML_ParserFree((*xml)->parser);
+	buf_done(&(*xml)->text);
+	mem_free(*xml);
+	*xml = NULL;
 }
 
 /*
- * Expat takes a whole tag, with all attributes, before it says a word of it: so the longest is looked for first. What
- * it calls not well-formed may be measured wrongly here.
+ * Expat keeps a whole tag, with all attributes, or a whole comment, before it says a word of it, and looks through it
+ * again with each piece: so one that does not end is given up when it is too long.
  */
-static bool tags_fit(struct bytes document, size_t max)
+static void feed_expat(struct xml *reader, struct bytes piece, bool last)
 {
-	struct characters c = characters_of(document);
-	for (size_t i = 0; i < c.n;) {
-		if (character(&c, i) != '<')
-			i++;
-		else if (stands_at(&c, i, "<!--"))
-			i = behind(&c, i + 4, "-->");
-		else if (stands_at(&c, i, "<![CDATA["))
-			i = behind(&c, i + 9, "]]>");
-		else if (stands_at(&c, i, "<?"))
-			i = behind(&c, i + 2, "?>");
-		else if (stands_at(&c, i, "<!"))
-			return true; /* a DOCTYPE: the reading ends there */
-		else if ((i = behind_tag(&c, i, max)) == SIZE_MAX)
-			return false;
-	}
-	return true;
+	reader->silent += piece.len;
+	if (XML_Parse(reader->parser, piece.len ? (const char *)piece.ptr : "", (int)piece.len, last) != XML_STATUS_OK)
+		take_error(reader);
+	else if (reader->silent > reader->limits->text)
+		stop_at_limit(reader, "a tag is too long, or a comment", reader->limits->text);
 }
 
-/* -- Reading ---- */
+enum err xml_feed(struct xml *reader, struct bytes piece, bool last, struct error *reterr)
+{
+	do {
+		struct bytes next = bytes_sub(piece, 0, PIECE);
+		piece = bytes_from(piece, next.len);
+		feed_expat(reader, next, last && piece.len == 0);
+	} while (piece.len > 0 && reader->error.code == ERR_OK);
+	if (reader->error.code == ERR_OK)
+		return ERR_OK;
+	return error_set(reterr, reader->error.code, reader->line, "line %zu: %s", reader->line,
+			 reader->error.text[0] ? reader->error.text : err_name(reader->error.code));
+}
 
 enum err xml_read(struct bytes document, const struct xml_limits *limits, const struct xml_handler *handler,
 		  struct error *reterr)
 {
-	static const XML_Memory_Handling_Suite memory = {expat_alloc, expat_realloc, mem_free};
-	static const struct hash_key key = {0x706f737465726e78, 0x6d6c2d6e616d6573};
-	struct reader reader = {.limits = limits, .handler = handler};
-	if (document.len > INT_MAX / 2)
-		return error_set(reterr, ERR_LIMIT, 0, "the document is too large");
-	if (!tags_fit(document, limits->text))
-		return error_set(reterr, ERR_LIMIT, 0, "a tag is too long (%zu characters at most)", limits->text);
-	reader.key = (struct hash_key){hash_sip(key, document), key.k1};
-	reader.parser = XML_ParserCreate_MM(NULL, &memory, NULL);
-	if (!reader.parser)
-		return error_set(reterr, ERR_NOMEM, 0, "no memory");
-	buf_init(&reader.text, limits->text);
-	set_salt(reader.parser, document);
-	(void)XML_SetParamEntityParsing(reader.parser, XML_PARAM_ENTITY_PARSING_NEVER);
-	XML_SetUserData(reader.parser, &reader);
-	XML_SetElementHandler(reader.parser, on_open, on_close);
-	XML_SetCharacterDataHandler(reader.parser, on_text);
-	XML_SetStartDoctypeDeclHandler(reader.parser, on_doctype);
-	if (XML_Parse(reader.parser, document.len ? (const char *)document.ptr : "", (int)document.len, XML_TRUE) !=
-	    XML_STATUS_OK)
-		take_error(&reader);
-	XML_ParserFree(reader.parser);
-	buf_done(&reader.text);
-	if (reader.error.code == ERR_OK)
-		return ERR_OK;
-	return error_set(reterr, reader.error.code, reader.line, "line %zu: %s", reader.line,
-			 reader.error.text[0] ? reader.error.text : err_name(reader.error.code));
+	CLEANUP(xml_free) struct xml *reader = NULL;
+	/* A document whose names collide under the salt that they make is not to be found. */
+	TRY(xml_open(xml_seed(document), limits, handler, &reader, reterr));
+	return xml_feed(reader, document, true, reterr);
 }
 
 /* Characters that steer a terminal, or turn the direction of writing: XML has another way to write them. */

@@ -37,9 +37,11 @@ CHECK_REGISTER(dmarc_known_forwarder){
 		  "each "
 		  "list (its List-Id together with the domain of its relay) and for each ARC sealer how often the "
 		  "proof of "
-		  "an author survived or was vouched for. One with a long and clean record is believed to have broken "
+		  "an author survived. One with a long and clean record is believed to have broken "
 		  "this "
 		  "message, and the policy of the author domain is not applied. Of a sealer that counts only when it "
 		  "wrote "
-		  "down that the message was proven when it came. A relay that merely forwards is never believed.",
+		  "down that the message was proven when it came. A relay that merely forwards is never believed, and "
+		  "nobody in mail in the name of the recipients' domain or of lists.own_domains: for that "
+		  "auth.trusted_sealers is the place. What an unknown sealer vouches for earns it nothing.",
 };

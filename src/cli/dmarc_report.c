@@ -18,10 +18,16 @@
 #define DAYS_DEFAULT 30
 #define DAYS_MAX     36500
 
+/* Of those that the text shows: anybody may send reports of any domain. --json has all. */
+#define REPORTERS_SHOWN 5
+#define DOMAINS_SHOWN   50
+
 struct sums {
 	struct arena *arena;
 	struct store_report_domain *domains;
 	size_t n_domains, domains_room;
+	struct store_report_reporter *reporters;
+	size_t n_reporters, reporters_room;
 	struct store_report_source *sources; /* in the end those of a domain together, the largest first */
 	size_t n_sources, sources_room;
 	struct store_report_tls *tls;
@@ -60,6 +66,22 @@ static bool on_domain(void *ctx, const struct store_report_domain *domain)
 	*item = *domain;
 	item->domain = keep(sums, domain->domain);
 	item->policy = keep(sums, domain->policy);
+	return !sums->nomem;
+}
+
+static bool on_reporter(void *ctx, const struct store_report_reporter *reporter)
+{
+	struct sums *sums = ctx;
+	struct store_report_reporter *items =
+		grow(sums, sums->reporters, &sums->reporters_room, sums->n_reporters, sizeof(*items));
+	if (!items)
+		return false;
+	struct store_report_reporter *item = &items[sums->n_reporters++];
+	sums->reporters = items;
+	*item = *reporter;
+	item->domain = keep(sums, reporter->domain);
+	item->sender = keep(sums, reporter->sender);
+	item->org = keep(sums, reporter->org);
 	return !sums->nomem;
 }
 
@@ -127,6 +149,7 @@ static enum err collect(struct store *store, const struct store_report_query *qu
 			struct error *reterr)
 {
 	TRY(store_report_domains(store, query, on_domain, sums, reterr));
+	TRY(store_report_reporters(store, query, on_reporter, sums, reterr));
 	TRY(store_report_sources(store, query, on_source, sums, reterr));
 	TRY(store_report_tls(store, query, on_tls, sums, reterr));
 	TRY(store_report_tls_failures(store, query, on_failure, sums, reterr));
@@ -135,6 +158,45 @@ static enum err collect(struct store *store, const struct store_report_query *qu
 	if (sums->n_sources > 0)
 		qsort(sums->sources, sums->n_sources, sizeof(*sums->sources), by_domain_and_size);
 	return ERR_OK;
+}
+
+/* -- Choosing ---- */
+
+static int by_receivers(const void *a, const void *b)
+{
+	const struct store_report_domain *const *one = a, *const *two = b;
+	if ((*one)->receivers != (*two)->receivers)
+		return (*one)->receivers > (*two)->receivers ? -1 : 1;
+	return bytes_cmp((*one)->domain, (*two)->domain);
+}
+
+static int by_name(const void *a, const void *b)
+{
+	const struct store_report_domain *const *one = a, *const *two = b;
+	return bytes_cmp((*one)->domain, (*two)->domain);
+}
+
+/* The domains that the most receivers tell of, by name: those that one stranger made up do not hide ours. */
+static const struct store_report_domain **choose(const struct sums *sums, size_t *ret_n)
+{
+	const struct store_report_domain **chosen =
+		arena_new(sums->arena, const struct store_report_domain *, sums->n_domains + 1);
+	*ret_n = chosen ? MIN(sums->n_domains, (size_t)DOMAINS_SHOWN) : 0;
+	if (*ret_n == 0)
+		return chosen;
+	for (size_t i = 0; i < sums->n_domains; i++)
+		chosen[i] = &sums->domains[i];
+	qsort(chosen, sums->n_domains, sizeof(*chosen), by_receivers);
+	qsort(chosen, *ret_n, sizeof(*chosen), by_name);
+	return chosen;
+}
+
+static bool is_chosen(const struct store_report_domain *const *chosen, size_t n, struct bytes domain)
+{
+	for (size_t i = 0; i < n; i++)
+		if (bytes_eq(chosen[i]->domain, domain))
+			return true;
+	return false;
 }
 
 /* -- Advice ---- */
@@ -200,6 +262,41 @@ static void print_domain(struct buf *out, const struct store_report_domain *doma
 	flush(out);
 }
 
+/* The name that a report gives itself is no proof of who sent it. */
+static void print_reporter(struct buf *out, const struct store_report_reporter *reporter)
+{
+	buf_add_cstr(out, reporter->of_tls ? "  TLS reports from " : "  from ");
+	if (reporter->sender.len > 0)
+		history_text(out, reporter->sender, 60);
+	else
+		buf_add_cstr(out, "nobody that is proven");
+	if (!bytes_eq_nocase(reporter->org, reporter->sender)) {
+		buf_add_cstr(out, ", calls itself ");
+		history_text(out, reporter->org, 60);
+	}
+	buf_printf(out, ": %llu report%s", (unsigned long long)reporter->reports, reporter->reports == 1 ? "" : "s");
+	if (!reporter->of_tls)
+		buf_printf(out, ", %llu messages", (unsigned long long)reporter->messages);
+	buf_add_byte(out, '\n');
+	flush(out);
+}
+
+/* Those of that domain, from *at on: both come in the same order; those who tell of the most come first. */
+static void print_reporters(struct buf *out, const struct sums *sums, bool of_tls, struct bytes domain, size_t *at)
+{
+	size_t n = 0;
+	for (; *at < sums->n_reporters; ++*at) {
+		const struct store_report_reporter *reporter = &sums->reporters[*at];
+		int order = reporter->of_tls != of_tls ? (of_tls ? -1 : 1) : bytes_cmp(reporter->domain, domain);
+		if (order > 0)
+			break;
+		if (order == 0 && n++ < REPORTERS_SHOWN)
+			print_reporter(out, reporter);
+	}
+	if (n > REPORTERS_SHOWN)
+		(void)printf("  and %zu others (--json shows all)\n", n - REPORTERS_SHOWN);
+}
+
 static void print_source(struct buf *out, const struct store_report_source *source, int width)
 {
 	buf_add_cstr(out, "  ");
@@ -250,28 +347,51 @@ static void print_tls(struct buf *out, const struct sums *sums, const struct sto
 	flush(out);
 }
 
-static void print_text(struct buf *out, const struct sums *sums)
+static void print_all_tls(struct buf *out, const struct sums *sums, const struct store_report_domain *const *chosen,
+			  size_t n_chosen)
+{
+	size_t at = 0, reporter = 0, others = 0;
+	for (size_t i = 0; i < sums->n_tls; i++) {
+		const struct store_report_tls *tls = &sums->tls[i];
+		if (!is_chosen(chosen, n_chosen, tls->domain) && ++others > DOMAINS_SHOWN)
+			continue;
+		print_tls(out, sums, tls, &at);
+		if (i + 1 == sums->n_tls || !bytes_eq(sums->tls[i + 1].domain, tls->domain))
+			print_reporters(out, sums, true, tls->domain, &reporter);
+	}
+	if (others > DOMAINS_SHOWN)
+		(void)printf("TLS to %zu others is not shown (--domain or --json does).\n", others - DOMAINS_SHOWN);
+}
+
+static bool print_text(struct buf *out, const struct sums *sums)
 {
 	int width = 6;
-	size_t at = 0;
+	size_t at = 0, reporter = 0, n_chosen;
+	const struct store_report_domain **chosen = choose(sums, &n_chosen);
+	if (!chosen)
+		return false;
 	for (size_t i = 0; i < sums->n_sources; i++)
 		width = MAX(width, (int)MIN(sums->sources[i].ip.len, (size_t)45));
-	for (size_t i = 0; i < sums->n_domains; i++) {
-		const struct store_report_domain *domain = &sums->domains[i];
+	for (size_t i = 0; i < n_chosen; i++) {
+		const struct store_report_domain *domain = chosen[i];
 		while (at < sums->n_sources && bytes_cmp(sums->sources[at].domain, domain->domain) < 0)
 			at++;
 		size_t end = at;
 		while (end < sums->n_sources && bytes_eq(sums->sources[end].domain, domain->domain))
 			end++;
 		print_domain(out, domain, sums->sources + at, end - at);
+		print_reporters(out, sums, false, domain->domain, &reporter);
 		(void)printf("  %-*s %10s %10s %10s %10s %10s  %s\n", width, "SOURCE", "MESSAGES", "DKIM", "SPF",
 			     "PASS", "BREAK", "ADVICE");
 		for (; at < end; at++)
 			print_source(out, &sums->sources[at], width);
 	}
-	at = 0;
-	for (size_t i = 0; i < sums->n_tls; i++)
-		print_tls(out, sums, &sums->tls[i], &at);
+	if (n_chosen < sums->n_domains)
+		(void)printf(
+			"%zu other domains, of which fewer receivers tell, are not shown (--domain or --json does).\n",
+			sums->n_domains - n_chosen);
+	print_all_tls(out, sums, chosen, n_chosen);
+	return true;
 }
 
 static void json_source(struct buf *out, const struct store_report_source *source)
@@ -295,6 +415,23 @@ static void json_source(struct buf *out, const struct store_report_source *sourc
 	jsonw_string(&json, "failed_dkim_domain", source->failed_dkim_domain);
 	jsonw_string(&json, "failed_spf_domain", source->failed_spf_domain);
 	jsonw_string(&json, "advice", buf_bytes(&advice));
+	jsonw_end(&json);
+	buf_add_byte(out, '\n');
+	flush(out);
+}
+
+static void json_reporter(struct buf *out, const struct store_report_reporter *reporter)
+{
+	struct json json;
+	jsonw_init(&json, out);
+	jsonw_object(&json, NULL);
+	jsonw_cstr(&json, "kind", "reporter");
+	jsonw_string(&json, "domain", reporter->domain);
+	jsonw_string(&json, "sender", reporter->sender);
+	jsonw_string(&json, "org", reporter->org);
+	jsonw_cstr(&json, "of", reporter->of_tls ? "tls" : "dmarc");
+	jsonw_uint(&json, "reports", reporter->reports);
+	jsonw_uint(&json, "messages", reporter->messages);
 	jsonw_end(&json);
 	buf_add_byte(out, '\n');
 	flush(out);
@@ -326,12 +463,16 @@ static void json_tls(struct buf *out, const struct sums *sums, const struct stor
 
 int dmarc_report(int argc, char **argv)
 {
-	const char *config = NULL, *domain = NULL, *days = NULL;
+	const char *config = NULL, *domain = NULL, *days = NULL, *except = "";
 	bool json = false;
 	const struct opt options[] = {
 		{.name = "domain", .value_name = "DOMAIN", .help = "only reports on this domain", .value = &domain},
 		{.name = "days", .value_name = "N", .help = "of the last so many days (default 30)", .value = &days},
-		{.name = "json", .help = "one JSON object a source, and a line for TLS", .given = &json},
+		{.name = "except",
+		 .value_name = "SENDERS",
+		 .help = "nothing of what these say (evil.example,other.example)",
+		 .value = &except},
+		{.name = "json", .help = "one JSON object a source and a reporter, and a line for TLS", .given = &json},
 		{.name = "config",
 		 .value_name = "FILE",
 		 .help = "the configuration whose reports they are",
@@ -339,11 +480,13 @@ int dmarc_report(int argc, char **argv)
 	};
 	const struct opt_set set = {
 		"dmarc report",
-		"[--domain DOMAIN] [--days N] [--json]",
+		"[--domain DOMAIN] [--days N] [--except SENDERS] [--json]",
 		"Sums what other mail systems report on mail in our domains' names: by source how many messages came,\n"
 		"for how many DKIM or SPF vouched in the name of the author, how many pass DMARC by that, how many "
 		"would\n"
-		"break if the domain published p=reject, and what to do; then the sessions with and without TLS.",
+		"break if the domain published p=reject, and what to do; then the sessions with and without TLS. Who\n"
+		"says so is named by the domain that DMARC proved to have sent the report; --except leaves out what\n"
+		"those say of DMARC whom you do not believe.",
 		"postern dmarc report --domain example.com --days 7",
 		options,
 		ARRAY_LEN(options)};
@@ -369,18 +512,22 @@ int dmarc_report(int argc, char **argv)
 		return rc;
 	query.first = query.last - 1 - (int64_t)span;
 	query.domain = arena_copy_lower(arena, bytes_from_cstr(domain));
-	if (!query.domain.ptr)
+	struct bytes list = arena_printf(arena, ",%s,", except);
+	query.except = list.ptr ? arena_copy_lower(arena, list) : list;
+	if (!query.domain.ptr || !query.except.ptr)
 		return opt_wrong(&set, "not enough memory");
 	if (collect(store, &query, &sums, &error) != ERR_OK)
 		return opt_wrong(&set, "%s", error.text);
 	for (size_t i = 0; json && i < sums.n_sources; i++)
 		json_source(&out, &sums.sources[i]);
+	for (size_t i = 0; json && i < sums.n_reporters; i++)
+		json_reporter(&out, &sums.reporters[i]);
 	for (size_t i = 0; json && i < sums.n_tls; i++)
 		json_tls(&out, &sums, &sums.tls[i], &failure);
 	if (!json && sums.n_domains == 0 && sums.n_tls == 0)
 		(void)printf("There are no reports of the last %d days (`postern dmarc import` keeps them).\n",
 			     (int)span);
-	else if (!json)
-		print_text(&out, &sums);
+	else if (!json && !print_text(&out, &sums))
+		return opt_wrong(&set, "not enough memory");
 	return 0;
 }

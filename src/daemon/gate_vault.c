@@ -20,8 +20,8 @@
 
 #define TRACES_BYTES_MAX ((size_t)32 << 20) /* kept while the vault is away; then the oldest are lost, and counted */
 #define STORE_TIMEOUT_MS 30000
-/* Each is some 4 ms of work for the vault, and as much again when it commits: what comes behind waits that long. */
-#define REPORTS_IN_FLIGHT  3
+/* Each is some 5 ms of work for the vault, most of it when it commits: what comes behind waits for that. */
+#define REPORTS_IN_FLIGHT  1
 #define REPORTS_BYTES_MAX  ((size_t)32 << 20) /* over it, what comes is lost, and counted */
 #define REPORTS_AT_END_MAX 200                /* parts that last within the supervisor's patience */
 /* A vault that restarts, after a reload or an accident, is there again sooner; until then what is for it waits. */

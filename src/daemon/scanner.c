@@ -13,7 +13,7 @@
 #include "base/num.h"
 #include "daemon/child.h"
 #include "daemon/peer.h"
-#include "daemon/policy.h"
+#include "daemon/scanner_report.h"
 #include "daemon/scanner_sign.h"
 #include "mail/charset.h"
 #include "mail/digest.h"
@@ -23,7 +23,6 @@
 #include "scan/relation.h"
 #include "scan/release.h"
 #include "scan/report.h"
-#include "scan/report_part.h"
 #include "scan/scan.h"
 #include "scan/tally.h"
 #include "sys/clock.h"
@@ -42,11 +41,7 @@
 #define EVIDENCE_TOLD      40                 /* pieces of evidence that leave the process; the heaviest come first */
 #define SPARE_ARENAS       4
 
-/* Of a report that a message brings. */
-#define REPORT_UNPACKED_MAX ((size_t)32 << 20)
-#define REPORT_MEMORY_MAX   ((size_t)256 << 20)
-#define REPORT_PARTS_MAX    ((size_t)1000)
-#define LONG_WAIT_MS        50 /* a wait of more than this is said to the gate */
+#define LONG_WAIT_MS 50 /* a wait of more than this is said to the gate */
 
 /*
  * How long the ledger may think, and the resolver beyond the time that it gives the DNS. Who says nothing for longer is
@@ -104,6 +99,7 @@ struct scanner {
 	struct keyring ring; /* which keys sign; no secrets */
 	struct peers peers;  /* gates, and who answers questions */
 	struct source resolver, ledger;
+	struct scanner_reports *reports; /* that messages brought; NULL: none yet */
 	struct task *tasks;
 	uint64_t next_serial;
 	struct arena *spare[SPARE_ARENAS]; /* warm memory for the next messages */
@@ -201,70 +197,6 @@ static void answer(struct task *task)
 			},
 	};
 	peer_say(task->from, &any);
-}
-
-/* -- Reports that the message brings ---- */
-
-static bool goes_to_reports(const struct scan_envelope *envelope, const struct conf_strings *addresses)
-{
-	for (size_t i = 0; i < envelope->n_recipients; i++)
-		for (size_t j = 0; j < addresses->count; j++)
-			if (policy_matches(addresses->items[j], envelope->recipients[i]))
-				return true;
-	return false;
-}
-
-static void send_parts(struct task *task, struct arena *arena, const struct report *report)
-{
-	size_t n = MIN(report_parts(report), REPORT_PARTS_MAX);
-	struct arena_mark mark = arena_mark(arena);
-	for (size_t i = 0; i < n; i++) {
-		CLEANUP(buf_done) struct buf packed = BUF_INIT(REPORT_PART_MAX);
-		struct report_part part;
-		if (report_part_make(arena, report, i, &part) != ERR_OK)
-			break;
-		report_part_pack(&packed, &part);
-		if (buf_err(&packed) == ERR_OK)
-			peer_say(task->from, &(struct wire_any){.type = WIRE_REPORT,
-								.report = {.time = clock_wall_ms() / 1000,
-									   .part = buf_bytes(&packed)}});
-		arena_rewind(arena, mark);
-	}
-}
-
-/* After the verdict, which does not wait for it. Anybody can write a report: it counts only where its sender is proven.
- */
-static void take_report(struct task *task)
-{
-	const struct settings *settings = child_heritage(task->scanner->child)->settings;
-	enum verdict_class class = scan_verdict(task->scan)->class;
-	struct bytes packed, name;
-	struct report report;
-	struct error error = {.text = "no memory"};
-	if (settings->report_addresses.count == 0 || (class != CLASS_CLEAN && class != CLASS_BULK) ||
-	    !goes_to_reports(&task->scan_case.envelope, &settings->report_addresses) ||
-	    report_find_in_message(scan_message(task->scan), false, &packed, &name) == REPORT_NONE)
-		return;
-	if (scan_auth_result(task->scan)->dmarc.code != DMARC_PASS && !settings->report_unproven) {
-		metrics_add(METRIC_REPORTS_UNPROVEN, 1);
-		log_event(LOG_NOTICE, "report.unproven", log_str("message_id", scan_message(task->scan)->message_id));
-		return;
-	}
-	CLEANUP(arena_free) struct arena *arena = arena_create(REPORT_MEMORY_MAX);
-	enum err err = arena ? report_read(arena, packed, REPORT_UNPACKED_MAX, &report, &error) : ERR_NOMEM;
-	if (err != ERR_OK) {
-		metrics_add(METRIC_REPORTS_UNREADABLE, 1);
-		log_event(LOG_NOTICE, "report.unreadable", log_str("message_id", scan_message(task->scan)->message_id),
-			  log_cstr("why", error.text));
-		return;
-	}
-	bool dmarc = report.kind == REPORT_DMARC;
-	metrics_add(METRIC_REPORTS_READ, 1);
-	log_event(LOG_NOTICE, "report.read", log_cstr("kind", dmarc ? "dmarc" : "tls"),
-		  log_str("org", dmarc ? report.dmarc.org : report.tls.org),
-		  log_str("id", dmarc ? report.dmarc.report_id : report.tls.report_id),
-		  log_int("parts", (int64_t)report_parts(&report)));
-	send_parts(task, arena, &report);
 }
 
 /* -- Tasks ---- */
@@ -490,7 +422,7 @@ static void go_on_signing(struct task *task)
 		return;
 	}
 	answer(task);
-	take_report(task);
+	scanner_reports_take(&task->scanner->reports, task->scanner->child, task->from, task->scan, &task->scan_case);
 	task_free(task->scanner, task);
 }
 
@@ -724,6 +656,7 @@ static void on_closed(struct peer_link *link)
 		if (task->from == link)
 			task_free(scanner, task);
 	}
+	scanner_reports_forget(scanner->reports, link);
 	for (enum fact_kind kind = 0; kind < FACT_KINDS; kind++) {
 		struct source *source = source_of(scanner, kind);
 		if (source && source->link == link)

@@ -15,7 +15,9 @@
 #include "base/mem.h"
 #include "daemon/child.h"
 #include "daemon/peer.h"
+#include "mail/url.h"
 #include "scan/tally.h"
+#include "store/report_budget.h"
 #include "store/reports.h"
 #include "store/store.h"
 #include "sys/clock.h"
@@ -29,16 +31,16 @@
 
 #include "base/banned.h"
 
-#define COMMIT_TRACES_MS 100 /* how long records wait for company: the gate keeps them until they last */
-#define COMMIT_STORES_MS 2
-#define OPERATIONS_MAX   500 /* in one transaction */
-#define PROBE_MS         500
-#define UPKEEP_MS        60000
-#define UPKEEP_MORE_MS   50
-#define OWED_DAYS        4 /* the courier gives up after three */
-/* Of the reports that others send in a day: anybody can send some, and a small mail may hold many rows. */
-#define REPORT_BYTES_MAX  (UINT64_C(32) << 20)
-#define REPORT_DAYS_AHEAD 2 /* a clock may be wrong, but what lies further ahead would stay for years */
+#define COMMIT_TRACES_MS  100 /* how long records wait for company: the gate keeps them until they last */
+#define COMMIT_STORES_MS  2
+#define OPERATIONS_MAX    500 /* in one transaction */
+#define REPORT_PARTS_MAX  4   /* likewise: who has a message to hold waits for the commit of what came before */
+#define PROBE_MS          500
+#define UPKEEP_MS         60000
+#define UPKEEP_MORE_MS    50
+#define OWED_DAYS         4   /* the courier gives up after three */
+#define PART_COST         512 /* bytes of a day that a part takes beside its own: its row and what finds it */
+#define REPORT_DAYS_AHEAD 2   /* a clock may be wrong, but what lies further ahead would stay for years */
 
 struct gate_link {
 	struct peer_link peer;
@@ -64,13 +66,12 @@ struct vault {
 	struct arena *arena; /* of one message */
 	struct peers gates;
 	struct pending *pending;
-	size_t operations;
-	bool open, durable; /* a transaction */
+	size_t operations, report_parts; /* in the transaction */
+	bool open, durable;              /* a transaction */
 	bool sick;
 	char why[160];
-	int64_t report_day; /* of what follows */
-	uint64_t report_bytes;
-	bool report_full; /* it was said */
+	struct report_budget report_budget;
+	int64_t report_full; /* the day on which it was last said; 0: never */
 	struct loop_timer *commit, *probe, *upkeep;
 };
 
@@ -114,7 +115,7 @@ static void fall_sick(struct vault *vault, const struct error *error)
 	(void)snprintf(vault->why, sizeof(vault->why), "%s", error->text);
 	store_rollback(vault->store);
 	vault->open = false;
-	vault->operations = 0;
+	vault->operations = vault->report_parts = 0;
 	loop_timer_stop(vault->commit);
 	answer_pending(vault, false);
 	for (struct peer_link *link = vault->gates.first; link; link = link->next) {
@@ -152,7 +153,7 @@ static void commit(void *ctx)
 	}
 	metrics_add(METRIC_VAULT_COMMITS, 1);
 	vault->open = false;
-	vault->operations = 0;
+	vault->operations = vault->report_parts = 0;
 	answer_pending(vault, true);
 	for (struct peer_link *link = vault->gates.first; link; link = link->next) {
 		struct gate_link *gate = gate_of(link);
@@ -279,27 +280,23 @@ static void on_trace(struct peer_link *from, const struct wire_trace *in)
 static bool takes_report(struct vault *vault, const struct report_part *part, size_t size)
 {
 	int64_t now = clock_wall_ms() / 1000, day = store_day(now), its = store_day(part->begin);
-	if (its > day + REPORT_DAYS_AHEAD || its < store_day(now - vault->settings->report_retention / 1000)) {
+	/* One that reaches far into the future would be the latest for as long. */
+	if (store_day(part->end) > day + REPORT_DAYS_AHEAD ||
+	    its < store_day(now - vault->settings->report_retention / 1000)) {
 		if (part->number == 0)
-			log_event(LOG_NOTICE, "report.of_another_time", log_str("org", part->org),
-				  log_str("domain", part->domain), log_int("day", its));
+			log_event(LOG_NOTICE, "report.of_another_time", log_str("sender", part->sender),
+				  log_str("org", part->org), log_str("domain", part->domain), log_int("day", its));
 		metrics_add(METRIC_REPORT_PARTS_LOST, 1);
 		return false;
 	}
-	if (vault->report_day != day) {
-		vault->report_day = day;
-		vault->report_bytes = 0;
-		vault->report_full = false;
-	}
-	if (vault->report_bytes + size > REPORT_BYTES_MAX) {
-		if (!vault->report_full)
-			log_event(LOG_WARNING, "report.too_many", log_str("org", part->org),
-				  log_int("bytes_a_day", (int64_t)REPORT_BYTES_MAX));
-		vault->report_full = true;
-		metrics_add(METRIC_REPORT_PARTS_LOST, 1);
-		return false;
-	}
-	return true;
+	if (report_budget_use(&vault->report_budget, day, url_registrable(part->sender), size + PART_COST))
+		return true;
+	if (vault->report_full != day)
+		log_event(LOG_WARNING, "report.too_many", log_str("sender", part->sender), log_str("org", part->org),
+			  log_int("bytes_a_day", (int64_t)REPORT_BUDGET_DAY));
+	vault->report_full = day;
+	metrics_add(METRIC_REPORT_PARTS_LOST, 1);
+	return false;
 }
 
 static void on_report(struct peer_link *from, const struct wire_report *in)
@@ -308,8 +305,11 @@ static void on_report(struct peer_link *from, const struct wire_report *in)
 	struct report_part part;
 	struct error error;
 	bool fresh = false;
+	if (vault->report_parts >= REPORT_PARTS_MAX)
+		commit(vault);
 	if (!ready(vault, false))
 		return; /* it stays with the gate */
+	vault->report_parts++;
 	if (report_part_unpack(vault->arena, in->part, &part) != ERR_OK)
 		log_event(LOG_ERROR, "report.broken"); /* a scanner's doing: the gate is not to blame */
 	else if (takes_report(vault, &part, in->part.len) &&

@@ -88,8 +88,8 @@ void forwarders_ask(const struct forwarders *forwarders, uint64_t key, uint16_t 
 
 bool forwarder_is_trusty(const struct forwarder_figures *figures)
 {
-	uint32_t good = (uint32_t)figures->intact + figures->sealed, all = good + figures->broken + figures->unwanted;
-	return figures->days >= 5 && figures->authors >= 3 && good >= 10 && figures->unwanted * 10u <= all;
+	uint32_t all = (uint32_t)figures->intact + figures->sealed + figures->broken + figures->unwanted;
+	return figures->days >= 5 && figures->authors >= 3 && figures->intact >= 10 && figures->unwanted * 10u <= all;
 }
 
 static struct forwarder_record *place(const struct forwarders *forwarders, uint64_t key, uint16_t weight,
@@ -153,8 +153,8 @@ bool forwarders_learn(struct forwarders *forwarders, uint64_t key, uint64_t auth
 		changed = true;
 	}
 	uint64_t bit = UINT64_C(1) << (author % FORWARDER_AUTHORS);
-	/* A forged author counts for none. */
-	if (!unwanted && state != FORWARDER_BROKEN && !(record->authors & bit)) {
+	/* A forged author counts for none, and who seals can forge. */
+	if (!unwanted && state == FORWARDER_INTACT && !(record->authors & bit)) {
 		record->authors |= bit;
 		changed = true;
 	}

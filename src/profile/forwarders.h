@@ -8,7 +8,8 @@
  *
  * Bounds:   a fixed number of records of 32 bytes, by keyed hash, weakest of eight out.
  * Counts:   messages, halved when a half-life is over, at most FORWARDER_DAY_MAX of a kind and day: what one afternoon
- * can teach is bounded. `authors` estimates how many author domains came by it, up to 64: a real list has many.
+ * can teach is bounded. `authors` estimates how many author domains came by it with a proof that survived, up to 64: a
+ * real list has many. What it sealed is its own word, and names no author.
  */
 #include "base/bytes.h"
 #include "base/err.h"
@@ -49,9 +50,9 @@ struct forwarder_figures {
 
 /*
  * Whether it is known to pass on mail of many authors as these sent it: on at least 5 days, of at least 3 author
- * domains, 10 messages or more whose proof survived or was vouched for, and at most a tenth of all unwanted. Of such a
- * forwarder a broken proof is more likely its own work than a forgery. It is evidence and no proof: who is patient can
- * earn it.
+ * domains, 10 messages or more whose proof survived, and at most a tenth of all unwanted. What it vouched for itself,
+ * by ARC, does not count: anybody can seal anything. Of such a forwarder a broken proof is more likely its own work
+ * than a forgery. It is evidence and no proof: who is patient, and has three domains, can earn it.
  */
 bool forwarder_is_trusty(const struct forwarder_figures *figures);
 

@@ -269,6 +269,19 @@ const struct relations_answer *scan_relations(struct scan *scan)
 
 /* -- Forwarders ---- */
 
+/* In whose name a forgery does the most harm; and what our own people write to a list can be proven otherwise. */
+static bool is_in_our_name(struct scan *scan, struct bytes author)
+{
+	const struct scan_envelope *envelope = scan_envelope(scan);
+	const struct scan_settings *settings = scan_settings(scan);
+	bool ours = false;
+	for (size_t i = 0; i < envelope->n_recipients && !ours; i++)
+		ours = is_at(host_of(envelope->recipients[i]), author);
+	for (size_t i = 0; i < settings->n_own_domains && !ours; i++)
+		ours = is_at(settings->own_domains[i], author);
+	return ours;
+}
+
 bool scan_known_forwarder(struct scan *scan, struct bytes *ret_name, struct forwarder_figures *ret_figures)
 {
 	const struct scan_auth *auth = scan_auth(scan);
@@ -282,6 +295,8 @@ bool scan_known_forwarder(struct scan *scan, struct bytes *ret_name, struct forw
 	const struct relations_query *query = scan_relations_query(scan);
 	const struct forwarder_figures *list = &answer->forwarders[RELATIONS_LIST],
 				       *sealer = &answer->forwarders[RELATIONS_SEALER];
+	if (is_in_our_name(scan, query->domain))
+		return true;
 	if (query->list.len > 0 && forwarder_is_trusty(list)) {
 		*ret_name = query->list;
 		*ret_figures = *list;

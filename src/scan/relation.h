@@ -19,7 +19,8 @@ const struct relations_answer *scan_relations(struct scan *scan);
 /*
  * Of a message that fails DMARC: the list or sealer that passed it on and is known for passing on honest mail
  * (forwarder_is_trusty()), so that the failure is more likely its work than a forgery. A list by its name and relay; a
- * sealer only where it wrote down that the message was proven when it came. `ret_name` empty: none. False: wait.
+ * sealer only where it wrote down that the message was proven when it came. Mail in the name of the recipients' own
+ * domains, or another of ours, nobody explains who only earned it. `ret_name` empty: none. False: wait.
  */
 bool scan_known_forwarder(struct scan *scan, struct bytes *ret_name, struct forwarder_figures *ret_figures);
 

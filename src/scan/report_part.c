@@ -147,6 +147,14 @@ enum err report_part_make(struct arena *arena, const struct report *report, size
 	return make_policies(arena, tls, number * REPORT_PART_UNITS, ret_part);
 }
 
+uint64_t report_part_messages(const struct report_part *part)
+{
+	uint64_t messages = 0;
+	for (size_t i = 0; i < part->n_records; i++)
+		messages += MIN(part->records[i].count, REPORT_COUNT_MAX);
+	return messages;
+}
+
 /* -- Packing ---- */
 
 static void pack_record(struct buf *buf, const struct report_record *record)
@@ -180,6 +188,7 @@ void report_part_pack(struct buf *buf, const struct report_part *part)
 {
 	buf_add_byte(buf, (uint8_t)part->kind);
 	buf_add_be32(buf, (uint32_t)part->number);
+	short_text_put(buf, cut(part->sender));
 	short_text_put(buf, part->org);
 	short_text_put(buf, part->report_id);
 	short_text_put(buf, part->domain);
@@ -271,6 +280,7 @@ enum err report_part_unpack(struct arena *arena, struct bytes packed, struct rep
 	if (kind != REPORT_DMARC && kind != REPORT_TLS)
 		return ERR_SYNTAX;
 	*ret_part = (struct report_part){.kind = (enum report_kind)kind, .number = cursor_be32(&cur)};
+	ret_part->sender = short_text_take(&cur);
 	ret_part->org = short_text_take(&cur);
 	ret_part->report_id = short_text_take(&cur);
 	ret_part->domain = short_text_take(&cur);

@@ -22,7 +22,8 @@ struct buf;
  * failed. */
 struct report_part {
 	enum report_kind kind;
-	size_t number; /* from 0 */
+	size_t number;       /* from 0 */
+	struct bytes sender; /* the author domain that DMARC proved to send it; empty: none */
 	struct bytes org, report_id;
 	struct bytes domain; /* of TLS that of the first policy of the report */
 	struct bytes policy; /* p; of TLS absent */
@@ -33,8 +34,11 @@ struct report_part {
 	size_t n_policies;
 };
 
+uint64_t report_part_messages(const struct report_part *part);
+
 /* At least 1: a report without a record is a report too. */
 size_t report_parts(const struct report *report);
+/* `sender` is the maker's to say: absent. */
 NODISCARD enum err report_part_make(struct arena *arena, const struct report *report, size_t number,
 				    struct report_part *ret_part);
 

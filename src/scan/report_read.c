@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "scan/report_read.h"
 
+#include "auth/xml.h"
 #include "base/arena.h"
 #include "base/ascii.h"
 #include "base/buf.h"
@@ -94,35 +95,108 @@ enum report_kind report_find_in_message(const struct message *message, bool gues
 
 /* -- Reading ---- */
 
-static enum err read_plain(struct arena *arena, struct bytes content, struct report *ret_report, struct error *reterr)
+#define HEAD_MAX ((size_t)4 << 10) /* in which it has to be seen what it is */
+#define STEP     ((size_t)1 << 20) /* for who has nothing else to do */
+
+struct report_reader {
+	struct arena *arena;
+	struct bytes content; /* plain: what is not read yet */
+	struct deflate *deflate;
+	struct buf piece; /* unpacked, and not handed on yet */
+	uint64_t seed;
+	enum form form; /* OTHER: not seen yet */
+	struct report_dmarc_reader *dmarc;
+};
+
+enum err report_reader_open(struct arena *arena, struct bytes content, size_t unpacked_max,
+			    struct report_reader **ret_reader, struct error *reterr)
 {
-	switch (form_of(content)) {
-	case FORM_XML:
-		ret_report->kind = REPORT_DMARC;
-		return report_dmarc_read(arena, content, &ret_report->dmarc, reterr);
-	case FORM_JSON:
-		if (bytes_starts(content, BYTES_LIT("\xef\xbb\xbf")))
-			content = bytes_from(content, 3);
-		ret_report->kind = REPORT_TLS;
-		return report_tls_read(arena, content, &ret_report->tls, reterr);
-	case FORM_PACKED:
-	case FORM_OTHER:
-	default:
-		return error_set(reterr, ERR_UNSUPPORTED, 0, "there is no report of DMARC or TLS in it");
-	}
+	enum deflate_kind kind = deflate_kind_of(content);
+	struct report_reader *reader = arena_new(arena, struct report_reader, 1);
+	*ret_reader = NULL;
+	if (!reader)
+		return error_set(reterr, ERR_NOMEM, 0, "no memory for the report");
+	*reader = (struct report_reader){.arena = arena, .content = content, .seed = xml_seed(content)};
+	buf_init(&reader->piece, SIZE_MAX / 2);
+	if (kind != DEFLATE_NONE)
+		TRY(deflate_open(kind, content, REPORT_RATIO, unpacked_max, &reader->deflate, reterr));
+	*ret_reader = reader;
+	return ERR_OK;
+}
+
+/* Adds what comes next; *ret_end: there is no more. */
+static enum err next_piece(struct report_reader *reader, size_t work, bool *ret_end, struct error *reterr)
+{
+	if (reader->deflate)
+		return deflate_next(reader->deflate, work, &reader->piece, ret_end, reterr);
+	struct bytes next = bytes_sub(reader->content, 0, work);
+	reader->content = bytes_from(reader->content, next.len);
+	buf_add(&reader->piece, next);
+	*ret_end = reader->content.len == 0;
+	return buf_err(&reader->piece) == ERR_OK ? ERR_OK : error_set(reterr, ERR_NOMEM, 0, "no memory for the report");
+}
+
+/* JSON is read at its end: it is not large (REPORT_TLS_MAX), and its parser knows no pieces. */
+static enum err read_json(struct report_reader *reader, bool end, struct report *ret_report, struct error *reterr)
+{
+	struct bytes json = buf_bytes(&reader->piece);
+	if (!end && json.len <= REPORT_TLS_MAX)
+		return ERR_OK;
+	if (bytes_starts(json, BYTES_LIT("\xef\xbb\xbf")))
+		json = bytes_from(json, 3);
+	ret_report->kind = REPORT_TLS;
+	return report_tls_read(reader->arena, json, &ret_report->tls, reterr);
+}
+
+static enum err read_xml(struct report_reader *reader, bool end, struct report *ret_report, struct error *reterr)
+{
+	if (!reader->dmarc)
+		TRY(report_dmarc_open(reader->arena, reader->seed, &reader->dmarc, reterr));
+	TRY(report_dmarc_feed(reader->dmarc, buf_bytes(&reader->piece), reterr));
+	buf_clear(&reader->piece);
+	if (!end)
+		return ERR_OK;
+	ret_report->kind = REPORT_DMARC;
+	return report_dmarc_finish(reader->dmarc, &ret_report->dmarc, reterr);
+}
+
+enum err report_reader_step(struct report_reader *reader, size_t work, bool *ret_end, struct report *ret_report,
+			    struct error *reterr)
+{
+	*ret_end = false;
+	*ret_report = (struct report){0};
+	TRY(next_piece(reader, work, ret_end, reterr));
+	if (reader->form == FORM_OTHER)
+		reader->form = form_of(buf_bytes(&reader->piece));
+	if (reader->form == FORM_XML)
+		return read_xml(reader, *ret_end, ret_report, reterr);
+	if (reader->form == FORM_JSON)
+		return read_json(reader, *ret_end, ret_report, reterr);
+	if (reader->form == FORM_OTHER && !*ret_end && reader->piece.len < HEAD_MAX)
+		return ERR_OK;
+	return error_set(reterr, ERR_UNSUPPORTED, 0, "there is no report of DMARC or TLS in it");
+}
+
+void report_reader_close(struct report_reader **reader)
+{
+	if (!*reader)
+		return;
+	report_dmarc_close(&(*reader)->dmarc);
+	deflate_free(&(*reader)->deflate);
+	buf_done(&(*reader)->piece);
+	*reader = NULL;
 }
 
 enum err report_read(struct arena *arena, struct bytes content, size_t unpacked_max, struct report *ret_report,
 		     struct error *reterr)
 {
-	enum deflate_kind kind = deflate_kind_of(content);
-	CLEANUP(buf_done) struct buf plain = BUF_INIT(unpacked_max);
+	CLEANUP(report_reader_close) struct report_reader *reader = NULL;
+	bool end = false;
 	*ret_report = (struct report){0};
-	if (kind == DEFLATE_NONE)
-		return read_plain(arena, content, ret_report, reterr);
-	TRY(kind == DEFLATE_GZIP ? deflate_gzip_read(content, REPORT_RATIO, &plain, reterr)
-				 : deflate_zip_read(content, REPORT_RATIO, &plain, NULL, reterr));
-	return read_plain(arena, buf_bytes(&plain), ret_report, reterr);
+	TRY(report_reader_open(arena, content, unpacked_max, &reader, reterr));
+	while (!end)
+		TRY(report_reader_step(reader, STEP, &end, ret_report, reterr));
+	return ERR_OK;
 }
 
 enum err report_read_file(struct arena *arena, struct bytes file, size_t unpacked_max, struct report *ret_report,

@@ -21,7 +21,7 @@ int64_t store_day(int64_t seconds)
 
 sqlite3_stmt *store_report_statement(struct store *store, const char *sql, struct error *reterr)
 {
-	if (store->version >= 2)
+	if (store->version >= 3)
 		return store_statement(store, sql, reterr);
 	(void)error_set(reterr, ERR_UNSUPPORTED, 0,
 			"the database is older than reports are: have the daemons been started since the upgrade?");
@@ -34,9 +34,12 @@ sqlite3_stmt *store_report_statement(struct store *store, const char *sql, struc
 static enum err add_report(struct store *store, const struct report_part *part, int64_t now, bool *ret_new,
 			   struct error *reterr)
 {
+	/* What nobody is proven to have sent may be what somebody is: it was brought by hand before or after. */
 	static const char sql[] =
-		"INSERT OR IGNORE INTO report (kind, org, report_id, domain, begin, end, received, policy)"
-		" VALUES (?, ?, ?, ?, ?, ?, ?, ?)";
+		"INSERT INTO report (kind, org, report_id, domain, sender, begin, end, received, policy, messages)"
+		" SELECT ?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10 WHERE NOT EXISTS (SELECT 1 FROM report"
+		" WHERE kind = ?1 AND org = ?2 AND report_id = ?3 AND domain = ?4"
+		" AND (?5 = '' OR sender IN ('', ?5)))";
 	/* Only first parts are counted as reports. */
 	static const char *const kinds[2][2] = {{"dmarc", "dmarc-part"}, {"tls", "tls-part"}};
 	CLEANUP(buf_done) struct buf id = BUF_INIT(STORE_TEXT_MAX);
@@ -56,10 +59,12 @@ static enum err add_report(struct store *store, const struct report_part *part, 
 	store_bind(statement, 2, part->org);
 	store_bind(statement, 3, buf_bytes(&id));
 	store_bind(statement, 4, part->domain);
-	(void)sqlite3_bind_int64(statement, 5, part->begin);
-	(void)sqlite3_bind_int64(statement, 6, part->end);
-	(void)sqlite3_bind_int64(statement, 7, now);
-	store_bind(statement, 8, part->policy);
+	store_bind(statement, 5, part->sender);
+	(void)sqlite3_bind_int64(statement, 6, part->begin);
+	(void)sqlite3_bind_int64(statement, 7, part->end);
+	(void)sqlite3_bind_int64(statement, 8, now);
+	store_bind(statement, 9, part->policy);
+	(void)sqlite3_bind_int64(statement, 10, (sqlite3_int64)report_part_messages(part));
 	TRY(store_run(store, statement, "report", reterr));
 	*ret_new = sqlite3_changes(store->db) > 0;
 	return ERR_OK;
@@ -74,12 +79,12 @@ static struct bytes passed_domain(const struct report_result *results, size_t n)
 	return (struct bytes){0};
 }
 
-static enum err add_source(struct store *store, int64_t day, struct bytes domain, const struct report_record *record,
-			   struct error *reterr)
+static enum err add_source(struct store *store, int64_t day, const struct report_part *part,
+			   const struct report_record *record, struct error *reterr)
 {
 	static const char sql[] = "INSERT INTO report_source (day, domain, ip, header_from, dkim, spf, disposition, "
 				  "dkim_domain, spf_domain,"
-				  " count) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
+				  " count, sender) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
 				  " ON CONFLICT DO UPDATE SET count = MIN(count + excluded.count, " ROW_MOST ")";
 	/* Whom else it passed for helps where it failed; where it did not, it would only make more rows. */
 	bool failed = record->dkim != REPORT_PASS && record->spf != REPORT_PASS;
@@ -89,7 +94,7 @@ static enum err add_source(struct store *store, int64_t day, struct bytes domain
 	if (!statement)
 		return ERR_UNSUPPORTED;
 	(void)sqlite3_bind_int64(statement, 1, day);
-	store_bind(statement, 2, domain);
+	store_bind(statement, 2, part->domain);
 	store_bind(statement, 3, record->source_ip);
 	store_bind(statement, 4, record->header_from);
 	(void)sqlite3_bind_int(statement, 5, (int)record->dkim);
@@ -98,6 +103,7 @@ static enum err add_source(struct store *store, int64_t day, struct bytes domain
 	store_bind(statement, 8, dkim);
 	store_bind(statement, 9, spf);
 	(void)sqlite3_bind_int64(statement, 10, (sqlite3_int64)MIN(record->count, REPORT_COUNT_MAX));
+	store_bind(statement, 11, part->sender);
 	return store_run(store, statement, "report", reterr);
 }
 
@@ -142,7 +148,7 @@ enum err store_report_add(struct store *store, const struct report_part *part, i
 	int64_t day = store_day(part->begin);
 	TRY(add_report(store, part, now, ret_new, reterr));
 	for (size_t i = 0; *ret_new && i < part->n_records; i++)
-		TRY(add_source(store, day, part->domain, &part->records[i], reterr));
+		TRY(add_source(store, day, part, &part->records[i], reterr));
 	for (size_t i = 0; *ret_new && i < part->n_policies; i++)
 		TRY(add_policy(store, day, &part->policies[i], reterr));
 	return ERR_OK;
@@ -150,7 +156,7 @@ enum err store_report_add(struct store *store, const struct report_part *part, i
 
 /* -- Asking ---- */
 
-/* Steps through `sql`, whose parameters are the days and the domain. */
+/* Steps through `sql`, whose parameters are the days, the domain and who is not believed. */
 static enum err each_row(struct store *store, const char *sql, const struct store_report_query *query,
 			 bool (*row)(void *ctx, sqlite3_stmt *statement), void *ctx, struct error *reterr)
 {
@@ -161,6 +167,8 @@ static enum err each_row(struct store *store, const char *sql, const struct stor
 	(void)sqlite3_bind_int64(statement, 1, query->first);
 	(void)sqlite3_bind_int64(statement, 2, query->last);
 	store_bind(statement, 3, query->domain);
+	if (sqlite3_bind_parameter_count(statement) > 3)
+		store_bind(statement, 4, query->except);
 	while ((rc = sqlite3_step(statement)) == SQLITE_ROW)
 		if (!row(ctx, statement))
 			break;
@@ -169,6 +177,8 @@ static enum err each_row(struct store *store, const char *sql, const struct stor
 	return err;
 }
 
+/* Of a list as store_report_query says; the sender of what is not proven has no name. */
+#define BELIEVED " AND (sender = '' OR instr(?4, ',' || sender || ',') = 0)"
 #define IN_QUERY " WHERE day BETWEEN ?1 AND ?2 AND (?3 = '' OR domain = ?3)"
 
 static uint64_t count_at(sqlite3_stmt *statement, int column)
@@ -181,6 +191,7 @@ static uint64_t count_at(sqlite3_stmt *statement, int column)
 struct teller {
 	union {
 		bool (*domain)(void *ctx, const struct store_report_domain *domain);
+		bool (*reporter)(void *ctx, const struct store_report_reporter *reporter);
 		bool (*tls)(void *ctx, const struct store_report_tls *tls);
 		bool (*failure)(void *ctx, const struct store_report_tls_failure *failure);
 	} row;
@@ -204,14 +215,38 @@ enum err store_report_domains(struct store *store, const struct store_report_que
 			      struct error *reterr)
 {
 	static const char sql[] =
-		"SELECT domain, COUNT(*), COUNT(DISTINCT org), MIN(begin), MAX(end),"
+		"SELECT domain, COUNT(*), COUNT(DISTINCT IIF(sender = '', org, sender)), MIN(begin), MAX(end),"
 		" (SELECT policy FROM report l WHERE l.domain = r.domain AND l.kind = 'dmarc' AND l.begin < (?2 + 1) * "
-		"86400"
+		"86400 AND (l.sender = '' OR instr(?4, ',' || l.sender || ',') = 0)"
 		" ORDER BY l.end DESC, l.row DESC LIMIT 1)"
 		" FROM report r WHERE kind = 'dmarc' AND begin >= ?1 * 86400 AND begin < (?2 + 1) * 86400"
-		" AND (?3 = '' OR domain = ?3) GROUP BY domain ORDER BY domain";
+		" AND (?3 = '' OR domain = ?3)" BELIEVED " GROUP BY domain ORDER BY domain";
 	struct teller teller = {.row.domain = row, .ctx = ctx};
 	return each_row(store, sql, query, tell_domain, &teller, reterr);
+}
+
+static bool tell_reporter(void *ctx, sqlite3_stmt *statement)
+{
+	const struct teller *teller = ctx;
+	struct store_report_reporter reporter = {.domain = store_column(statement, 0),
+						 .sender = store_column(statement, 1),
+						 .org = store_column(statement, 2),
+						 .reports = count_at(statement, 3),
+						 .messages = count_at(statement, 4),
+						 .of_tls = count_at(statement, 5) != 0};
+	return teller->row.reporter(teller->ctx, &reporter);
+}
+
+enum err store_report_reporters(struct store *store, const struct store_report_query *query,
+				bool (*row)(void *ctx, const struct store_report_reporter *reporter), void *ctx,
+				struct error *reterr)
+{
+	static const char sql[] = "SELECT domain, sender, org, SUM(kind IN ('dmarc', 'tls')), " SUM(
+		"messages") " AS n, kind IN ('tls', 'tls-part') AS of_tls FROM report"
+			    " WHERE begin >= ?1 * 86400 AND begin < (?2 + 1) * 86400 AND (?3 = '' OR domain = ?3)"
+			    " GROUP BY of_tls, domain, sender, org ORDER BY of_tls, domain, n DESC, sender, org";
+	struct teller teller = {.row.reporter = row, .ctx = ctx};
+	return each_row(store, sql, query, tell_reporter, &teller, reterr);
 }
 
 static bool tell_tls(void *ctx, sqlite3_stmt *statement)
@@ -320,7 +355,7 @@ enum err store_report_sources(struct store *store, const struct store_report_que
 {
 	static const char sql[] =
 		"SELECT domain, ip, dkim, spf, disposition, dkim_domain, spf_domain, header_from, " SUM(
-			"count") " FROM report_source" IN_QUERY
+			"count") " FROM report_source" IN_QUERY BELIEVED
 				 " GROUP BY domain, ip, dkim, spf, disposition, dkim_domain, spf_domain, header_from"
 				 " ORDER BY domain, ip";
 	CLEANUP(arena_free) struct arena *arena = arena_create((size_t)16 << 20);
@@ -354,14 +389,14 @@ static enum err forget_some(struct store *store, const char *sql, int64_t before
 	" LIMIT 200)"
 #define OLDEST_REPORTS                                                                                                 \
 	"DELETE FROM report WHERE row IN"                                                                              \
-	" (SELECT row FROM report WHERE begin < ?1 * 86400 ORDER BY row LIMIT 200)"
+	" (SELECT row FROM report WHERE begin < ?1 * 86400 ORDER BY begin LIMIT 200)"
 
 enum err store_report_forget(struct store *store, int64_t reports_before, int64_t owed_before, bool *ret_more,
 			     struct error *reterr)
 {
 	static const char *const reports[] = {
 		OLDEST("report_source",
-		       "day, domain, ip, header_from, dkim, spf, disposition, dkim_domain, spf_domain"),
+		       "day, domain, ip, sender, header_from, dkim, spf, disposition, dkim_domain, spf_domain"),
 		OLDEST("report_tls", "day, domain, type"),
 		OLDEST("report_tls_failure", "day, domain, type, result, mx"),
 		OLDEST_REPORTS,

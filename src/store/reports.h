@@ -22,27 +22,47 @@ int64_t store_day(int64_t seconds);
 
 /* -- Reports that others sent ---- */
 
-/* *ret_new is false when that part of the report is there already (by organization, id and domain): nothing was added.
+/*
+ * *ret_new is false when that part of the report is there already (by organization, id, domain and, where one is
+ * proven, sender: nobody can take the place of a report of another): nothing was added.
  */
 NODISCARD enum err store_report_add(struct store *store, const struct report_part *part, int64_t now, bool *ret_new,
 				    struct error *reterr);
 
-/* Days `first` to `last`, both included; of one domain, or of all when it is empty. */
+/*
+ * Days `first` to `last`, both included; of one domain, or of all when it is empty. What the senders in `except` say
+ * (",evil.example,other.example,"; empty: none) is left out of DMARC's sums.
+ */
 struct store_report_query {
 	int64_t first, last;
-	struct bytes domain;
+	struct bytes domain, except;
 };
 
 /* What is known about a domain from its reports: one row a domain, by name. */
 struct store_report_domain {
 	struct bytes domain;
-	uint64_t reports, receivers;
-	int64_t begin, end;  /* seconds: the earliest and the latest that reports are about */
-	struct bytes policy; /* p of the latest report */
+	uint64_t reports, receivers; /* proven senders, and organizations of what is not proven */
+	int64_t begin, end;          /* seconds: the earliest and the latest that reports are about */
+	struct bytes policy;         /* p of the latest report */
 };
 NODISCARD enum err store_report_domains(struct store *store, const struct store_report_query *query,
 					bool (*row)(void *ctx, const struct store_report_domain *domain), void *ctx,
 					struct error *reterr);
+
+/*
+ * Who says so, of DMARC and then of TLS: by domain, then by how many messages they tell of. `sender` is the domain that
+ * DMARC proved, empty where none did; `org` is what the report itself says. All of them are told, also those in
+ * `except`.
+ */
+struct store_report_reporter {
+	struct bytes domain; /* of TLS that of the first policy of a report */
+	struct bytes sender, org;
+	uint64_t reports, messages; /* of TLS no messages */
+	bool of_tls;
+};
+NODISCARD enum err store_report_reporters(struct store *store, const struct store_report_query *query,
+					  bool (*row)(void *ctx, const struct store_report_reporter *reporter),
+					  void *ctx, struct error *reterr);
 
 /* What one address sent in a domain's name; rows come by domain and address. */
 struct store_report_source {

@@ -78,7 +78,36 @@ static const char schema_2[] =
 	" PRIMARY KEY (day, domain, ip, header_from, disposition, dkim, spf, detail)) WITHOUT ROWID;"
 	"PRAGMA user_version = 2;";
 
-static const char *const schemas[] = {schema_1, schema_2};
+/*
+ * 3: who sent a report, as far as it was proven, and how many messages it tells of; and whose word each sum is. Two who
+ * say that they are the same organization do not have the same reports.
+ */
+static const char schema_3[] =
+	"CREATE TABLE report_3 ("
+	" row INTEGER PRIMARY KEY, kind TEXT NOT NULL, org TEXT NOT NULL, report_id TEXT NOT NULL, domain TEXT NOT "
+	"NULL,"
+	" sender TEXT NOT NULL, begin INTEGER NOT NULL, end INTEGER NOT NULL, received INTEGER NOT NULL,"
+	" policy TEXT NOT NULL, messages INTEGER NOT NULL, UNIQUE (kind, org, report_id, domain, sender));"
+	"INSERT INTO report_3"
+	" SELECT row, kind, org, report_id, domain, '', begin, end, received, policy, 0 FROM report;"
+	"DROP TABLE report;"
+	"ALTER TABLE report_3 RENAME TO report;"
+	"CREATE INDEX report_domain ON report (domain, end);"
+	"CREATE INDEX report_begin ON report (begin);"
+	"CREATE TABLE report_source_3 ("
+	" day INTEGER NOT NULL, domain TEXT NOT NULL, ip TEXT NOT NULL, sender TEXT NOT NULL, header_from TEXT NOT "
+	"NULL,"
+	" dkim INTEGER NOT NULL, spf INTEGER NOT NULL, disposition TEXT NOT NULL, dkim_domain TEXT NOT NULL,"
+	" spf_domain TEXT NOT NULL, count INTEGER NOT NULL,"
+	" PRIMARY KEY (day, domain, ip, sender, header_from, dkim, spf, disposition, dkim_domain, spf_domain))"
+	" WITHOUT ROWID;"
+	"INSERT INTO report_source_3 SELECT day, domain, ip, '', header_from, dkim, spf, disposition, dkim_domain,"
+	" spf_domain, count FROM report_source;"
+	"DROP TABLE report_source;"
+	"ALTER TABLE report_source_3 RENAME TO report_source;"
+	"PRAGMA user_version = 3;";
+
+static const char *const schemas[] = {schema_1, schema_2, schema_3};
 
 enum err store_failed(struct store *store, const char *what, struct error *reterr)
 {

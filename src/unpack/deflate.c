@@ -21,7 +21,8 @@
 #define ZIP_END_SIZE    22
 #define ZIP_LOCAL_SIZE  30
 #define ZIP_COMMENT_MAX 0xffff
-#define ZIP_ENTRIES_MAX 64 /* folders included */
+#define ZIP_ENTRIES_MAX 64                /* folders included */
+#define MEMBER_WORK     ((size_t)1 << 10) /* as of so many bytes */
 
 enum deflate_kind deflate_kind_of(struct bytes in)
 {
@@ -42,125 +43,7 @@ static void zlib_free(void *ctx, void *ptr)
 	mem_free(ptr);
 }
 
-/* -- Inflating within a budget ---- */
-
-struct inflating {
-	z_stream stream;
-	struct bytes in;
-	size_t at; /* of the input, taken */
-	struct buf *out;
-	size_t begin, most; /* of out: where ours begins, and its length at most */
-	bool open;
-};
-
-static enum err inflate_begin(struct inflating *run, struct bytes in, unsigned ratio, int window, struct buf *out,
-			      struct error *reterr)
-{
-	size_t most, room = out->max > out->len ? out->max - out->len : 0;
-	if (ckd_mul(&most, in.len, ratio) || ckd_add(&most, most, DEFLATE_FREE))
-		most = SIZE_MAX;
-	*run = (struct inflating){.in = in, .out = out, .begin = out->len, .most = out->len + MIN(most, room)};
-	run->stream.zalloc = zlib_alloc;
-	run->stream.zfree = zlib_free;
-	if (inflateInit2(&run->stream, window) != Z_OK)
-		return error_set(reterr, ERR_NOMEM, 0, "no memory to unpack");
-	run->open = true;
-	return ERR_OK;
-}
-
-static void inflate_done(struct inflating *run)
-{
-	if (run->open)
-		(void)inflateEnd(&run->stream);
-	run->open = false;
-}
-
-/* Until the end of one stream. One byte more than is allowed is asked for, which tells a full one from one too large.
- */
-static enum err inflate_run(struct inflating *run, struct error *reterr)
-{
-	z_stream *stream = &run->stream;
-	int rc;
-	do {
-		size_t left = run->most - run->out->len, give = MIN(run->in.len - run->at, UINT_MAX);
-		size_t room = MIN(left, PIECE);
-		uint8_t over, *into = room ? buf_reserve(run->out, room) : &over;
-		if (!into)
-			return error_set(reterr, buf_err(run->out), run->at, "no memory to unpack");
-		stream->next_in = run->in.ptr + run->at;
-		stream->avail_in = (uInt)give;
-		stream->next_out = into;
-		stream->avail_out = (uInt)(room ? room : 1);
-		rc = inflate(stream, Z_NO_FLUSH);
-		size_t taken = give - stream->avail_in, made = (room ? room : 1) - stream->avail_out;
-		run->at += taken;
-		if (room == 0 && made > 0)
-			return error_set(reterr, ERR_LIMIT, run->at,
-					 "unpacked it would be larger than the %zu bytes allowed",
-					 run->most - run->begin);
-		if (room > 0)
-			buf_commit(run->out, made);
-		if (rc == Z_BUF_ERROR || (rc == Z_OK && taken == 0 && made == 0))
-			return error_set(reterr, ERR_SHORT, run->at, "the packed data ends too early");
-	} while (rc == Z_OK);
-	if (rc == Z_STREAM_END)
-		return ERR_OK;
-	if (rc == Z_MEM_ERROR)
-		return error_set(reterr, ERR_NOMEM, run->at, "no memory to unpack");
-	return error_set(reterr, ERR_SYNTAX, run->at, "the packed data is damaged (%s)",
-			 stream->msg ? stream->msg : "a dictionary is asked for");
-}
-
-/* -- gzip ---- */
-
-enum err deflate_gzip_read(struct bytes in, unsigned ratio, struct buf *out, struct error *reterr)
-{
-	struct inflating run;
-	if (deflate_kind_of(in) != DEFLATE_GZIP)
-		return error_set(reterr, ERR_SYNTAX, 0, "this is no gzip file");
-	enum err err = inflate_begin(&run, in, ratio, WINDOW_GZIP, out, reterr);
-	while (err == ERR_OK) {
-		err = inflate_run(&run, reterr);
-		if (err != ERR_OK || deflate_kind_of(bytes_from(in, run.at)) != DEFLATE_GZIP)
-			break;
-		if (inflateReset(&run.stream) != Z_OK)
-			err = error_set(reterr, ERR_INTERNAL, run.at, "the next member cannot be begun");
-	}
-	inflate_done(&run);
-	return err;
-}
-
-enum err deflate_gzip_write(struct bytes in, struct buf *out)
-{
-	z_stream stream = {.zalloc = zlib_alloc, .zfree = zlib_free};
-	gz_header header = {.os = 255}; /* unknown: no trace of where it was made */
-	if (deflateInit2(&stream, Z_BEST_COMPRESSION, Z_DEFLATED, WINDOW_GZIP, 8, Z_DEFAULT_STRATEGY) != Z_OK)
-		return ERR_NOMEM;
-	enum err err = deflateSetHeader(&stream, &header) == Z_OK ? ERR_OK : ERR_INTERNAL;
-	size_t at = 0;
-	int rc = Z_OK;
-	while (err == ERR_OK && rc != Z_STREAM_END) {
-		size_t give = MIN(in.len - at, UINT_MAX);
-		uint8_t *into = buf_reserve(out, PIECE);
-		if (!into) {
-			err = buf_err(out);
-			break;
-		}
-		stream.next_in = in.ptr + at;
-		stream.avail_in = (uInt)give;
-		stream.next_out = into;
-		stream.avail_out = (uInt)PIECE;
-		rc = deflate(&stream, at + give == in.len ? Z_FINISH : Z_NO_FLUSH);
-		at += give - stream.avail_in;
-		buf_commit(out, PIECE - stream.avail_out);
-		if (rc != Z_OK && rc != Z_STREAM_END && rc != Z_BUF_ERROR)
-			err = ERR_INTERNAL;
-	}
-	(void)deflateEnd(&stream);
-	return err;
-}
-
-/* -- zip ---- */
+/* -- The directory of a zip archive ---- */
 
 struct zip_entry {
 	uint16_t flags, method;
@@ -263,39 +146,230 @@ static enum err zip_data(struct bytes in, const struct zip_entry *entry, struct 
 	return ERR_OK;
 }
 
+/* -- Inflating within a budget ---- */
+
+struct deflate {
+	enum deflate_kind kind;
+	z_stream stream;
+	bool inflates; /* the stream is open; else the file is stored */
+	struct bytes in;
+	size_t at;         /* of the input, taken */
+	size_t made, most; /* bytes that came out, and may */
+	struct zip_entry entry;
+	size_t in_at; /* where the input lies in the archive */
+	uint32_t crc; /* of what came out of a zip archive */
+};
+
+static enum err begin(struct deflate *deflate, unsigned ratio, size_t most, struct error *reterr)
+{
+	z_stream *stream = &deflate->stream;
+	size_t by_ratio;
+	if (deflate->kind == DEFLATE_ZIP && deflate->entry.method == 0) {
+		deflate->most = most;
+		return ERR_OK;
+	}
+	if (ckd_mul(&by_ratio, deflate->in.len, ratio) || ckd_add(&by_ratio, by_ratio, DEFLATE_FREE))
+		by_ratio = SIZE_MAX;
+	deflate->most = MIN(by_ratio, most);
+	stream->zalloc = zlib_alloc;
+	stream->zfree = zlib_free;
+	if (inflateInit2(stream, deflate->kind == DEFLATE_ZIP ? WINDOW_RAW : WINDOW_GZIP) != Z_OK)
+		return error_set(reterr, ERR_NOMEM, 0, "no memory to unpack");
+	deflate->inflates = true;
+	return ERR_OK;
+}
+
+static enum err inflate_failed(const struct deflate *deflate, int rc, struct error *reterr)
+{
+	if (rc == Z_MEM_ERROR)
+		return error_set(reterr, ERR_NOMEM, deflate->at, "no memory to unpack");
+	return error_set(reterr, ERR_SYNTAX, deflate->at, "the packed data is damaged (%s)",
+			 deflate->stream.msg ? deflate->stream.msg : "a dictionary is asked for");
+}
+
+/*
+ * Takes and gives `work` bytes at most; *ret_end: that was the end of the stream. One byte more than is allowed is
+ * asked for, which tells a full one from one too large.
+ */
+static enum err inflate_some(struct deflate *deflate, size_t work, struct buf *out, size_t *ret_done, bool *ret_end,
+			     struct error *reterr)
+{
+	z_stream *stream = &deflate->stream;
+	size_t give = MIN(MIN(deflate->in.len - deflate->at, UINT_MAX), work);
+	size_t room = MIN(MIN(deflate->most - deflate->made, PIECE), work);
+	uint8_t over, *into = room ? buf_reserve(out, room) : &over;
+	if (!into)
+		return error_set(reterr, buf_err(out), deflate->at, "no memory to unpack");
+	stream->next_in = deflate->in.ptr + deflate->at;
+	stream->avail_in = (uInt)give;
+	stream->next_out = into;
+	stream->avail_out = (uInt)(room ? room : 1);
+	int rc = inflate(stream, Z_NO_FLUSH);
+	size_t taken = give - stream->avail_in, made = (room ? room : 1) - stream->avail_out;
+	deflate->at += taken;
+	*ret_done = taken + made;
+	*ret_end = rc == Z_STREAM_END;
+	if (room == 0 && made > 0)
+		return error_set(reterr, ERR_LIMIT, deflate->at,
+				 "unpacked it would be larger than the %zu bytes allowed", deflate->most);
+	if (room > 0) {
+		deflate->made += made;
+		buf_commit(out, made);
+	}
+	if (rc == Z_BUF_ERROR || (rc == Z_OK && taken == 0 && made == 0))
+		return error_set(reterr, ERR_SHORT, deflate->at, "the packed data ends too early");
+	return rc == Z_OK || rc == Z_STREAM_END ? ERR_OK : inflate_failed(deflate, rc, reterr);
+}
+
+/* -- Reading ---- */
+
+static enum err open_zip(struct deflate *deflate, struct bytes in, struct error *reterr)
+{
+	TRY(zip_find_entry(in, &deflate->entry, reterr));
+	TRY(zip_data(in, &deflate->entry, &deflate->in, reterr));
+	deflate->in_at = (size_t)(deflate->in.ptr - in.ptr);
+	if (deflate->entry.method != 0 && deflate->entry.method != 8)
+		return error_set(reterr, ERR_UNSUPPORTED, deflate->entry.local,
+				 "the zip archive is packed by method %u, unknown here",
+				 (unsigned)deflate->entry.method);
+	return ERR_OK;
+}
+
+enum err deflate_open(enum deflate_kind kind, struct bytes in, unsigned ratio, size_t most,
+		      struct deflate **ret_deflate, struct error *reterr)
+{
+	struct deflate *deflate = mem_new(struct deflate, 1);
+	if (!deflate)
+		return error_set(reterr, ERR_NOMEM, 0, "no memory to unpack");
+	*deflate = (struct deflate){.kind = kind, .in = in};
+	enum err err = ERR_OK;
+	if (kind == DEFLATE_ZIP)
+		err = open_zip(deflate, in, reterr);
+	else if (deflate_kind_of(in) != DEFLATE_GZIP)
+		err = error_set(reterr, ERR_SYNTAX, 0, "this is no gzip file");
+	if (err == ERR_OK)
+		err = begin(deflate, ratio, most, reterr);
+	*ret_deflate = deflate;
+	if (err != ERR_OK)
+		deflate_free(ret_deflate);
+	return err;
+}
+
+void deflate_free(struct deflate **deflate)
+{
+	if (!*deflate)
+		return;
+	if ((*deflate)->inflates)
+		(void)inflateEnd(&(*deflate)->stream);
+	mem_free(*deflate);
+	*deflate = NULL;
+}
+
+static enum err stored_some(struct deflate *deflate, size_t work, struct buf *out, size_t *ret_done, bool *ret_end,
+			    struct error *reterr)
+{
+	struct bytes piece = bytes_sub(deflate->in, deflate->at, work);
+	if (piece.len > deflate->most - deflate->made)
+		return error_set(reterr, ERR_LIMIT, 0, "the file of the zip archive is too large");
+	buf_add(out, piece);
+	if (buf_err(out) != ERR_OK)
+		return error_set(reterr, buf_err(out), 0, "the file of the zip archive is too large");
+	deflate->at += piece.len;
+	deflate->made += piece.len;
+	*ret_done = piece.len;
+	*ret_end = deflate->at == deflate->in.len;
+	return ERR_OK;
+}
+
+/* Behind a stream: begins the next member, if there is one; of an archive compares what came out. */
+static enum err next_member(struct deflate *deflate, bool *ret_end, struct error *reterr)
+{
+	if (deflate->kind == DEFLATE_ZIP) {
+		*ret_end = true;
+		if (deflate->made == deflate->entry.size && deflate->crc == deflate->entry.crc)
+			return ERR_OK;
+		return error_set(reterr, ERR_SYNTAX, 0,
+				 "the file of the zip archive has another size or checksum than it says");
+	}
+	*ret_end = deflate_kind_of(bytes_from(deflate->in, deflate->at)) != DEFLATE_GZIP;
+	if (!*ret_end && inflateReset(&deflate->stream) != Z_OK)
+		return error_set(reterr, ERR_INTERNAL, deflate->at, "the next member cannot be begun");
+	return ERR_OK;
+}
+
+enum err deflate_next(struct deflate *deflate, size_t work, struct buf *out, bool *ret_end, struct error *reterr)
+{
+	enum err err = ERR_OK;
+	*ret_end = false;
+	while (err == ERR_OK && work > 0 && !*ret_end) {
+		size_t done = 0, before = out->len;
+		bool whole = false;
+		err = deflate->inflates ? inflate_some(deflate, work, out, &done, &whole, reterr)
+					: stored_some(deflate, work, out, &done, &whole, reterr);
+		if (err == ERR_OK && deflate->kind == DEFLATE_ZIP)
+			deflate->crc = hash_crc32(deflate->crc, bytes_from(buf_bytes(out), before));
+		if (err == ERR_OK && whole)
+			err = next_member(deflate, ret_end, reterr);
+		/* Beginning a member is work, too. */
+		work -= MIN(work, done + (whole ? MEMBER_WORK : 0));
+	}
+	if (err != ERR_OK && reterr)
+		reterr->at += deflate->in_at;
+	return err;
+}
+
+static enum err read_whole(enum deflate_kind kind, struct bytes in, unsigned ratio, struct buf *out,
+			   struct bytes *ret_name, struct error *reterr)
+{
+	CLEANUP(deflate_free) struct deflate *deflate = NULL;
+	bool end = false;
+	TRY(deflate_open(kind, in, ratio, out->max > out->len ? out->max - out->len : 0, &deflate, reterr));
+	while (!end)
+		TRY(deflate_next(deflate, SIZE_MAX, out, &end, reterr));
+	if (ret_name)
+		*ret_name = deflate->entry.name;
+	return ERR_OK;
+}
+
+enum err deflate_gzip_read(struct bytes in, unsigned ratio, struct buf *out, struct error *reterr)
+{
+	return read_whole(DEFLATE_GZIP, in, ratio, out, NULL, reterr);
+}
+
 enum err deflate_zip_read(struct bytes in, unsigned ratio, struct buf *out, struct bytes *ret_name,
 			  struct error *reterr)
 {
-	struct zip_entry entry = {0};
-	struct bytes data;
-	struct inflating run = {0};
-	size_t begin = out->len;
-	TRY(zip_find_entry(in, &entry, reterr));
-	TRY(zip_data(in, &entry, &data, reterr));
-	size_t data_at = (size_t)(data.ptr - in.ptr);
-	if (entry.method != 0 && entry.method != 8)
-		return error_set(reterr, ERR_UNSUPPORTED, entry.local,
-				 "the zip archive is packed by method %u, unknown here", (unsigned)entry.method);
-	if (entry.method == 0) {
-		buf_add(out, data);
-		if (buf_err(out) != ERR_OK)
-			return error_set(reterr, buf_err(out), data_at, "the file of the zip archive is too large");
-	} else {
-		enum err err = inflate_begin(&run, data, ratio, WINDOW_RAW, out, reterr);
-		if (err == ERR_OK)
-			err = inflate_run(&run, reterr);
-		inflate_done(&run);
-		if (err != ERR_OK) {
-			if (reterr)
-				reterr->at += data_at;
-			return err;
+	return read_whole(DEFLATE_ZIP, in, ratio, out, ret_name, reterr);
+}
+
+/* -- Writing ---- */
+
+enum err deflate_gzip_write(struct bytes in, struct buf *out)
+{
+	z_stream stream = {.zalloc = zlib_alloc, .zfree = zlib_free};
+	gz_header header = {.os = 255}; /* unknown: no trace of where it was made */
+	if (deflateInit2(&stream, Z_BEST_COMPRESSION, Z_DEFLATED, WINDOW_GZIP, 8, Z_DEFAULT_STRATEGY) != Z_OK)
+		return ERR_NOMEM;
+	enum err err = deflateSetHeader(&stream, &header) == Z_OK ? ERR_OK : ERR_INTERNAL;
+	size_t at = 0;
+	int rc = Z_OK;
+	while (err == ERR_OK && rc != Z_STREAM_END) {
+		size_t give = MIN(in.len - at, UINT_MAX);
+		uint8_t *into = buf_reserve(out, PIECE);
+		if (!into) {
+			err = buf_err(out);
+			break;
 		}
+		stream.next_in = in.ptr + at;
+		stream.avail_in = (uInt)give;
+		stream.next_out = into;
+		stream.avail_out = (uInt)PIECE;
+		rc = deflate(&stream, at + give == in.len ? Z_FINISH : Z_NO_FLUSH);
+		at += give - stream.avail_in;
+		buf_commit(out, PIECE - stream.avail_out);
+		if (rc != Z_OK && rc != Z_STREAM_END && rc != Z_BUF_ERROR)
+			err = ERR_INTERNAL;
 	}
-	struct bytes made = bytes_from(buf_bytes(out), begin);
-	if (made.len != entry.size || hash_crc32(0, made) != entry.crc)
-		return error_set(reterr, ERR_SYNTAX, data_at,
-				 "the file of the zip archive has another size or checksum than it says");
-	if (ret_name)
-		*ret_name = entry.name;
-	return ERR_OK;
+	(void)deflateEnd(&stream);
+	return err;
 }

@@ -35,5 +35,17 @@ NODISCARD enum err deflate_gzip_read(struct bytes in, unsigned ratio, struct buf
 NODISCARD enum err deflate_zip_read(struct bytes in, unsigned ratio, struct buf *out, struct bytes *ret_name,
 				    struct error *reterr);
 
+/*
+ * The same in steps, for who has others to serve between them: `most` bytes may come out, and deflate_next() adds what
+ * comes next, taking and giving about `work` bytes; *ret_end: that was all, and all of it is as it should be. `kind` is
+ * not DEFLATE_NONE; the input must outlive the reading. After an error, deflate_free() only.
+ */
+struct deflate;
+NODISCARD enum err deflate_open(enum deflate_kind kind, struct bytes in, unsigned ratio, size_t most,
+				struct deflate **ret_deflate, struct error *reterr);
+NODISCARD enum err deflate_next(struct deflate *deflate, size_t work, struct buf *out, bool *ret_end,
+				struct error *reterr);
+void deflate_free(struct deflate **deflate);
+
 /* One member without name and time: the same input gives the same bytes. ERR_NOMEM, or the error of the buffer. */
 NODISCARD enum err deflate_gzip_write(struct bytes in, struct buf *out);

@@ -150,6 +150,8 @@ def check_sums(tap, postern, folder):
     tap.has(text, 'sender.example: 2 reports of 2 receivers', 'the text says of how many')
     tap.has(text, '110 messages, 90.0 % pass, 11 would break at p=reject', 'and what it comes to')
     tap.ok('other.example' not in text, 'and of no other domain', text)
+    tap.ok('  from nobody that is proven, calls itself Receiver: 1 report, 98 messages\n' in text and
+           '  TLS reports from nobody that is proven, calls itself Receiver: 1 report\n' in text, 'it names who says so', text)
     table = [line for line in text.splitlines() if line.startswith('  ') and ('SOURCE' in line or '192.0.2.1 ' in line)]
     tap.equal(table[0].index('  ADVICE'), table[1].index('  nearly'), 'columns stand below each other')
     tap.has(postern.cli('dmarc', 'report', '--days', '3650').stdout, '198.51.100.9', 'more days, more reports')

@@ -5,10 +5,12 @@ aside, and no mail waits for it."""
 import os
 import re
 import signal
+import smtplib
 import subprocess
 import sys
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
+from dns_server import DnsServer  # noqa: E402
 from milter_client import MilterClient  # noqa: E402
 from lib import BUILD, GTUBE, Postern, Sink, Tap, free_port, message, send, wait_for  # noqa: E402
 
@@ -16,13 +18,13 @@ TOOL = os.path.join(BUILD, 'test/e2e/relations_tool')
 
 
 class House:
-    def __init__(self, settings=''):
+    def __init__(self, settings='', dns='enabled: false'):
         self.sink = Sink()
         self.port, self.milter = free_port(), free_port()
         self.base = f'''
 milter: {{ listen: 127.0.0.1:{self.milter} }}
 http: {{ listen: off }}
-dns: {{ enabled: false }}
+dns: {{ {dns} }}
 log: {{ level: info }}
 smtp: {{ listen: 127.0.0.1:{self.port}, next_hop: 127.0.0.1:{self.sink.port} }}
 '''
@@ -139,6 +141,31 @@ def conversation(tap):
     code, ids = house.send('erik@other.example', extra=reply)
     tap.ok(code == 250 and 'REPLY_TO_OURS' not in ids, 'not one of somebody elsewhere, who may have stolen it', (code, ids))
     house.postern.stop()
+
+
+def forgers(tap):
+    """A list with a long and clean record breaks what its authors could prove; a stranger's list has earned no such belief, and
+    nobody is believed in mail in our own name."""
+    spf, policy = {'TXT': ['v=spf1 ip4:192.0.2.66 -all']}, {'TXT': ['v=DMARC1; p=reject']}
+    world = DnsServer({'honest.example': spf, 'evil.example': spf, '_dmarc.strict.example': policy, '_dmarc.example.org': policy}).start()
+    house = House('actions: { dmarc_reject: reject }', dns=f'servers: ["{world.address}"], timeout: 1s')
+    house.fill()
+    house.postern.start()
+    for rule, author, where, wanted in (
+            ('a known list breaks the signature of an author', 'a@strict.example', 'honest.example', 250),
+            ('who vouched for forged authors has earned no belief', 'a@strict.example', 'evil.example', 550),
+            ('a known list is not believed in mail in our own name', 'carol@example.org', 'honest.example', 550),
+            ('nor in that of a part of us', 'carol@mail.example.org', 'honest.example', 550)):
+        text = message(sender=author, to=f'talk@{where}', extra=f'List-Id: Talk <talk.{where}>\n')
+        with smtplib.SMTP('127.0.0.1', house.port, 'relay.example', timeout=60) as smtp:
+            smtp.ehlo()
+            smtp.docmd('XFORWARD', f'NAME=out.{where} ADDR=192.0.2.66 HELO=out.{where} PROTO=ESMTP')
+            smtp.mail(f'talk-bounces@{where}')
+            smtp.rcpt('bob@example.org')
+            code, reply = smtp.data(text.encode())
+        tap.ok(code == wanted, rule, (code, reply, house.postern.log()[-600:]))
+    tap.equal(house.postern.stop(), 0, 'the daemons end well')
+    tap.equal(house.postern.reports(), [], 'no sanitizer speaks')
 
 
 def killed(tap):
@@ -274,6 +301,7 @@ def main():
     tap = Tap()
     evidence(tap)
     conversation(tap)
+    forgers(tap)
     killed(tap)
     unreadable(tap)
     unknown(tap)

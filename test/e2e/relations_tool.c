@@ -37,6 +37,23 @@ static struct relations_query make(const char *author, const char *domain, const
 	return query;
 }
 
+/* What came by a list on ten days: as its authors signed it, or sealed by who runs it, whoever is named as the author.
+ */
+static void pass_on(struct relations *relations, const char *list, enum forwarder_state state, int64_t now)
+{
+	char author[60], domain[40];
+	for (int day = 10; day > 0; day--) {
+		for (int i = 0; i < 6; i++) {
+			(void)snprintf(domain, sizeof(domain), "author%d.example", i);
+			(void)snprintf(author, sizeof(author), "a@%s", domain);
+			struct relations_query query = make(author, domain, "", state == FORWARDER_INTACT);
+			query.list = bytes_from_cstr(list);
+			query.forwarded = state;
+			relations_learn(relations, &query, RELATIONS_WANTED, now - day * DAY);
+		}
+	}
+}
+
 static int fill(const char *path, int64_t now)
 {
 	struct relations *relations;
@@ -56,6 +73,8 @@ static int fill(const char *path, int64_t now)
 		relations_learn(relations, &chief, RELATIONS_WANTED, now - day * DAY);
 		relations_learn(relations, &sent, RELATIONS_WANTED, now - day * DAY);
 	}
+	pass_on(relations, "talk.honest.example via honest.example", FORWARDER_INTACT, now);
+	pass_on(relations, "talk.evil.example via evil.example", FORWARDER_SEALED, now);
 	CLEANUP(buf_done) struct buf file = BUF_INIT((size_t)64 << 20);
 	struct relations_writer writer;
 	relations_snapshot_begin(relations, now, &writer);

@@ -33,11 +33,13 @@ ZONE = {
     '_dmarc.silent.example': {'TXT': ['v=DMARC1; p=reject']},
     'receiver.example': {'TXT': ['v=spf1 ip4:203.0.113.9 -all']},
     '_dmarc.receiver.example': {'TXT': ['v=DMARC1; p=reject']},
+    'evil.example': {'TXT': ['v=spf1 ip4:192.0.2.66 -all']},
+    '_dmarc.evil.example': {'TXT': ['v=DMARC1; p=reject']},
 }
 
 
 class World:
-    def __init__(self, on=True):
+    def __init__(self, on=True, workers=''):
         self.dns = DnsServer(ZONE).start()
         self.next = Sink()   # where mail goes on to
         self.out = Sink()    # where reports go out
@@ -50,6 +52,7 @@ hostname: mx.example.org
 smtp: {{ listen: 127.0.0.1:{self.port}, next_hop: 127.0.0.1:{self.next.port} }}
 dns: {{ servers: ["{self.dns.address}"], timeout: 1s }}
 actions: {{ dmarc_reject: reject, dmarc_quarantine: quarantine }}
+{workers}
 '''
         self.reports = f'''
 reports:
@@ -279,11 +282,14 @@ def check_received(tap, world):
     damaged = mail('Report Domain: x', 'application', 'gzip', name + '.xml.gz', gzip.compress(b'<feedback>')).replace(b'\n', b'\r\n')
     world.send(damaged, 'dmarc@receiver.example', ip='203.0.113.9', to='dmarc@example.org')
     wait_for(lambda: 'event=report.unreadable' in world.postern.log(), 20, 'the log')
-    for number, begin in enumerate((86400, 4102444800)):  # 1970, and 2100: it would stay for a long time
-        other = mail('Report Domain: sender.example', 'application', 'gzip', name + '.xml.gz',
-                     gzip.compress(report(f'time{number}', rows[:2], begin=begin))).replace(b'\n', b'\r\n')
+    today = int(time.time()) // DAY * DAY
+    # 1970, and 2100, and from today to 2100: they would stay, or be the latest, for a long time.
+    for number, (begin, end) in enumerate(((86400, None), (4102444800, None), (today, 4102444800))):
+        xml = report(f'time{number}', rows[:2], begin=begin)
+        xml = xml.replace(b'<end>%d<' % (begin + DAY - 1), b'<end>%d<' % end) if end else xml
+        other = mail('Report Domain: sender.example', 'application', 'gzip', name + '.xml.gz', gzip.compress(xml)).replace(b'\n', b'\r\n')
         world.send(other, 'dmarc@receiver.example', ip='203.0.113.9', to='dmarc@example.org')
-    wait_for(lambda: world.postern.log().count('event=report.of_another_time') == 2, 20, 'the log')
+    wait_for(lambda: world.postern.log().count('event=report.of_another_time') == 3, 20, 'the log')
     tap.equal(world.ask('SELECT SUM(count) FROM report_source')[0][0], total,
               'a report counts once, a forged one never, nor one of days that are not kept')
     tap.equal(world.ask("SELECT kind, COUNT(*) FROM report GROUP BY kind ORDER BY kind"),
@@ -307,6 +313,82 @@ def check_received(tap, world):
     tap.has(out, 'sender.example', 'postern dmarc report shows it')
     tap.ok('forged.example' not in out, 'and not the forged one', out[:500])
     tap.ok(bool(shown), 'as JSON')
+
+
+def packed_report(xml, author='receiver.example'):
+    return mail('Report Domain: sender.example', 'application', 'gzip', 'receiver.example!sender.example!1!2.xml.gz',
+                gzip.compress(xml)).replace(b'\n', b'\r\n').replace(b'dmarc@receiver.example', b'dmarc@' + author.encode())
+
+
+def check_liars(tap):
+    """A stranger whose own domain is proven lies in a report: that is told as what it is, and keeps out nothing else."""
+    world = World()
+    evil = dict(sender='dmarc@evil.example', ip='192.0.2.66', to='dmarc@example.org')
+    good = dict(sender='dmarc@receiver.example', ip='203.0.113.9', to='dmarc@example.org')
+    lies = [row('192.0.2.66', 1 << 63, 'pass', 'pass'), row('192.0.2.66', 5, 'pass', 'pass', domain='\x9b31m\N{RIGHT-TO-LEFT OVERRIDE}.example')]
+    # The id of another's report, foreseen; a name with what steers a terminal.
+    world.send(packed_report(report('foreseen', lies), 'evil.example'), **evil)
+    world.send(packed_report(report('two', lies, org='&#x9b;31mBank\N{RIGHT-TO-LEFT OVERRIDE}' + 'x' * 5000), 'evil.example'), **evil)
+    wait_for(lambda: world.ask('SELECT COUNT(*) FROM report')[0][0] == 2, 20, 'what the stranger sent')
+    world.send(packed_report(report('foreseen', [row('198.51.100.1', 7, 'pass', 'pass')])), **good)
+    wait_for(lambda: world.ask('SELECT COUNT(*) FROM report')[0][0] == 3, 20, 'the report whose id was foreseen')
+    tap.equal(world.ask("SELECT SUM(count) FROM report_source WHERE ip = '198.51.100.1'"), [(7,)], 'it is counted nevertheless')
+    shown = cli(world, 'report').stdout
+    tap.ok('from evil.example, calls itself Receiver: 1 report, 1000000000005 messages' in shown
+           and 'from receiver.example, calls itself Receiver: 1 report, 7 messages' in shown, 'who says what is told apart', shown)
+    tap.ok(not set(shown) & set('\x1b\x9b\x07\N{RIGHT-TO-LEFT OVERRIDE}') and max(map(len, shown.splitlines())) < 400,
+           'and no name steers the terminal', shown)
+    rows = [json.loads(line) for line in cli(world, 'report', '--json').stdout.splitlines()]
+    tap.equal([(r['sender'], r['messages']) for r in rows if r['kind'] == 'reporter' and r['org'] == 'Receiver'],
+              [('evil.example', 1000000000005), ('receiver.example', 7)], 'in JSON, too')
+    less = cli(world, 'report', '--except', 'other.example,Evil.example').stdout
+    tap.ok('sender.example: 1 report of 1 receiver' in less and '  7 messages, 100.0 % pass' in less and 'from evil.example' in less
+           and '192.0.2.66' not in less, 'and who is not believed is left out of the sums', less)
+    # Domains of which nobody else has heard do not hide ours.
+    for number in range(60):
+        world.send(packed_report(report('x', [row('192.0.2.66', 1, 'fail', 'fail')], domain=f'a{number}.example'), 'evil.example'), **evil)
+    wait_for(lambda: world.ask('SELECT COUNT(*) FROM report')[0][0] == 63, 60, 'reports on many domains')
+    shown = cli(world, 'report').stdout
+    tap.ok('sender.example: 3 reports of 2 receivers' in shown and '11 other domains, of which fewer receivers tell' in shown
+           and shown.count(': 1 report of 1 receiver,') == 49, 'domains that one stranger made up do not hide ours', shown[-2000:])
+    # More than one sender may have of a day: the rest of it is lost, and others are not.
+    long_name = '.'.join(['x' * 60] * 4)
+    rows = [row(f'2001:db8::{n >> 16:x}:{n & 0xffff:x}', 1, 'fail', 'fail', domain=f'{n}.{long_name}'[:250],
+                results=f'<dkim><domain>{n}.{long_name}</domain><result>pass</result></dkim><spf><domain>{n}.{long_name}</domain><result>pass</result></spf>')
+            for n in range(13000)]
+    world.send(packed_report(report('flood', rows), 'evil.example'), **evil)
+    wait_for(lambda: 'event=report.too_many' in world.postern.log(), 60, 'the end of its share')
+    tap.has(world.postern.log(), 'event=report.too_many sender=evil.example', 'one sender has a share of the day')
+    world.send(packed_report(report('after', [row('198.51.100.2', 9, 'pass', 'pass')])), **good)
+    wait_for(lambda: world.ask("SELECT COUNT(*) FROM report_source WHERE ip = '198.51.100.2'")[0][0] == 1, 60, 'the report of another')
+    tap.ok(world.ask('SELECT COUNT(*) FROM report_source')[0][0] < 12000, 'and the rest of what it sent is not kept')
+    tap.equal(world.postern.stop(), 0, 'and all ends well')
+    tap.equal(world.postern.reports(), [], 'no sanitizer speaks')
+
+
+def check_read_between(tap):
+    """A report of 100,000 rows is read in steps: mail that comes meanwhile is judged in between, by the same scanner."""
+    world = World(workers='workers: { scanners: 1 }')
+    rows = [row(f'2001:db8::{n >> 16:x}:{n & 0xffff:x}', 1, 'fail', 'fail') for n in range(100000)]
+    large = mail('Report Domain: sender.example', 'application', 'gzip', 'receiver.example!sender.example!1!2.xml.gz',
+                 gzip.compress(report('huge', rows), 1)).replace(b'\n', b'\r\n')
+    code, _ = world.send(large, 'dmarc@receiver.example', ip='203.0.113.9', to='dmarc@example.org')
+    for number in range(3):
+        world.send(message(subject=f'between {number}', sender='alice@good.example'), 'alice@good.example')
+    tap.ok(code == 250 and 'event=report.read' not in world.postern.log(), 'mail goes on before the large report behind it is read',
+           world.postern.log()[-2000:])
+    wait_for(lambda: 'event=report.read' in world.postern.log(), 60, 'the report')
+    wait_for(lambda: world.ask('SELECT COUNT(*) FROM report_source')[0][0] >= 100, 20, 'its first rows')
+    # The gate that brought some is gone while they are read: so are they, and nothing else.
+    for number in range(2):
+        world.send(large, 'dmarc@receiver.example', ip='203.0.113.9', to='dmarc@example.org')
+    scanner, gate = world.postern.children()['scanner-0'], world.postern.children()['gate-0'][0]
+    os.kill(gate, signal.SIGKILL)
+    wait_for(lambda: world.postern.children().get('gate-0', [gate])[0] != gate, 20, 'another gate')
+    code, _ = world.send(message(subject='after', sender='alice@good.example'), 'alice@good.example')
+    tap.equal((code, world.postern.children()['scanner-0']), (250, scanner), 'a gate that dies takes its reports with it, and not the scanner')
+    tap.equal(world.postern.stop(), 0, 'and all ends well')
+    tap.equal(world.postern.reports(), [], 'no sanitizer speaks')
 
 
 def check_off(tap):
@@ -335,7 +417,7 @@ def main():
     world = World()
     checks = [lambda: check_tallies(tap, world), lambda: check_counting(tap, world), lambda: check_reports(tap, world),
               lambda: check_killed(tap, world), lambda: check_sent_by_hand(tap, world),
-              lambda: check_received(tap, world), lambda: check_off(tap)]
+              lambda: check_received(tap, world), lambda: check_liars(tap), lambda: check_read_between(tap), lambda: check_off(tap)]
     for check in checks:
         try:
             check()

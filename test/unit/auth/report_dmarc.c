@@ -244,7 +244,8 @@ static void names_and_tags_have_limits(void **state)
 		{"<feedback><![CDATA[<a ']]><a ", "a%zu='x>y' ", "/></feedback>", "a tag is too long", 20000},
 		{"<feedback><?x <a '?><a ", "a%zu='x>y' ", "/></feedback>", "a tag is too long", 20000},
 		{"<", "a%zu", "/>", "a tag is too long", 20000},
-		{"<feedback><!-- ", "<a%zu ", "--></feedback>", "does not say whose", 20000},
+		{"<feedback><!-- ", "<a%zu ", "--></feedback>", "a tag is too long", 20000},
+		{"<feedback>", "<!-- <a%zu -->", "</feedback>", "does not say whose", 20000},
 		{"<feedback>", "<a b='>' x='%zu'/>", "</feedback>", "does not say whose", 20000},
 	};
 	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {

@@ -36,8 +36,8 @@ static void what_came_is_counted_by_its_kind(void **state)
 	assert_int_equal(got.sealed, 4);
 	assert_int_equal(got.broken, 3);
 	assert_int_equal(got.unwanted, 1);
-	/* Authors whom nobody vouches for are none. */
-	assert_int_equal(got.authors, 8);
+	/* Authors whom nobody proves are none. */
+	assert_int_equal(got.authors, 6);
 	assert_int_equal(ask(&f, 10, DAY + 5).days, 0);
 	forwarders_done(&f);
 }
@@ -105,7 +105,8 @@ static void a_trusty_forwarder_has_many_authors_on_many_days(void **state)
 	} cases[] = {
 		{{0}, false},
 		{{90, 1, 5, 10, 0, 0, 0, 3}, true},
-		{{90, 1, 5, 4, 6, 500, 0, 3}, true},
+		{{90, 1, 5, 10, 6, 500, 0, 3}, true},
+		{{90, 1, 5, 4, 600, 500, 0, 3}, false},
 		{{90, 1, 4, 10, 0, 0, 0, 3}, false},
 		{{90, 1, 5, 9, 0, 0, 0, 3}, false},
 		{{90, 1, 5, 10, 0, 0, 0, 2}, false},
@@ -118,7 +119,29 @@ static void a_trusty_forwarder_has_many_authors_on_many_days(void **state)
 		assert_int_equal(forwarder_is_trusty(&cases[i].figures), cases[i].trusty);
 }
 
+static void who_vouches_for_forged_authors_earns_nothing(void **state)
+{
+	(void)state;
+	struct forwarders f;
+	assert_ok(forwarders_init(&f, 4096));
+	for (unsigned day = 0; day < 50; day++)
+		for (unsigned i = 0; i < FORWARDER_DAY_MAX; i++)
+			forwarders_learn(&f, 9, day * FORWARDER_DAY_MAX + i, FORWARDER_SEALED, false,
+					 (uint16_t)(DAY + day), HALF);
+	struct forwarder_figures got = ask(&f, 9, DAY + 50);
+	assert_true(got.sealed > 500);
+	assert_false(forwarder_is_trusty(&got));
+	/* Nor with a domain of its own that is proven. */
+	for (unsigned day = 50; day < 60; day++)
+		forwarders_learn(&f, 9, 1, FORWARDER_INTACT, false, (uint16_t)(DAY + day), HALF);
+	got = ask(&f, 9, DAY + 60);
+	assert_int_equal(got.intact, 10);
+	assert_false(forwarder_is_trusty(&got));
+	forwarders_done(&f);
+}
+
 static const struct CMUnitTest tests[] = {
+	cmocka_unit_test(who_vouches_for_forged_authors_earns_nothing),
 	cmocka_unit_test(a_trusty_forwarder_has_many_authors_on_many_days),
 	cmocka_unit_test(what_came_is_counted_by_its_kind),
 	cmocka_unit_test(one_afternoon_teaches_little),

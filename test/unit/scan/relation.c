@@ -3,6 +3,7 @@
 
 #include "auth/dns.h"
 #include "base/buf.h"
+#include "scan/auth.h"
 #include "scan/check.h"
 #include "scan/scan.h"
 #include "unit_arena.h"
@@ -60,7 +61,8 @@ static struct scan *make(const char *header, const char *from, const char *user,
 	return make_with(false, header, from, user, recipients);
 }
 
-/* Answers all questions to the DNS: `txt` is what stands at firm.example; strict.example has a policy; no more. */
+/* Answers all questions to the DNS: `txt` is what stands at firm.example; strict.example and ours.example have a
+ * policy; no more. */
 static void answer_dns(struct scan *scan, const char *txt)
 {
 	CLEANUP(buf_done) struct buf found = BUF_INIT(1000), policy = BUF_INIT(1000), none = BUF_INIT(1000);
@@ -71,9 +73,11 @@ static void answer_dns(struct scan *scan, const char *txt)
 	dns_answer_pack(&none, &(struct dns_answer){.state = DNS_NO_NAME});
 	size_t i = 0;
 	for (const struct fact *fact; (fact = scan_question(scan, &i)) != NULL;) {
-		const struct buf *answer = bytes_eq(fact->key, BYTES_LIT("TXT firm.example"))            ? &found
-					   : bytes_eq(fact->key, BYTES_LIT("TXT _dmarc.strict.example")) ? &policy
-													 : &none;
+		bool strict = bytes_eq(fact->key, BYTES_LIT("TXT _dmarc.strict.example")) ||
+			      bytes_eq(fact->key, BYTES_LIT("TXT _dmarc.ours.example"));
+		const struct buf *answer = bytes_eq(fact->key, BYTES_LIT("TXT firm.example")) ? &found
+					   : strict                                           ? &policy
+											      : &none;
 		if (fact->kind == FACT_DNS)
 			assert_ok(scan_answer(scan, FACT_DNS, fact->key, FACT_KNOWN, buf_bytes(answer)));
 	}
@@ -241,6 +245,38 @@ static void a_forwarder_is_named_so_that_nobody_else_can_be(void **state)
 	}
 }
 
+static void a_known_list_excuses_a_broken_proof_but_not_in_our_name(void **state)
+{
+	(void)state;
+	static const struct {
+		const char *author, *answer;
+		bool excused;
+	} cases[] = {
+		{"eve@strict.example", "1 list=100,1,50,90,4,2,0,20", true},
+		{"ann@ours.example", "1 list=100,1,50,90,4,2,0,20", false},
+		{"chief@mail.ours.example", "1 list=100,1,50,90,4,2,0,20", false},
+		{"eve@strict.example", "1 list=100,1,50,0,90,2,0,20", false}, /* its own word */
+		{"eve@strict.example", "1 list=100,1,50,90,0,0,20,20", false},
+		{"eve@strict.example", "", false},
+	};
+	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+		const char *header = (const char *)arena_printf(arena, "From: %s\r\nList-Id: L <l.list.example>%c",
+								cases[i].author, 0)
+					     .ptr;
+		struct scan *scan = make_asking(header, "l@firm.example");
+		struct forwarder_figures figures;
+		struct bytes name;
+		while (!scan_relations_query(scan))
+			answer_dns(scan, "v=spf1 ip4:45.0.0.9 -all");
+		assert_int_equal(scan_auth(scan)->dmarc.code, DMARC_FAIL);
+		(void)scan_relations(scan);
+		assert_ok(scan_answer(scan, FACT_RELATION, scan_relations_key(scan), FACT_KNOWN,
+				      bytes_from_cstr(cases[i].answer)));
+		assert_true(scan_known_forwarder(scan, &name, &figures));
+		assert_bytes_str(name, cases[i].excused ? "l.list.example via firm.example" : "");
+	}
+}
+
 static void an_answer_that_is_none_knows_nothing(void **state)
 {
 	(void)state;
@@ -279,6 +315,7 @@ static const struct CMUnitTest tests[] = {
 	TEST(our_own_user_is_proven_and_asked_for_under_its_domain),
 	TEST(what_a_mailbox_answers_by_itself_is_not_written_by_us),
 	TEST(a_forwarder_is_named_so_that_nobody_else_can_be),
+	TEST(a_known_list_excuses_a_broken_proof_but_not_in_our_name),
 	TEST(an_answer_that_is_none_knows_nothing),
 };
 

@@ -94,17 +94,84 @@ static void what_is_no_report_is_told(void **state)
 static void what_unpacks_to_too_much_is_refused(void **state)
 {
 	(void)state;
-	CLEANUP(buf_done) struct buf zeros = BUF_INIT((size_t)64 << 20);
+	CLEANUP(buf_done) struct buf xml = BUF_INIT((size_t)64 << 20);
 	struct report report;
 	struct error error = {0};
-	assert_non_null(buf_reserve(&zeros, (size_t)32 << 20));
-	memset(zeros.ptr, ' ', (size_t)32 << 20);
-	buf_commit(&zeros, (size_t)32 << 20);
-	struct bytes bomb = gzip_of(buf_bytes(&zeros));
-	assert_true(zeros.len / bomb.len > 3 * REPORT_RATIO);
+	buf_add_cstr(&xml, "<feedback>");
+	while (xml.len < (size_t)32 << 20)
+		buf_add_cstr(&xml, "<a/><a/><a/><a/><a/><a/><a/><a/>");
+	struct bytes bomb = gzip_of(buf_bytes(&xml));
+	assert_true(xml.len / bomb.len > 2 * REPORT_RATIO);
 	assert_int_equal(report_read_file(arena, bomb, (size_t)1 << 30, &report, &error), ERR_LIMIT);
+	assert_non_null(strstr(error.text, "bytes allowed"));
 	assert_int_equal(report_read_file(arena, bomb, 1000, &report, &error), ERR_LIMIT);
 	assert_non_null(strstr(error.text, "1000 bytes allowed"));
+}
+
+/* The steps of a reading, each of so much work; the error of the last one. */
+static enum err read_in_steps(struct bytes content, size_t work, struct report *ret_report, size_t *ret_steps)
+{
+	CLEANUP(report_reader_close) struct report_reader *reader = NULL;
+	bool end = false;
+	*ret_steps = 0;
+	TRY(report_reader_open(arena, content, (size_t)64 << 20, &reader, NULL));
+	while (!end) {
+		TRY(report_reader_step(reader, work, &end, ret_report, NULL));
+		++*ret_steps;
+	}
+	return ERR_OK;
+}
+
+static void a_report_is_the_same_in_steps_of_any_size(void **state)
+{
+	(void)state;
+	const struct bytes files[] = {BYTES_LIT(XML), BYTES_LIT("\xef\xbb\xbf\r\n " XML), gzip_of(BYTES_LIT(XML)),
+				      BYTES_LIT(JSON), gzip_of(BYTES_LIT("\n" JSON))};
+	for (size_t i = 0; i < ARRAY_LEN(files); i++) {
+		for (size_t work = 1; work < 400; work += work < 40 ? 1 : 61) {
+			struct report report;
+			size_t steps;
+			if (read_in_steps(files[i], work, &report, &steps) != ERR_OK)
+				fail_msg("file %zu in steps of %zu", i, work);
+			assert_bytes_str(report.kind == REPORT_DMARC ? report.dmarc.org : report.tls.org,
+					 report.kind == REPORT_DMARC ? "o" : "t");
+			assert_true(steps >= files[i].len / work);
+		}
+	}
+	struct report report;
+	size_t steps;
+	assert_int_equal(read_in_steps(BYTES_LIT("no report"), 1, &report, &steps), ERR_UNSUPPORTED);
+	assert_int_equal(read_in_steps(BYTES_LIT(XML "<"), 7, &report, &steps), ERR_SYNTAX);
+}
+
+static void a_step_does_its_share_of_the_work_and_no_more(void **state)
+{
+	(void)state;
+	static const char row[] = "<record><row><source_ip>192.0.2.1</source_ip><count>1</count></row></record>";
+	const size_t n = 20000, work = 10000;
+	CLEANUP(buf_done) struct buf xml = BUF_INIT((size_t)8 << 20);
+	buf_add(&xml, bytes_sub(BYTES_LIT(XML), 0, sizeof(XML) - sizeof("</feedback>")));
+	for (size_t i = 0; i < n; i++)
+		buf_add_cstr(&xml, row);
+	buf_add_cstr(&xml, "</feedback>");
+	const struct bytes files[] = {buf_bytes(&xml), gzip_of(buf_bytes(&xml))};
+	for (size_t i = 0; i < ARRAY_LEN(files); i++) {
+		struct report report;
+		size_t steps;
+		assert_ok(read_in_steps(files[i], work, &report, &steps));
+		assert_int_equal(report.dmarc.n_records, n);
+		assert_true(steps >= xml.len / work);
+	}
+	/* Members that hold nothing are work, too. */
+	CLEANUP(buf_done) struct buf members = BUF_INIT((size_t)8 << 20);
+	struct bytes empty = gzip_of((struct bytes){0});
+	for (size_t i = 0; i < n; i++)
+		buf_add(&members, empty);
+	buf_add(&members, gzip_of(BYTES_LIT(XML)));
+	struct report report;
+	size_t steps;
+	assert_ok(read_in_steps(buf_bytes(&members), work, &report, &steps));
+	assert_true(steps >= n / 10);
 }
 
 static void a_message_is_known_by_what_the_standards_give_it(void **state)
@@ -189,6 +256,8 @@ static void our_own_mail_is_known_and_read(void **state)
 static const struct CMUnitTest tests[] = {
 	TEST(a_file_is_what_its_bytes_say),
 	TEST(what_is_no_report_is_told),
+	TEST(a_report_is_the_same_in_steps_of_any_size),
+	TEST(a_step_does_its_share_of_the_work_and_no_more),
 	TEST(what_unpacks_to_too_much_is_refused),
 	TEST(a_message_is_known_by_what_the_standards_give_it),
 	TEST(file_names_that_look_like_one_are_not_enough),

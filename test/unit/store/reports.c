@@ -7,6 +7,7 @@
 #include "base/buf.h"
 #include "base/mem.h"
 #include "folder.h"
+#include "store/private.h"
 #include "unpack/deflate.h"
 
 #include "base/banned.h"
@@ -147,17 +148,17 @@ static void a_report_counts_once_and_sources_are_summed(void **state)
 	other.n_records = 1;
 	assert_true(add(&folder, &other));
 	assert_sources(
-		&folder, (struct store_report_query){DAY, DAY, {0}},
+		&folder, (struct store_report_query){DAY, DAY, {0}, {0}},
 		"a.example 192.0.2.1 17 dkim 10 spf 10 pass 10 q 5 r 2 [sender.example bounce.example news.a.example]\n"
 		"a.example 2001:db8::1 7 dkim 0 spf 7 pass 7 q 0 r 0 [  ]\n");
-	assert_sources(&folder, (struct store_report_query){0, DAY + 9, BYTES_LIT("a.example")},
+	assert_sources(&folder, (struct store_report_query){0, DAY + 9, BYTES_LIT("a.example"), {0}},
 		       "a.example 192.0.2.1 34 dkim 20 spf 20 pass 20 q 10 r 4 [sender.example bounce.example "
 		       "news.a.example]\n"
 		       "a.example 2001:db8::1 14 dkim 0 spf 14 pass 14 q 0 r 0 [  ]\n");
-	assert_sources(&folder, (struct store_report_query){DAY + 2, DAY + 9, {0}},
+	assert_sources(&folder, (struct store_report_query){DAY + 2, DAY + 9, {0}, {0}},
 		       "b.example 192.0.2.1 10 dkim 10 spf 10 pass 10 q 0 r 0 [  ]\n");
-	assert_sources(&folder, (struct store_report_query){DAY + 4, DAY + 9, {0}}, "");
-	struct store_report_query all = {0, DAY + 9, {0}};
+	assert_sources(&folder, (struct store_report_query){DAY + 4, DAY + 9, {0}, {0}}, "");
+	struct store_report_query all = {0, DAY + 9, {0}, {0}};
 	assert_ok(store_report_domains(folder.store, &all, print_domain, &got, NULL));
 	assert_bytes_str(buf_bytes(&got), "a.example 2 of 2 reject 172799\nb.example 1 of 1 none 86399\n");
 	folder_remove(&folder);
@@ -195,7 +196,7 @@ static void huge_counts_saturate(void **state)
 	(void)snprintf(want, sizeof(want), "a.example 192.0.2.1 %llu dkim %llu spf %llu pass %llu q 0 r 0 [  ]\n",
 		       (unsigned long long)REPORT_COUNT_MAX, (unsigned long long)REPORT_COUNT_MAX,
 		       (unsigned long long)REPORT_COUNT_MAX, (unsigned long long)REPORT_COUNT_MAX);
-	assert_sources(&folder, (struct store_report_query){DAY, DAY, {0}}, want);
+	assert_sources(&folder, (struct store_report_query){DAY, DAY, {0}, {0}}, want);
 	folder_remove(&folder);
 }
 
@@ -221,7 +222,7 @@ static void tls_reports_are_summed_by_policy_and_reason(void **state)
 				    .policies = policies,
 				    .n_policies = 2};
 	struct folder folder;
-	struct store_report_query query = {DAY, DAY, {0}};
+	struct store_report_query query = {DAY, DAY, {0}, {0}};
 	CLEANUP(buf_done) struct buf got = BUF_INIT(100000);
 	folder_make(&folder);
 	for (int i = 0; i < 3; i++) {
@@ -528,7 +529,7 @@ static void what_is_owed_can_be_listed(void **state)
 	(void)state;
 	struct folder folder;
 	struct report_policy other = policy;
-	struct store_report_query query = {DAY, DAY + 1, {0}};
+	struct store_report_query query = {DAY, DAY + 1, {0}, {0}};
 	struct listed listed = {.text = BUF_INIT(10000)};
 	other.domain = BYTES_LIT("b.example");
 	folder_make(&folder);
@@ -544,7 +545,7 @@ static void what_is_owed_can_be_listed(void **state)
 						  "0 b.example 1 records 10 messages sent\n"
 						  "1 a.example 1 records 10 messages\n");
 	buf_clear(&listed.text);
-	query = (struct store_report_query){DAY, DAY, BYTES_LIT("b.example")};
+	query = (struct store_report_query){DAY, DAY, BYTES_LIT("b.example"), {0}};
 	assert_ok(store_owed_find(folder.store, &query, list_owed, &listed, NULL));
 	assert_bytes_str(buf_bytes(&listed.text), "0 b.example 1 records 10 messages sent\n");
 	buf_done(&listed.text);
@@ -573,9 +574,9 @@ static void old_days_are_forgotten_and_no_others(void **state)
 		assert_ok(store_report_forget(folder.store, DAY + 3, DAY, &more, NULL));
 	folder_commit(&folder);
 	assert_int_equal(steps, 2);
-	assert_sources(&folder, (struct store_report_query){0, DAY + 2, {0}}, "");
+	assert_sources(&folder, (struct store_report_query){0, DAY + 2, {0}, {0}}, "");
 	CLEANUP(buf_done) struct buf got = BUF_INIT(1000);
-	struct store_report_query all = {0, DAY + 9, {0}};
+	struct store_report_query all = {0, DAY + 9, {0}, {0}};
 	assert_ok(store_report_domains(folder.store, &all, print_domain, &got, NULL));
 	assert_bytes_str(buf_bytes(&got), "a.example 1 of 1 none 86399\n");
 	make(&folder, &made, false);
@@ -590,6 +591,42 @@ static void old_days_are_forgotten_and_no_others(void **state)
 	folder_remove(&folder);
 }
 
+static int count_steps(void *ctx)
+{
+	++*(int *)ctx;
+	return 0;
+}
+
+/* How many thousands of steps of the database's machine it takes to forget some. */
+static int forgetting_takes(struct folder *folder, int64_t before)
+{
+	int n = 0;
+	bool more;
+	folder_begin(folder);
+	sqlite3_progress_handler(folder->store->db, 1000, count_steps, &n);
+	assert_ok(store_report_forget(folder->store, before, before, &more, NULL));
+	sqlite3_progress_handler(folder->store->db, 0, NULL, NULL);
+	folder_commit(folder);
+	return n;
+}
+
+static void forgetting_takes_no_longer_where_there_is_more(void **state)
+{
+	(void)state;
+	static const char fill[] =
+		"WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 50000)"
+		" INSERT INTO report (kind, org, report_id, domain, sender, begin, end, received, policy, messages)"
+		" SELECT 'dmarc', 'o', i, 'a.example', 'o.example', (20718 + i / 10000) * 86400, 0, 0, 'none', 1 FROM "
+		"n";
+	struct folder folder;
+	folder_make(&folder);
+	int none = forgetting_takes(&folder, DAY);
+	assert_int_equal(sqlite3_exec(folder.store->db, fill, NULL, NULL, NULL), SQLITE_OK);
+	assert_true(forgetting_takes(&folder, DAY) <= none + 1); /* nothing is old */
+	assert_true(forgetting_takes(&folder, DAY + 1) < 50);    /* 200 of them are forgotten */
+	folder_remove(&folder);
+}
+
 static void an_older_database_is_upgraded_and_can_be_read_before(void **state)
 {
 	(void)state;
@@ -598,7 +635,7 @@ static void an_older_database_is_upgraded_and_can_be_read_before(void **state)
 		"DROP TABLE report_tls_failure; DROP TABLE owed; DROP TABLE owed_record; PRAGMA user_version = 1";
 	struct folder folder;
 	struct store_trace trace = {.id = BYTES_LIT("kept"), .time_ms = 1};
-	struct store_report_query query = {0, DAY, {0}};
+	struct store_report_query query = {0, DAY, {0}, {0}};
 	struct error error = {0};
 	char path[100];
 	sqlite3 *db;
@@ -620,6 +657,121 @@ static void an_older_database_is_upgraded_and_can_be_read_before(void **state)
 	folder_begin(&folder);
 	assert_ok(store_trace_add(folder.store, &trace, NULL)); /* it is there: nothing changes */
 	folder_commit(&folder);
+	folder_remove(&folder);
+}
+
+/* Adds the only part of the report as of that sender; true: it was new. */
+static bool add_from(struct folder *folder, const char *sender, const struct report_dmarc *report)
+{
+	CLEANUP(arena_free) struct arena *arena = arena_create((size_t)1 << 20);
+	struct report_part part;
+	bool fresh;
+	assert_ok(report_part_make(arena, &(struct report){.kind = REPORT_DMARC, .dmarc = *report}, 0, &part));
+	part.sender = T(sender);
+	folder_begin(folder);
+	assert_ok(store_report_add(folder->store, &part, 1, &fresh, NULL));
+	folder_commit(folder);
+	return fresh;
+}
+
+static bool print_reporter(void *ctx, const struct store_report_reporter *r)
+{
+	buf_printf(ctx, "%.*s [%.*s] %.*s %llu %llu\n", BYTES_FMT(r->domain), BYTES_FMT(r->sender), BYTES_FMT(r->org),
+		   (unsigned long long)r->reports, (unsigned long long)r->messages);
+	return true;
+}
+
+static void assert_reporters(struct folder *folder, const char *want)
+{
+	CLEANUP(buf_done) struct buf got = BUF_INIT(10000);
+	assert_ok(store_report_reporters(folder->store, &(struct store_report_query){0, DAY + 9, {0}, {0}},
+					 print_reporter, &got, NULL));
+	assert_bytes_str(buf_bytes(&got), want);
+}
+
+static void nobody_takes_the_place_of_a_report_of_another(void **state)
+{
+	(void)state;
+	struct folder folder;
+	struct report_dmarc report = report_of("big", "1", "a.example", DAY), forged = report;
+	struct report_record lies = seen[0];
+	lies.count = 1000;
+	forged.records = &lies;
+	forged.n_records = 1;
+	folder_make(&folder);
+	assert_true(add_from(&folder, "evil.example", &forged)); /* who foresaw the id */
+	assert_true(add_from(&folder, "big.example", &report));
+	assert_false(add_from(&folder, "big.example", &forged));
+	assert_false(add_from(&folder, "evil.example", &report));
+	assert_false(add_from(&folder, "", &report)); /* brought by hand from a mailbox */
+	assert_reporters(&folder, "a.example [evil.example] big 1 1000\na.example [big.example] big 1 24\n");
+	report.report_id = BYTES_LIT("2");
+	assert_true(add_from(&folder, "", &report));
+	assert_false(add_from(&folder, "big.example", &report));
+	assert_reporters(&folder, "a.example [evil.example] big 1 1000\na.example [] big 1 24\n"
+				  "a.example [big.example] big 1 24\n");
+	/* Whom nobody believes is left out of all sums, and told nevertheless. */
+	struct store_report_query believed = {0, DAY + 9, {0}, BYTES_LIT(",x.example,evil.example,")};
+	CLEANUP(buf_done) struct buf got = BUF_INIT(10000);
+	assert_sources(&folder, believed,
+		       "a.example 192.0.2.1 34 dkim 20 spf 20 pass 20 q 10 r 4 [sender.example bounce.example "
+		       "news.a.example]\n"
+		       "a.example 2001:db8::1 14 dkim 0 spf 14 pass 14 q 0 r 0 [  ]\n");
+	assert_ok(store_report_domains(folder.store, &believed, print_domain, &got, NULL));
+	assert_bytes_str(buf_bytes(&got), "a.example 2 of 2 none 86399\n");
+	believed.except = BYTES_LIT(",big.example,");
+	assert_sources(&folder, believed,
+		       "a.example 192.0.2.1 1017 dkim 1010 spf 1010 pass 1010 q 5 r 2 [sender.example bounce.example "
+		       "news.a.example]\n"
+		       "a.example 2001:db8::1 7 dkim 0 spf 7 pass 7 q 0 r 0 [  ]\n");
+	folder_remove(&folder);
+}
+
+static void what_was_known_before_senders_were_stays_known(void **state)
+{
+	(void)state;
+	static const char back[] =
+		"CREATE TABLE report_2 (row INTEGER PRIMARY KEY, kind TEXT NOT NULL, org TEXT NOT NULL, report_id TEXT "
+		"NOT NULL, domain TEXT NOT NULL, begin INTEGER NOT NULL, end INTEGER NOT NULL, received INTEGER NOT "
+		"NULL, policy TEXT NOT NULL, UNIQUE (kind, org, report_id, domain));"
+		"INSERT INTO report_2 SELECT row, kind, org, report_id, domain, begin, end, received, policy FROM "
+		"report;"
+		"DROP TABLE report; ALTER TABLE report_2 RENAME TO report;"
+		"CREATE TABLE source_2 (day INTEGER NOT NULL, domain TEXT NOT NULL, ip TEXT NOT NULL, header_from TEXT "
+		"NOT "
+		"NULL, dkim INTEGER NOT NULL, spf INTEGER NOT NULL, disposition TEXT NOT NULL, dkim_domain TEXT NOT "
+		"NULL, "
+		"spf_domain TEXT NOT NULL, count INTEGER NOT NULL, PRIMARY KEY (day, domain, ip, header_from, dkim, "
+		"spf, "
+		"disposition, dkim_domain, spf_domain)) WITHOUT ROWID;"
+		"INSERT INTO source_2 SELECT day, domain, ip, header_from, dkim, spf, disposition, dkim_domain, "
+		"spf_domain, "
+		"count FROM report_source; DROP TABLE report_source; ALTER TABLE source_2 RENAME TO report_source;"
+		"PRAGMA user_version = 2";
+	struct folder folder;
+	struct report_dmarc report = report_of("big", "1", "a.example", DAY);
+	struct error error = {0};
+	char path[100];
+	sqlite3 *db;
+	folder_make(&folder);
+	assert_true(add(&folder, &report));
+	store_close(&folder.store);
+	(void)snprintf(path, sizeof(path), "%s/postern.db", folder.path);
+	assert_int_equal(sqlite3_open(path, &db), SQLITE_OK);
+	assert_int_equal(sqlite3_exec(db, back, NULL, NULL, NULL), SQLITE_OK);
+	assert_int_equal(sqlite3_close(db), SQLITE_OK);
+
+	assert_ok(store_open(folder.path, true, &folder.store, &error));
+	assert_int_equal(store_report_sources(folder.store, &(struct store_report_query){0, DAY, {0}, {0}},
+					      print_source, NULL, &error),
+			 ERR_UNSUPPORTED);
+	folder_reopen(&folder);
+	assert_sources(&folder, (struct store_report_query){DAY, DAY, {0}, {0}},
+		       "a.example 192.0.2.1 17 dkim 10 spf 10 pass 10 q 5 r 2 [sender.example bounce.example "
+		       "news.a.example]\n"
+		       "a.example 2001:db8::1 7 dkim 0 spf 7 pass 7 q 0 r 0 [  ]\n");
+	assert_reporters(&folder, "a.example [] big 1 0\n");
+	assert_false(add_from(&folder, "big.example", &report));
 	folder_remove(&folder);
 }
 
@@ -674,7 +826,10 @@ static const struct CMUnitTest tests[] = {
 	cmocka_unit_test(a_domain_that_no_report_can_be_named_after_does_not_hide_the_next),
 	cmocka_unit_test(what_is_owed_can_be_listed),
 	cmocka_unit_test(old_days_are_forgotten_and_no_others),
+	cmocka_unit_test(forgetting_takes_no_longer_where_there_is_more),
 	cmocka_unit_test(an_older_database_is_upgraded_and_can_be_read_before),
+	cmocka_unit_test(nobody_takes_the_place_of_a_report_of_another),
+	cmocka_unit_test(what_was_known_before_senders_were_stays_known),
 	cmocka_unit_test(no_memory_leaves_nothing_half_done),
 };
 UNIT_MAIN(tests)
