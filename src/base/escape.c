@@ -12,6 +12,13 @@ static bool is_control(uint32_t code)
 	return ascii_is_cntrl(code) || (code >= 0x80 && code < 0xa0) || code == 0x2028 || code == 0x2029;
 }
 
+/* Without a width, or turning the direction of writing: what a person reads is not what stands there. */
+static bool is_invisible(uint32_t code)
+{
+	return (code >= 0x200b && code <= 0x200f) || (code >= 0x202a && code <= 0x202e) ||
+	       (code >= 0x2060 && code <= 0x2069) || code == 0xfeff;
+}
+
 static void json_control(struct buf *buf, uint32_t code)
 {
 	switch (code) {
@@ -58,19 +65,13 @@ void escape_json(struct buf *buf, struct bytes text)
 		if (code == '"' || code == '\\') {
 			buf_add_byte(buf, '\\');
 			buf_add_byte(buf, (uint8_t)code);
-		} else if (is_control(code)) {
+		} else if (is_control(code) || is_invisible(code)) {
 			json_control(buf, code);
 		} else {
 			uint8_t raw[4];
 			buf_add(buf, bytes_make(raw, utf8_encode(code, raw)));
 		}
 	}
-}
-
-static bool is_invisible(uint32_t code)
-{
-	return (code >= 0x200b && code <= 0x200f) || (code >= 0x202a && code <= 0x202e) ||
-	       (code >= 0x2060 && code <= 0x2069) || code == 0xfeff;
 }
 
 void escape_plain(struct buf *buf, struct bytes text)

@@ -8,13 +8,14 @@
 struct buf;
 
 /*
- * Adds `text` as the inside of a JSON string: quotes, backslashes, controls (C0, DEL, C1) and the line and paragraph
- * separators escaped, malformed UTF-8 as U+FFFD. The result is valid UTF-8, is one line, and steers no terminal.
+ * Adds `text` as the inside of a JSON string: quotes, backslashes, controls (C0, DEL, C1), the line and paragraph
+ * separators, and what turns the direction of writing or has no width (U+200B-200F, 202A-202E, 2060-2069, FEFF) are
+ * escaped, malformed UTF-8 is U+FFFD. The result is valid UTF-8, is one line, and steers no terminal.
  */
 void escape_json(struct buf *buf, struct bytes text);
 
 /*
- * For people: as above, but quotes and backslashes stay, controls become U+FFFD, and characters that turn the direction
- * of writing or have no width (U+200B-200F, 202A-202E, 2060-2069, FEFF) are written as <U+202E>.
+ * For people: as above, but quotes and backslashes stay, controls become U+FFFD, and what turns the direction of
+ * writing or has no width is written as <U+202E>.
  */
 void escape_plain(struct buf *buf, struct bytes text);

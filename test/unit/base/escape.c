@@ -16,9 +16,7 @@ static void escapes(void **state)
 		{BYTES_INIT("\x1b[2J\0"), "\\u001b[2J\\u0000", "\xef\xbf\xbd[2J\xef\xbf\xbd"},
 		{BYTES_INIT("\xe2\x80\xae"
 			    "exe"),
-		 "\xe2\x80\xae"
-		 "exe",
-		 "<U+202E>exe"},
+		 "\\u202eexe", "<U+202E>exe"},
 		{BYTES_INIT("\xc2\x9b"
 			    "31m\xe2\x80\xa8"),
 		 "\\u009b31m\\u2028",
