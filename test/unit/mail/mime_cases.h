@@ -47,6 +47,8 @@
 	{"an empty boundary divides for some", "Content-Type: multipart/mixed; boundary=\"\"\n\n--\n\nxx\n----\n",
 	 "1/1 multipart/mixed, 0/2 multipart/mixed+, 1/2 text/plain 'xx', 1/3 text/plain; boundary_missing"},
 	{"the last delimiter alone is no part for all", MIXED "--b--\n", "1/1 multipart/mixed '--b--\n'"},
+	{"comments inside a type are read by some", "Content-Type: text(c)/(d)html; charset=x\n\ny",
+	 "1/1 text/plain 'y', 1/2 text/html 'y'; content_type_bad param_syntax content_type_unsure"},
 	{"a type that goes on is one for some", "Content-Type: text/html, charset=x\n\ny",
 	 "1/1 text/html 'y', 1/2 text/plain 'y'; content_type_loose param_syntax content_type_unsure"},
 	{"a text that hangs on base64 is content for some", "Content-Transfer-Encoding: base64\n\naGVsbG8=\n--\nx y\n",
