@@ -18,7 +18,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		const struct mime_part *part = tree.parts[i];
 		ASSERT(part->path.len > 0 && part->reading >= 1 && part->reading <= limits.readings + 1);
 		ASSERT(part->depth <= limits.depth && part->body_at <= size && part->type.len > 0);
-		ASSERT(!part->leaf || !part->first_child);
+		ASSERT(!part->leaf || !part->first_child || (part->attached_message && !part->multipart));
 		for (size_t k = i + 1; k < tree.n_parts; k++)
 			ASSERT(part->reading != tree.parts[k]->reading || !bytes_eq(part->path, tree.parts[k]->path));
 	}

@@ -282,6 +282,8 @@ enum check_step name_evidence(struct scan *scan, bool (*odd)(struct bytes name))
 
 struct bytes file_extension(struct bytes name)
 {
+	if (bytes_ends_nocase(name, BYTES_LIT("::$DATA"))) /* the file itself, as Windows spells it */
+		name.len -= 7;
 	while (name.len > 0 && (name.ptr[name.len - 1] == '.' || ascii_is_space(name.ptr[name.len - 1])))
 		name.len--;
 	size_t dot = bytes_rfind_byte(name, '.');
@@ -299,12 +301,13 @@ bool extension_in(struct bytes extension, const char *list)
 
 bool is_active_extension(struct bytes extension)
 {
-	return extension.len >= 2 && extension.len <= 11 &&
+	return extension.len >= 2 && extension.len <= 17 &&
 	       extension_in(
 		       extension,
 		       "exe scr pif com bat cmd vbs vbe js jse wsf wsh wsc hta lnk jar ps1 psm1 msi msp mst cpl dll "
 		       "reg inf sct shb shs chm hlp scf url gadget application appref-ms msc iso img vhd vhdx xll "
-		       "appx appxbundle msix settingcontent-ms library-ms search-ms ade adp mde ws job");
+		       "appx appxbundle msix settingcontent-ms library-ms search-ms ade adp mde ws job "
+		       "jnlp diagcab iqy website");
 }
 
 /* -- Links ---- */

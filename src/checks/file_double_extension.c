@@ -7,11 +7,26 @@
 	"pdf doc docx xls xlsx ppt pptx rtf txt csv jpg jpeg png gif bmp tif tiff htm html xml zip mp3 mp4 wav avi "   \
 	"mpg eml msg odt ods jtd"
 
+/* Without the wide blank of Japanese and the hard one at its end, which are no part of what is seen. */
+static struct bytes trim_wide(struct bytes name)
+{
+	for (;;) {
+		if (bytes_ends(name, BYTES_LIT("\xe3\x80\x80")))
+			name.len -= 3;
+		else if (bytes_ends(name, BYTES_LIT("\xc2\xa0")))
+			name.len -= 2;
+		else
+			return name;
+	}
+}
+
 static bool poses(struct bytes name)
 {
 	struct bytes last = file_extension(name);
-	return is_active_extension(last) &&
-	       extension_in(file_extension(bytes_sub(name, 0, (size_t)(last.ptr - name.ptr) - 1)), HARMLESS);
+	if (!is_active_extension(last))
+		return false;
+	struct bytes front = trim_wide(bytes_trim(bytes_sub(name, 0, (size_t)(last.ptr - name.ptr) - 1)));
+	return extension_in(file_extension(front), HARMLESS);
 }
 
 static enum check_step run(struct scan *scan)

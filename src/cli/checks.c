@@ -10,7 +10,10 @@
 
 static const char *kind_name(const struct check *check)
 {
-	static const char *const names[] = {"unwanted", "phish", "bulk", "malware", "policy", "info"};
+	static const char *const names[] = {
+		[KIND_UNWANTED] = "unwanted", [KIND_PHISH] = "phish",   [KIND_BULK] = "bulk",
+		[KIND_MALWARE] = "malware",   [KIND_POLICY] = "policy", [KIND_SENDER] = "sender",
+		[KIND_INFO] = "info"};
 	return names[check->kind];
 }
 

@@ -53,11 +53,11 @@ int main(int argc, char **argv)
 	const char *name = argv[1];
 	if (strcmp(name, "--help") == 0 || strcmp(name, "-h") == 0 || strcmp(name, "help") == 0) {
 		print_help();
-		return 0;
+		return finish(0);
 	}
 	if (strcmp(name, "--version") == 0) {
 		(void)printf("postern %s\n", POSTERN_VERSION);
-		return 0;
+		return finish(0);
 	}
 	const char *nearest = NULL;
 	unsigned least = 4;

@@ -141,11 +141,12 @@ static int find_item(const struct opt_set *set, struct store *store, const char 
 {
 	struct store_query query = {.id = bytes_from_cstr(id), .limit = 1};
 	struct error error;
-	if (store_quarantine_find(store, &query, copy_row, copy, &error) != ERR_OK)
+	/* A query for an empty id is one for any: a variable of a script that is not set must not release a message. */
+	if (query.id.len > 0 && store_quarantine_find(store, &query, copy_row, copy, &error) != ERR_OK)
 		return opt_wrong(set, "%s", error.text);
 	if (copy->found)
 		return 0;
-	(void)opt_wrong(set, "there is no item %s; `postern quarantine list` shows what there is", id);
+	(void)opt_wrong(set, "there is no item \"%s\"; `postern quarantine list` shows what there is", id);
 	return 1;
 }
 

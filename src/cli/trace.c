@@ -182,6 +182,8 @@ int cmd_trace(int argc, char **argv)
 		return opt_wrong(&set, "one id is expected, not %d", n);
 	if (n == 1)
 		filters.id = argv[0];
+	if (filters.id && !filters.id[0])
+		return opt_wrong(&set, "the id is empty");
 	rc = history_find(&set, &filters, find, &view, &view.rows);
 	buf_done(&view.out);
 	return rc;

@@ -232,7 +232,8 @@ const struct conf_key *conf_nearest(const struct conf_group *group, struct bytes
 	for (size_t i = 0; i < group->n_keys; i++) {
 		struct bytes key = bytes_from_cstr(group->keys[i].key);
 		/* Its first words alone are as good as a slip of the pen. */
-		bool begun = bytes_starts(key, name) && key.len > name.len && key.ptr[name.len] == '_';
+		bool begun = bytes_starts(key, name) && key.len > name.len &&
+			     (key.ptr[name.len] == '_' || key.ptr[name.len] == '.');
 		unsigned distance = begun ? 1 : conf_distance(name, key);
 		if (distance < least) {
 			least = distance;

@@ -284,8 +284,8 @@ static void on_ehlo(struct session *session, const struct smtp_event *event)
 	stream_write(session->client, buf_bytes(&out));
 }
 
-/* What XFORWARD and XCLIENT say of the client that stands behind the client. */
-static void take_attributes(struct session *session, const struct smtp_event *event)
+/* What XFORWARD and XCLIENT say of the client that stands behind the client. False: some of it is none of theirs. */
+static bool take_attributes(struct session *session, const struct smtp_event *event)
 {
 	struct bytes rest = event->argument, key, value;
 	struct scan_envelope *who = &session->who;
@@ -293,9 +293,11 @@ static void take_attributes(struct session *session, const struct smtp_event *ev
 		CLEANUP(buf_done) struct buf text = BUF_INIT(TEXT_MAX);
 		bool unknown = value.ptr && value.len > 0 && value.ptr[0] == '[';
 		if (!value.ptr || smtp_xtext_decode(&text, value) != ERR_OK)
-			continue;
+			return false;
 		if (bytes_eq_nocase(key, BYTES_LIT("ADDR"))) {
 			who->has_client = !unknown && received_parse_ip(buf_bytes(&text), who->client_ip);
+			if (!who->has_client && !unknown)
+				return false;
 		} else if (bytes_eq_nocase(key, BYTES_LIT("NAME"))) {
 			who->client_name = unknown ? (struct bytes){0} : keep(session, buf_bytes(&text));
 		} else if (bytes_eq_nocase(key, BYTES_LIT("HELO"))) {
@@ -304,6 +306,7 @@ static void take_attributes(struct session *session, const struct smtp_event *ev
 			who->user = unknown ? (struct bytes){0} : keep(session, buf_bytes(&text));
 		}
 	}
+	return true;
 }
 
 static void on_relayed(struct session *session, const struct smtp_reply *reply)
@@ -313,6 +316,15 @@ static void on_relayed(struct session *session, const struct smtp_reply *reply)
 	done(session);
 }
 
+/* What the client gave up by EHLO is open at the next hop still, which takes no XFORWARD in it. */
+static void forward_after_reset(struct session *session, const struct smtp_reply *reply)
+{
+	if (reply)
+		smtp_ask_next(session, session->forward_line, on_relayed);
+	else
+		on_relayed(session, NULL);
+}
+
 static void on_attributes(struct session *session, const struct smtp_event *event)
 {
 	bool forward = event->verb == SMTP_XFORWARD;
@@ -320,12 +332,23 @@ static void on_attributes(struct session *session, const struct smtp_event *even
 		reply_client(session, 550, "5.7.1", BYTES_LIT("You may not speak for others here"));
 		return;
 	}
-	abandon(session);
-	take_attributes(session, event);
+	if (session->mail_given) {
+		reply_client(session, 503, "5.5.1", BYTES_LIT("A transaction is under way"));
+		return;
+	}
+	if (!take_attributes(session, event)) {
+		reply_client(session, 501, "5.5.4", BYTES_LIT("Bad attribute"));
+		return;
+	}
 	/* The next hop may want to know as well. */
 	if (forward && (session->features.can & SMTP_CAN_XFORWARD)) {
 		wait(session);
-		smtp_ask_next(session, event->line, on_relayed);
+		if (session->next_open) {
+			session->forward_line = arena_copy(session->arena, event->line);
+			smtp_ask_next(session, BYTES_LIT("RSET"), forward_after_reset);
+		} else {
+			smtp_ask_next(session, event->line, on_relayed);
+		}
 	} else if (forward) {
 		reply_client(session, 250, "2.0.0", BYTES_LIT("Ok"));
 	} else {
@@ -356,6 +379,24 @@ static void mail_after_reset(struct session *session, const struct smtp_reply *r
 		on_mail_word(session, NULL);
 }
 
+/* The line for the next hop: SIZE is offered by us whatever it offers, and is refused by one that does not know it. */
+static struct bytes mail_line(struct session *session, const struct smtp_event *event)
+{
+	struct bytes rest = event->parameters.text, key, value;
+	CLEANUP(buf_done) struct buf line = BUF_INIT(LINE_MAX);
+	if (!event->parameters.has_size || (session->features.can & SMTP_CAN_SIZE))
+		return transaction_keep(session->transaction, event->line);
+	buf_printf(&line, "MAIL FROM:<%.*s>", BYTES_FMT(event->path));
+	while (smtp_pair_next(&rest, &key, &value)) {
+		if (bytes_eq_nocase(key, BYTES_LIT("SIZE")))
+			continue;
+		buf_printf(&line, " %.*s", BYTES_FMT(key));
+		if (value.ptr)
+			buf_printf(&line, "=%.*s", BYTES_FMT(value));
+	}
+	return transaction_keep(session->transaction, buf_bytes(&line));
+}
+
 static void on_mail(struct session *session, const struct smtp_event *event)
 {
 	struct transaction *transaction;
@@ -368,6 +409,10 @@ static void on_mail(struct session *session, const struct smtp_event *event)
 		reply_client(session, 552, "5.3.4", BYTES_LIT("The message is too large"));
 		return;
 	}
+	if (event->parameters.body == SMTP_BODY_BINARYMIME) { /* it goes with BDAT only (RFC 3030, 3) */
+		reply_client(session, 501, "5.5.4", BYTES_LIT("BINARYMIME is not offered here"));
+		return;
+	}
 	if (transaction_new(session->gate, &transaction) != ERR_OK) {
 		reply_client(session, 451, "4.3.0", BYTES_LIT("Please try again later"));
 		return;
@@ -378,7 +423,7 @@ static void on_mail(struct session *session, const struct smtp_event *event)
 	transaction->envelope.has_from = true;
 	transaction->envelope.from = transaction_keep(transaction, event->path);
 	gate_prefetch(session->gate, &transaction->envelope);
-	session->mail_line = transaction_keep(transaction, event->line);
+	session->mail_line = mail_line(session, event);
 	if (!gate_can_take_mail(session->gate) || transaction->failed) {
 		transaction_trace(transaction, "deferred",
 				  BYTES_LIT("The vault cannot write, so no mail is accepted for now."),

@@ -40,7 +40,8 @@ struct session {
 	bool next_open; /* the next hop has a transaction open */
 
 	struct transaction *transaction;
-	struct bytes mail_line; /* "MAIL FROM:<...> ..." as it was given on */
+	struct bytes mail_line;    /* "MAIL FROM:<...> ..." as it was given on */
+	struct bytes forward_line; /* "XFORWARD ...", while the next hop is reset for it */
 	struct bytes *rcpt_lines;
 	size_t rcpt_capacity;
 	struct bytes refusal; /* the last "no" to a recipient */

@@ -282,7 +282,7 @@ static enum err guess(struct arena *arena, struct bytes in, struct charset_resul
 	if (looks_iso2022(in)) {
 		struct arena_mark mark = arena_mark(arena);
 		TRY(decode(arena, &charset_table[CHARSET_ISO_2022_JP], in, ret, &gaps));
-		if (ret->errors == 0)
+		if (ret->errors <= 1) /* a single cut character makes no other charset */
 			return ERR_OK;
 		arena_rewind(arena, mark);
 	}
@@ -339,8 +339,10 @@ enum err charset_decode(struct arena *arena, const struct charset *charset, stru
 	size_t gaps;
 	bool wrong = mislabelled(charset, in);
 	TRY(decode(arena, charset, in, ret, &gaps));
-	if (ret->errors == 0 && !wrong) {
-		ret->errors = gaps;
+	/* What is ASCII as it stands is no better guess: a cut text would show its escape sequences. */
+	bool plain = charset->kind == CHARSET_KIND_ISO2022JP && utf8_is_ascii(in);
+	if ((ret->errors == 0 || plain) && !wrong) {
+		ret->errors += gaps;
 		return ERR_OK;
 	}
 	struct charset_result guessed;
@@ -352,7 +354,7 @@ enum err charset_decode(struct arena *arena, const struct charset *charset, stru
 	 */
 	bool hopeless = charset->kind == CHARSET_KIND_ASCII ||
 			(charset->kind == CHARSET_KIND_UTF8 && ret->errors * 2 > count_high(in));
-	if (western ? hopeless : guessed.errors <= ret->errors)
+	if (western ? hopeless : wrong || guessed.errors <= ret->errors)
 		*ret = guessed;
 	else
 		ret->errors += gaps;

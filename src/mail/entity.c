@@ -4,6 +4,7 @@
 #include "base/arena.h"
 #include "base/ascii.h"
 #include "base/num.h"
+#include "mail/comment.h"
 #include "mail/param.h"
 #include "mail/transfer.h"
 #include "mail/words.h"
@@ -161,6 +162,25 @@ static struct bytes without_words(struct arena *arena, struct bytes value)
 	return bytes_find(value, BYTES_LIT("=?")) == BYTES_NONE ? value : words_decode_name(arena, value);
 }
 
+/*
+ * A type that is none as it stands: comments between its tokens are legal (RFC 2045, 5.1) and read by some, encoded
+ * words are neither and read by some.
+ */
+static enum err add_type_in_disguise(struct analysis *a, struct bytes value, const struct header_field *field)
+{
+	struct bytes other = {0};
+	if (bytes_has(value, '('))
+		TRY(comment_cut(a->arena, value, &other));
+	else if (bytes_find(value, BYTES_LIT("=?")) != BYTES_NONE)
+		other = without_words(a->arena, value);
+	else
+		return ERR_OK;
+	if (!other.ptr)
+		return ERR_NOMEM;
+	mark(a, DEFECT_CONTENT_TYPE_UNSURE, field);
+	return add_type(a, other, field);
+}
+
 static enum err find_types(struct analysis *a, const struct header *view)
 {
 	struct bytes first = {0};
@@ -182,14 +202,8 @@ static enum err find_types(struct analysis *a, const struct header *view)
 			mark(a, DEFECT_CONTENT_TYPE_UNSURE, field);
 			TRY(add_type(a, entity_until_nul(value), field));
 		}
-		if (!a->choices.types[a->choices.n_types - 1].usable &&
-		    bytes_find(value, BYTES_LIT("=?")) != BYTES_NONE) {
-			struct bytes decoded = without_words(a->arena, value);
-			if (!decoded.ptr)
-				return ERR_NOMEM;
-			mark(a, DEFECT_CONTENT_TYPE_UNSURE, field);
-			TRY(add_type(a, decoded, field));
-		}
+		if (!a->choices.types[a->choices.n_types - 1].usable)
+			TRY(add_type_in_disguise(a, value, field));
 		if (field->unsure)
 			add_default_type(a, field);
 	}

@@ -578,7 +578,8 @@ static void read_sheets(struct collector *c)
 			}
 			c->doc->limited |= !html_sheet_add(c->sheet, token.text);
 		}
-		style = token.kind == HTML_TOKEN_START && token.tag == HTML_TAG_STYLE && !token.unfinished;
+		style = token.kind == HTML_TOKEN_START && token.tag == HTML_TAG_STYLE && !token.unfinished &&
+			html_sheet_for_screens(html_token_attr(&token, HTML_ATTR_MEDIA));
 		if (token.kind == HTML_TOKEN_START && !token.unfinished) {
 			tok.mode = html_tag_mode(token.tag);
 			tok.mode_tag = token.tag;

@@ -4,6 +4,7 @@
 #include "base/arena.h"
 #include "base/ascii.h"
 #include "base/hash.h"
+#include "base/num.h"
 
 #include "base/banned.h"
 
@@ -68,10 +69,26 @@ static enum html_tag tag_of(struct bytes name)
 	return token.kind == HTML_TOKEN_START ? token.tag : HTML_TAG_UNKNOWN;
 }
 
+/* "html", "body" and "*" before a selector say nothing: all that is shown stands in them. */
+static struct bytes without_ancestors(struct bytes selector)
+{
+	static const struct bytes all[] = {BYTES_INIT("html"), BYTES_INIT("body"), BYTES_INIT("*")};
+	for (size_t i = 0; i < ARRAY_LEN(all);) {
+		size_t n = all[i].len;
+		if (selector.len > n && bytes_starts_nocase(selector, all[i]) && ascii_is_space(selector.ptr[n])) {
+			selector = bytes_trim(bytes_from(selector, n));
+			i = 0;
+		} else {
+			i++;
+		}
+	}
+	return selector;
+}
+
 /* One selector; one that is not simple is passed over. */
 static void add_rule(struct html_sheet *sheet, struct bytes selector, const struct html_style *style)
 {
-	selector = bytes_trim(selector);
+	selector = without_ancestors(bytes_trim(selector));
 	size_t at = 0;
 	while (at < selector.len && (name_char(selector.ptr[at]) || (at == 0 && selector.ptr[0] == '*')))
 		at++;
@@ -167,12 +184,69 @@ static size_t block_end(struct bytes css, size_t at)
 	return css.len;
 }
 
+#define SCREEN_WIDTH 1000 /* pixels: wider than any telephone, narrower than any screen of a desk */
+
+/* One feature "(min-width: 400px)"; false when it does not hold, or is none that is known. */
+static bool feature_holds(struct bytes feature)
+{
+	size_t colon = bytes_find_byte(feature, ':');
+	if (colon == BYTES_NONE || feature.ptr[0] != '(' || feature.ptr[feature.len - 1] != ')')
+		return false;
+	struct bytes name = bytes_trim(bytes_sub(feature, 1, colon - 1));
+	struct bytes value = bytes_trim(bytes_sub(feature, colon + 1, feature.len - colon - 2));
+	size_t digits = 0;
+	uint64_t width = 0;
+	while (digits < value.len && ascii_is_digit(value.ptr[digits]))
+		digits++;
+	if (num_parse(bytes_sub(value, 0, digits), 10, UINT32_MAX, &width) != ERR_OK)
+		return false;
+	struct bytes unit = bytes_from(value, digits);
+	if (bytes_eq_nocase(unit, BYTES_LIT("em")) || bytes_eq_nocase(unit, BYTES_LIT("rem")))
+		width *= 16;
+	else if (width > 0 && !bytes_eq_nocase(unit, BYTES_LIT("px")))
+		return false;
+	bool min =
+		bytes_eq_nocase(name, BYTES_LIT("min-width")) || bytes_eq_nocase(name, BYTES_LIT("min-device-width"));
+	bool max =
+		bytes_eq_nocase(name, BYTES_LIT("max-width")) || bytes_eq_nocase(name, BYTES_LIT("max-device-width"));
+	return (min && width <= SCREEN_WIDTH) || (max && width >= SCREEN_WIDTH);
+}
+
+/* One query of a list: "only screen and (min-width: 400px)". */
+static bool query_holds(struct bytes query)
+{
+	query = bytes_trim(query);
+	if (bytes_starts_nocase(query, BYTES_LIT("only ")))
+		query = bytes_trim(bytes_from(query, 5));
+	for (bool first = true; query.len > 0; first = false) {
+		size_t at = 0;
+		while (at < query.len && !ascii_is_space(query.ptr[at]))
+			at += query.ptr[at] == '('
+				      ? MIN(bytes_find_byte(bytes_from(query, at), ')'), query.len - at - 1) + 1
+				      : 1;
+		struct bytes word = bytes_sub(query, 0, at);
+		query = bytes_trim(bytes_from(query, at));
+		bool medium = bytes_eq_nocase(word, BYTES_LIT("all")) || bytes_eq_nocase(word, BYTES_LIT("screen"));
+		if (!(first && medium) && !(!first && bytes_eq_nocase(word, BYTES_LIT("and"))) && !feature_holds(word))
+			return false;
+	}
+	return true;
+}
+
+bool html_sheet_for_screens(struct bytes media)
+{
+	struct bytes query;
+	if (bytes_trim(media).len == 0)
+		return true;
+	while (bytes_split(&media, ',', &query))
+		if (bytes_trim(query).len > 0 && query_holds(query))
+			return true;
+	return false;
+}
+
 static bool for_screens(struct bytes prelude)
 {
-	if (!bytes_starts_nocase(prelude, BYTES_LIT("@media")))
-		return false;
-	struct bytes media = bytes_trim(bytes_from(prelude, 6));
-	return bytes_eq_nocase(media, BYTES_LIT("all")) || bytes_eq_nocase(media, BYTES_LIT("screen"));
+	return bytes_starts_nocase(prelude, BYTES_LIT("@media")) && html_sheet_for_screens(bytes_from(prelude, 6));
 }
 
 bool html_sheet_add(struct html_sheet *sheet, struct bytes css)

@@ -259,6 +259,7 @@ static void set_opacity(struct html_style *style, struct bytes value)
 enum how {
 	IS,
 	IS_EITHER,
+	POSITION,
 	FAR_NEGATIVE,
 	FAR_MARGIN,
 	ZERO,
@@ -282,7 +283,7 @@ static const struct property {
 	{"visibility", IS_EITHER, HTML_CSS_VISIBILITY, "hidden", "collapse"},
 	{"opacity", OPACITY, HTML_CSS_OPACITY, NULL, NULL},
 	{"mso-hide", IS, HTML_CSS_MSO_HIDE, "all", NULL},
-	{"position", IS_EITHER, HTML_CSS_POSITION, "absolute", "fixed"},
+	{"position", POSITION, HTML_CSS_POSITION, NULL, NULL},
 	{"left", FAR_NEGATIVE, HTML_CSS_OFFSET, NULL, NULL},
 	{"top", FAR_NEGATIVE, HTML_CSS_OFFSET, NULL, NULL},
 	{"right", FAR_NEGATIVE, HTML_CSS_OFFSET, NULL, NULL},
@@ -320,6 +321,10 @@ static void apply_value(struct html_style *style, const struct property *propert
 	case IS_EITHER:
 		set_flag(style, property->property,
 			 is(value, property->word) || (property->other && is(value, property->other)));
+		break;
+	case POSITION:
+		set_flag(style, property->property,
+			 is(value, "absolute") || is(value, "fixed") || is(value, "relative") || is(value, "sticky"));
 		break;
 	case FAR_NEGATIVE:
 		/* One flag for four sides: a later side that is not far out does not bring the text back. */
@@ -377,6 +382,8 @@ static void declare(struct html_style *style, struct bytes name, struct bytes ra
 	bool important = bang != BYTES_NONE && is(bytes_trim(bytes_from(value, bang + 1)), "important");
 	if (important)
 		value = bytes_trim(bytes_sub(value, 0, bang));
+	if (bytes_starts(value, BYTES_LIT("calc(")) && bytes_ends(value, BYTES_LIT(")"))) /* of a single number */
+		value = bytes_trim(bytes_sub(value, 5, value.len - 6));
 	struct html_style one = {0};
 	apply_value(&one, property, value);
 	if (important)

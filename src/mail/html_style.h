@@ -24,7 +24,7 @@ enum html_property {
 	HTML_CSS_VISIBILITY = 1 << 1, /* hidden or collapse; inherited, a child may be visible again */
 	HTML_CSS_OPACITY = 1 << 2,    /* next to 0 */
 	HTML_CSS_MSO_HIDE = 1 << 3,   /* all */
-	HTML_CSS_POSITION = 1 << 4,   /* absolute or fixed */
+	HTML_CSS_POSITION = 1 << 4,   /* not static: offsets count */
 	HTML_CSS_OFFSET = 1 << 5,     /* left, top, right, bottom far out */
 	HTML_CSS_MARGIN = 1 << 6,     /* far out */
 	HTML_CSS_INDENT = 1 << 7,     /* far out; inherited */
@@ -74,6 +74,8 @@ bool html_style_url(struct bytes *css, struct bytes *ret_url);
 struct html_sheet *html_sheet_new(struct arena *arena);
 /* Adds the rules of a style block; false when the limit is met or memory is out, and rules are missing. */
 bool html_sheet_add(struct html_sheet *sheet, struct bytes css);
+/* Is a style sheet with this media list for the screen of a desk? An empty list is for all. */
+bool html_sheet_for_screens(struct bytes media);
 /* Lays the rules that hold for an element over `*style`. */
 void html_sheet_apply(const struct html_sheet *sheet, enum html_tag tag, struct bytes classes, struct bytes id,
 		      struct html_style *style);

@@ -271,12 +271,16 @@ static enum err read_wrapped(struct walk *walk, const struct split_source *sourc
 		     part->body_at, part->body.len);
 		return ERR_OK;
 	}
+	/* A fragment is one to those who wait for the others, a message to those who show what is there. */
+	unsigned reading = mime_type_is(part, "message/partial") ? new_reading(walk, 0) : part->reading;
+	if (reading == 0) {
+		mark(walk, DEFECT_LIMIT_READINGS, part, part->body_at, part->body.len);
+		return ERR_OK;
+	}
 	TRY(decoded_source(walk, source, part, entity, &inner));
-	part->leaf = false;
-	part->attached_message = true;
+	part->attached_message = true; /* and a leaf all the same: it is saved as it is */
 	return push(walk,
-		    (struct task){
-			    .parent = part, .source = inner, .end = entity.len, .number = 1, .reading = part->reading});
+		    (struct task){.parent = part, .source = inner, .end = entity.len, .number = 1, .reading = reading});
 }
 
 /* What the decoded content of a leaf holds. */

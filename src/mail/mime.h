@@ -45,10 +45,10 @@ struct mime_name {
 
 struct mime_part {
 	struct mime_part *parent, *first_child, *last_child, *next_sibling;
-	struct bytes path; /* "2.1", as FORMATS.md says */
-	unsigned reading;  /* 1: what we hold most likely */
-	unsigned depth;    /* 0 at the root */
-	bool leaf;
+	struct bytes path;     /* "2.1", as FORMATS.md says */
+	unsigned reading;      /* 1: what we hold most likely */
+	unsigned depth;        /* 0 at the root */
+	bool leaf;             /* no container by its type; a file that wraps a message is a leaf with a child */
 	bool multipart;        /* type is multipart/something */
 	bool attached_message; /* a parsed message/rfc822, message/global or message/news, or a file that wraps one
 				  (mail/wrapped.h); its only child is the root of that message */

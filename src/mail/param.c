@@ -114,24 +114,6 @@ static enum err take_tail(struct arena *arena, struct bytes in, size_t *at, stru
 	return param->others[1].ptr ? ERR_OK : ERR_NOMEM;
 }
 
-/* A value without the comments in it: comments may stand between any two tokens, and some clients drop them from names
- * ("a.(x)exe"). */
-static enum err without_comments(struct arena *arena, struct bytes value, struct bytes *ret)
-{
-	uint8_t *out = arena_alloc_raw(arena, value.len);
-	size_t len = 0;
-	if (!out)
-		return ERR_NOMEM;
-	for (size_t i = 0; i < value.len;) {
-		if (value.ptr[i] == '(')
-			i = MIN(comment_end(value, i), value.len);
-		else
-			out[len++] = value.ptr[i++];
-	}
-	*ret = bytes_trim(bytes_make(out, len));
-	return ERR_OK;
-}
-
 /* A value without quotes: a token by the book; with blanks in it many clients take all up to the semicolon. */
 static enum err take_token(struct arena *arena, struct bytes in, size_t *at, struct param *param, bool *loose)
 {
@@ -161,12 +143,12 @@ static enum err take_token(struct arena *arena, struct bytes in, size_t *at, str
 	if (param->value.len > 2 && param->value.ptr[0] == '\'' &&
 	    param->value.ptr[param->value.len - 1] == '\'') /* single quotes mean nothing, but some cut them */
 		param->others[1] = bytes_sub(param->value, 1, param->value.len - 2);
+	/* Comments may stand between any two tokens, and some clients drop them from names ("a.(x)exe"). */
 	size_t comment = bytes_find_byte(param->value, '(');
-	if (comment != BYTES_NONE && comment > 0) {
-		if (!param->others[1].ptr)
-			param->others[1] = bytes_sub(param->value, 0, comment);
-		TRY(without_comments(arena, param->value, &param->others[2]));
-	}
+	if (comment != BYTES_NONE && comment > 0 && !param->others[1].ptr)
+		param->others[1] = bytes_sub(param->value, 0, comment);
+	if (comment != BYTES_NONE)
+		TRY(comment_cut(arena, all, &param->others[2]));
 	*at = stop;
 	return ERR_OK;
 }
@@ -175,6 +157,8 @@ static enum err take_token(struct arena *arena, struct bytes in, size_t *at, str
 static enum err set_name(struct arena *arena, struct bytes raw, struct param *param)
 {
 	param->section = -1;
+	if (bytes_has(raw, '(')) /* "name(x)=" (RFC 5322, 3.2.2) */
+		TRY(comment_cut(arena, raw, &raw));
 	if (raw.len > 1 && raw.ptr[raw.len - 1] == '*') {
 		param->extended = true;
 		raw.len--;

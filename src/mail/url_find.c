@@ -241,8 +241,9 @@ static enum err at_colon(struct finder *f, size_t colon)
 		if (user != BYTES_NONE)
 			host += user + 1;
 		end = byte_at(text, host) == '[' || byte_at(text, host) == '%' ? host : host_end(text, host, &tld);
-		/* Odd characters in a host are for the parser to judge. */
-		if (byte_at(text, end) < 0x80)
+		/* Odd characters in a host are for the parser to judge, but what separates hosts in a list. */
+		uint8_t odd = byte_at(text, end);
+		if (odd < 0x80 && odd != ',' && odd != ';' && odd != '|')
 			end = run_end(text, end);
 		if (end == host) {
 			f->done = end;

@@ -40,6 +40,11 @@ def check_help(tap):
         status, out, err = run(command, '--help')
         tap.ok(status == 0 and not err and out.startswith('usage: postern ' + command) and '\nExample: postern ' in out,
                f'postern {command} --help has usage and an example', out or err)
+    if os.path.exists('/dev/full'):
+        for words in (['--help'], ['--version'], ['scan', '--help']):
+            with open('/dev/full', 'wb') as full:
+                done = subprocess.run([POSTERN, *words], stdout=full, stderr=subprocess.PIPE, timeout=60)
+            tap.ok(done.returncode == 2 and b'No space left' in done.stderr, f'postern {" ".join(words)}: what cannot be written is no success', done)
     status, out, _ = run('--version')
     tap.ok(status == 0 and out.startswith('postern ') and len(out.split()) == 2, 'postern --version is a name and a number', out)
     return commands
@@ -78,6 +83,7 @@ def check_wrong(tap, commands):
     cases = [((), 'which command?'), (('scna',), 'did you mean "scan"?'), (('nothing-like-it',), 'there is no command'),
              (('explain-config',), 'which key?'), (('explain-config', 'workers.gats'), 'did you mean "workers.gates"?'),
              (('explain-config', 'actions.dmarc'), 'did you mean "actions.dmarc_reject"?'),
+             (('explain-config', 'milter'), 'did you mean "milter.listen"?'),
              (('explain-config', '--jsn', 'user'), 'did you mean --json?'), (('explain-config', '--config'), '--config needs FILE'),
              (('explain-config', '--json=x', 'user'), '--json takes no value'), (('check-config', 'a', 'b'), 'one file'),
              (('explain-config', '--', '--json'), 'there is no key'), (('explain-config', 'a\x1b[31m'), 'there is no key')]

@@ -60,6 +60,10 @@ def check_quarantine(tap, postern, sink):
     raw = postern.cli('quarantine', 'show', '--raw', 'id2').stdout
     tap.ok(raw.startswith('From: Bank') and raw.endswith('End without a line end'), 'show --raw is the message', repr(raw))
     tap.equal(postern.cli('quarantine', 'show', 'none').returncode, 1, 'an item that is not there is exit status 1')
+    for words in (('show',), ('release',), ('delete', '--yes')):
+        tap.equal(postern.cli('quarantine', *words, '').returncode, 1, f'an empty id is none for {words[0]}, and not any')
+    tap.equal((postern.cli('trace', '').returncode, postern.cli('trace', '--id', '').returncode), (2, 2), 'nor for trace')
+    tap.ok(not sink.messages and postern.cli('quarantine', 'list').stdout.count('id') >= 2, 'nothing was released or deleted')
 
     sink.answer = lambda stage, what: '451 4.3.0 come back later' if stage == 'DATA' else None
     failed = postern.cli('quarantine', 'release', 'id2')

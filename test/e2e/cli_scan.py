@@ -128,6 +128,9 @@ def check_json(tap, folder):
     listed = objects(out)
     tap.ok(status == 0 and len(listed) > 50 and len({json.dumps(each) for each in listed}) == len(listed),
            'checks --json lists each check once', len(listed))
+    kinds = {each['id']: each['kind'] for each in listed}
+    tap.equal([kinds.get(symbol) for symbol in ('GTUBE', 'DMARC_REJECT', 'AUTH_TEMPORARY', 'EICAR_TEST_FILE')],
+              ['unwanted', 'sender', 'info', 'malware'], 'and of what kind it is')
 
 
 def check_order(tap, folder):

@@ -321,6 +321,27 @@ def check_extensions(tap, house):
         tap.equal(smtp.mail('alice@example.com', ['SIZE=2000000'])[0], 552, 'and at once when it says its size')
 
 
+def check_next_hop_without(tap, house):
+    """A next hop that knows fewer extensions, and clients that say for whom they speak at the wrong time."""
+    keywords, house.sink.keywords = house.sink.keywords, ('sink', 'XFORWARD NAME ADDR PROTO HELO')
+    raw = Raw(house.strict_smtp)
+    raw.reply()
+    raw.say('EHLO raw.example.com\r\n')
+    seen = len(house.sink.commands)
+    tap.equal(raw.say('MAIL FROM:<alice@example.com> SIZE=2000 BODY=BINARYMIME\r\n')[0][:3], '501', 'BINARYMIME, which goes by BDAT alone, is refused')
+    tap.equal(raw.say('MAIL FROM:<alice@example.com> SIZE=2000 BODY=7BIT\r\n')[0][:3], '250', 'SIZE, which we offer, is taken')
+    tap.equal(house.sink.commands[seen:], ['MAIL FROM:<alice@example.com> BODY=7BIT'], 'and not passed to a next hop that does not know it')
+    tap.equal([r[:3] for r in raw.say('XFORWARD NAME=x\r\nXCLIENT ADDR=192.0.2.1\r\n', 2)], ['503', '503'], 'nobody changes who sends inside a transaction')
+    tap.equal(raw.say('RCPT TO:<bob@example.org>\r\n')[0][:3], '250', 'which goes on')
+    raw.say('EHLO raw.example.com\r\n')
+    seen = len(house.sink.commands)
+    tap.equal(raw.say('XFORWARD NAME=x.example ADDR=192.0.2.1\r\n')[0][:3], '250', 'between two it can be said')
+    tap.equal(house.sink.commands[seen:], ['RSET', 'XFORWARD NAME=x.example ADDR=192.0.2.1'], 'to the next hop when it is out of the old one')
+    tap.equal([r[:3] for r in raw.say('XCLIENT ADDR=999.1.1.1\r\nXCLIENT ADDR\r\nXCLIENT HELO=+1\r\n', 3)], ['501'] * 3, 'attributes without sense are refused')
+    raw.close()
+    house.sink.keywords = keywords
+
+
 def check_smuggling(tap, house):
     """Ends of data that some servers take for one: none of them may make two messages of one."""
     # Postfix itself takes a bare LF for a line end unless told otherwise; it is told so.
@@ -483,7 +504,7 @@ def main():
     tap = Tap()
     house = House()
     for check in (check_clean, check_held, check_rejected, check_tagged, check_fates, check_next_hop, check_extensions,
-                  check_smuggling, check_large, check_quarantine, check_trace, check_tools):
+                  check_next_hop_without, check_smuggling, check_large, check_quarantine, check_trace, check_tools):
         try:
             check(tap, house)
         except (TimeoutError, OSError, smtplib.SMTPException, KeyError, IndexError, AttributeError) as error:

@@ -52,7 +52,7 @@ static void check_tree(const struct message *message)
 		const struct mime_part *part = message->tree.parts[i];
 		assert_true(part->type.len > 0 && part->encoding.len > 0 && part->reading > 0);
 		assert_true(part->leaf || part->multipart || part->attached_message);
-		assert_true(part->leaf ? !part->attached_message : true);
+		assert_true(part->leaf ? !part->multipart || !part->attached_message : true);
 		assert_true(utf8_valid(part->text));
 		assert_true(part->body_at <= message->raw.len);
 		assert_true((i == 0) == (part == message->tree.root));

@@ -49,6 +49,10 @@ static const struct {
 	 BYTES_INIT("\346\227\245\346\234\254\350\252\236\343\201\256\344\273\266\345\220\215"),
 	 "\346\227\245\346\234\254\350\252\236\343\201\256\344\273\266\345\220\215", "utf-8"},
 	{BYTES_INIT("shift_jis"), BYTES_INIT("\201<a>"), "\357\277\275<a>", "shift_jis"},
+	/* Cut inside a character, by whoever shortened it. */
+	{BYTES_INIT("iso-2022-jp"), BYTES_INIT("\033$B$\"$$$"), "\343\201\202\343\201\204\357\277\275", "iso-2022-jp"},
+	{BYTES_INIT("iso-2022-jp"), BYTES_INIT("\033$B$\"$\033(B ..."), "\343\201\202\357\277\275 ...", "iso-2022-jp"},
+	{BYTES_INIT("us-ascii"), BYTES_INIT("\033$B$\"$$$"), "\343\201\202\343\201\204\357\277\275", "iso-2022-jp"},
 };
 
 static void reads_labels_and_what_is_mislabelled(void **state)

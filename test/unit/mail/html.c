@@ -115,6 +115,19 @@ static void tells_hidden_text(void **state)
 		 "a", "b", DISPLAY},
 		{"<style>.x{display:none!important}</style><b class=x style=display:inline>a</b>", "", "a", DISPLAY},
 		{"<!--[if mso]><style>.x{display:none}</style><![endif]--><b class=x>a</b>", "a", "", 0},
+		{"<style media=print>.x{display:none}</style><style media='screen, print'>.y{display:none}</style>"
+		 "<b class=x>a</b><b class=y>b</b>",
+		 "a", "b", DISPLAY},
+		{"<style>@media only screen and (min-width:1px){.x{display:none}}"
+		 "@media (max-width:600px){.y{display:none}}@media print,(max-width: 9999px){.z{display:none}}"
+		 "@media not all{.y{display:none}}@media (min-width:40em) and (orientation:landscape){.y{display:none}}"
+		 "</style><b class=x>a</b><b class=y>b</b><b class=z>c</b>",
+		 "b", "ac", DISPLAY},
+		{"<style>body .x,html body b.y,* #z{display:none}bodyx .w{display:none}</style>"
+		 "<b class=x>a</b><b class=y>b</b><b id=z>c</b><b class=w>d</b>",
+		 "d", "abc", DISPLAY},
+		{"a<div style='position:relative;left:-9999px'>b</div>", "a", "b", OFF},
+		{"a<b style='font-size:calc( 0px )'>b</b><b style='opacity:calc(1 - 1)'>c</b>", "ac", "b", FONT},
 		{"a<!--[if mso]>b<![endif]-->c<![if !mso]>d<![endif]><!--[if !mso]><!-->e<!--<![endif]-->", "acde", "b",
 		 0},
 	};

@@ -65,6 +65,8 @@ static const struct {
 	 "a.pdf%2Eexe|a.pdf.exe?"},
 	{"percent escapes that do not", BYTES_INIT(CD("filename=a%20b.pdf")), "a%20b.pdf"},
 	{"a comment dropped", BYTES_INIT(CD("filename=a.(x)exe")), "a.(x)exe|a.|a.exe?"},
+	{"comments around it", BYTES_INIT(CD("filename=(x)a.exe(y)")), "(x)a.exe(y)|a.exe?"},
+	{"a comment behind the name of the parameter", BYTES_INIT(CD("filename(x)=a.exe")), "a.exe"},
 	{"a field that is a name", BYTES_INIT("Content-Name: a.exe\n\n"), "a.exe"},
 	{"it counts when there is no other", BYTES_INIT("X-Sun-Data-Name: b.exe\n" CD("filename=a.exe")), "a.exe"},
 	{"a field behind a line of blanks", BYTES_INIT("X: y\n \n" CD("filename=b.exe")), "b.exe"},

@@ -13,6 +13,8 @@ static void finds_urls_in_text(void **state)
 		{"(http://a.com/b_(c)) [https://a.com/]", "http://a.com/b_(c) https://a.com/"},
 		{"http://a.com/x?y=1&z=[2]!", "http://a.com/x?y=1&z=[2]"},
 		{"\"http://a.com\", 'http://b.com'", "http://a.com http://b.com"},
+		{"http://a.com,http://b.com;https://c.com|http://d.com/",
+		 "http://a.com http://b.com https://c.com http://d.com/"},
 		{"<http://a.com>", "http://a.com"},
 		{"<URL:http://a.com/b>", "http://a.com/b"},
 		{"<http://a.com/b \r\n c>", "http://a.com/b \r\n c"},
