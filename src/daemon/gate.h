@@ -64,6 +64,7 @@ struct gate {
 
 	struct net_address next_hop;
 	struct listener *listeners;
+	bool milter_limited; /* that a mail server lets us do less than we want: it was said */
 };
 
 /* A session opened or closed: for the limit of connections and for draining. */

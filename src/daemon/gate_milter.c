@@ -542,12 +542,27 @@ static void on_end(struct session *session, const struct milter_event *event)
 	transaction_judge(transaction, on_judged, session);
 }
 
+/* What is decided and cannot be done would look as if it were. Nothing asks for another body. */
+static void on_options(struct session *session, const struct milter_event *event)
+{
+	struct gate *gate = session->gate;
+	milter_negotiate(&session->milter, &session->out, event, WANT_ACTIONS, WANT_STEPS, &session->actions);
+	uint32_t missing = WANT_ACTIONS & ~(uint32_t)MILTER_CHANGE_BODY & ~session->actions;
+	if (missing == 0 || gate->milter_limited)
+		return;
+	gate->milter_limited = true;
+	log_event(LOG_WARNING, "milter.limited", log_int("missing", missing),
+		  log_cstr("why",
+			   "a mail server does not let its filter change fields, change recipients or hold mail: "
+			   "what is tagged goes on without the mark, unless it grants that"));
+}
+
 /* False: the session is over, and may be gone. */
 static bool on_event(struct session *session, const struct milter_event *event)
 {
 	switch (event->command) {
 	case MILTER_OPTIONS:
-		milter_negotiate(&session->milter, &session->out, event, WANT_ACTIONS, WANT_STEPS, &session->actions);
+		on_options(session, event);
 		return true;
 	case MILTER_MACROS:
 		on_macros(session, event);

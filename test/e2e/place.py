@@ -55,6 +55,8 @@ def check_mailbox_milter(tap, house):
     tap.equal(house.held(), 0, 'milter: nothing is in the vault')
     answer = house.by_milter(['bob@example.org'], actions=ALL_ACTIONS & ~DELETE_RECIPIENT)
     tap.ok(answer.action == 'discard' and house.held() == 1, 'milter: a mail server that lets nobody be taken out: the vault', vars(answer))
+    house.by_milter(['bob@example.org'], actions=0)
+    tap.equal(house.postern.log().count('event=milter.limited'), 1, 'milter: that a mail server grants less than is wanted is said once')
 
 
 def check_mailbox_proxy(tap, house, sink):
